@@ -12,12 +12,12 @@
 #define WF_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define WF_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-#define WF_NOINLINE       __attribute__((noinline))
-#define WF_COLD           __attribute__((noinline, cold))
-#define WF_ALWAYS_INLINE  inline __attribute__((always_inline))
-#define WF_PRINTF(f, a)   __attribute__((format(printf, f, a)))
-#define WF_MUST_CHECK     __attribute__((warn_unused_result))
-#define WF_ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
+#define WF_NOINLINE      __attribute__((noinline))
+#define WF_COLD          __attribute__((noinline, cold))
+#define WF_ALWAYS_INLINE inline __attribute__((always_inline))
+#define WF_PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define WF_MUST_CHECK    __attribute__((warn_unused_result))
+#define WF_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The struct of `type` whose member `member` is at `pointer`. */
 #define wf_container(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
