@@ -1,0 +1,69 @@
+#ifndef WEFT_ERROR_H
+#define WEFT_ERROR_H
+
+/* Errors are negative ints: -errno where errno has the word, WEFT_E... where it does not.
+ *
+ * 0 and above is success, so `if (err < 0)` is the whole check. Codes are stable; texts are for
+ * people. */
+
+#include <weft/define.h>
+
+WEFT_BEGIN_DECLS
+
+/* Every error that errno has no word for: X(name, code, text). */
+#define WEFT_ERROR_MAP(X)                                                                          \
+    X(WEFT_ECLOSED, -4096, "stream or object was closed")                                          \
+    X(WEFT_EEND, -4097, "stream ended before the request was complete")                            \
+    X(WEFT_ELIMIT, -4098, "a limit given at birth was reached")                                    \
+    X(WEFT_EDNS, -4099, "name could not be resolved")                                              \
+    X(WEFT_ETLS, -4100, "TLS failed")                                                              \
+    X(WEFT_EPROTOCOL, -4101, "peer broke the protocol")                                            \
+    X(WEFT_ETHREAD, -4102, "called from a thread or loop that does not own the object")            \
+    X(WEFT_ESTUCK, -4103, "tasks did not end within the grace time")                               \
+    X(WEFT_EABANDONED, -4104, "the one who had to set the result is gone")                         \
+    X(WEFT_EIGNORED, -4105, "an error was stored and nobody read it")
+
+enum weft_error {
+#define WEFT_ERROR_CODE_(name, code, text) name = code,
+    WEFT_ERROR_MAP(WEFT_ERROR_CODE_)
+#undef WEFT_ERROR_CODE_
+};
+
+/* What an error means, in a few words: "connection refused".
+ *
+ * Returns: a static string, never NULL; "success" for 0 and above.
+ * Errors: none; a code that nobody knows is "unknown error".
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: the string is the library's and lives for ever.
+ * Threads: any. */
+WEFT_API
+const char *weft_error_text(int err);
+
+/* How an error is written in source code: "EINVAL", "WEFT_ECLOSED".
+ *
+ * Returns: a static string, never NULL; "OK" for 0 and above.
+ * Errors: none; a code that nobody knows is "unknown".
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: the string is the library's and lives for ever.
+ * Threads: any. */
+WEFT_API
+const char *weft_error_name(int err);
+
+/* The sentence that belongs to the last failure on this thread, for calls that had no object to
+ * leave it on: "unix:/run/x: path is longer than 107 bytes".
+ *
+ * Returns: a string of less than 256 bytes, never NULL; "" when no call has left one.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: borrowed; valid until the next weft call on this thread that fails, so read it, or
+ *   copy it, before the task suspends.
+ * Threads: any; each thread has its own. */
+WEFT_API
+const char *weft_error_detail(void);
+
+WEFT_END_DECLS
+
+#endif
