@@ -1,0 +1,117 @@
+/* A context's birth and death, and the switch as a plain function.
+ *
+ * The out-of-line switch is the inline one compiled once: the compiler saves the callee-saved
+ * registers around it as the calling convention asks, and the frame is the same, so the two may
+ * resume one another. Sanitizers are told here, which is why their builds come this way always.
+ *
+ * A new context starts in a trampoline, the outermost frame of every backtrace: rbp is 0 and its
+ * return address is declared undefined, so frame-pointer walkers and unwinders both stop. */
+
+#include <pthread.h>
+
+#include "context/context.h"
+#include "context/sanitizer.h"
+
+#if WF_CONTEXT_NATIVE
+
+/* Resumed like any frame: rsp is its address, 16-byte aligned as a call wants it. The trap stands
+ * for a return of entry, and keeps the return address inside this function. */
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl wf_context_start\n"
+        ".hidden wf_context_start\n"
+        ".type wf_context_start, @function\n"
+        "wf_context_start:\n"
+        ".cfi_startproc\n"
+        ".cfi_undefined rip\n"
+        "    endbr64\n"
+        "    movq 24(%rsp), %rdi\n"
+        "    callq *16(%rsp)\n"
+        "    ud2\n"
+        ".cfi_endproc\n"
+        ".size wf_context_start, . - wf_context_start\n");
+
+void wf_context_start(void);
+
+struct first_frame {
+    void (*rip)(void);
+    void *rbp;
+    void (*entry)(void *arg);
+    void *arg;
+};
+
+void *wf_context_frame(char *stack_top, void (*entry)(void *arg), void *arg)
+{
+    uintptr_t top = (uintptr_t)stack_top & ~(uintptr_t)15;
+    struct first_frame *frame = (struct first_frame *)(top - sizeof(*frame));
+    _Static_assert(sizeof(*frame) % 16 == 0, "the first call must find rsp aligned");
+    *frame = (struct first_frame){ wf_context_start, NULL, entry, arg };
+    return frame;
+}
+
+#endif
+
+#if WF_CONTEXT_HOOKED
+static void enter(void *arg)
+{
+    struct wf_context *c = arg;
+    wf_sanitizer_arrive(c);
+    c->entry(c->arg);
+}
+#endif
+
+void wf_context_init(struct wf_context *c, void *stack_low, size_t stack_size,
+                     void (*entry)(void *arg), void *arg)
+{
+    *c = (struct wf_context){ .stack_low = stack_low, .stack_size = stack_size };
+#if WF_CONTEXT_HOOKED
+    c->entry = entry;
+    c->arg = arg;
+    entry = enter;
+    arg = c;
+#endif
+    c->sp = wf_context_frame(c->stack_low + stack_size, entry, arg);
+    wf_sanitizer_init(c);
+}
+
+/* Without an answer from the system the stack counts as empty: no address is found dead. */
+static void find_thread_stack(struct wf_context *c)
+{
+    pthread_attr_t attributes;
+    void *low = __builtin_frame_address(0);
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstack(&attributes, &low, &size);
+        pthread_attr_destroy(&attributes);
+    }
+    c->stack_low = low;
+    c->stack_size = size;
+}
+
+void wf_context_main(struct wf_context *c)
+{
+    *c = (struct wf_context){ .sp = NULL };
+    find_thread_stack(c);
+    wf_sanitizer_main(c);
+}
+
+void wf_context_fini(struct wf_context *c)
+{
+    wf_sanitizer_fini(c);
+    c->sp = NULL;
+}
+
+WF_NOINLINE void wf_context_switch_outofline(struct wf_context *from, struct wf_context *to)
+{
+    wf_sanitizer_leave(from, to);
+    wf_context_swap(&from->sp, to->sp);
+    wf_sanitizer_arrive(from);
+}
+
+WF_NOINLINE _Noreturn void wf_context_switch_final_outofline(struct wf_context *from,
+                                                             struct wf_context *to)
+{
+    wf_sanitizer_leave_final(to);
+    wf_context_swap(&from->sp, to->sp);
+    __builtin_trap();
+}
