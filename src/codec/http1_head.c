@@ -1,0 +1,267 @@
+/* What a head means: methods, forms of target, the four headers that decide how a message is framed
+ * and whose it is, and from them the framing; then the body that follows it.
+ *
+ *     request    Transfer-Encoding and Content-Length      400   two readers, two lengths
+ *                Transfer-Encoding                         501   the seam where chunked goes
+ *                Content-Length                            LENGTH
+ *                neither                                   NONE
+ *
+ *     response   Transfer-Encoding and Content-Length      502
+ *                1xx, 204, and all that answer HEAD, 304   NONE (1xx and 204 may not be coded)
+ *                Transfer-Encoding                         501   the seam where chunked goes
+ *                Content-Length                            LENGTH
+ *                neither                                   UNTIL_CLOSE
+ *
+ * Content-Length and Host may come once. A second one, even an equal one, is what a smuggler adds:
+ * refused. */
+
+#include "codec/http1_inside.h"
+
+#include <string.h>
+
+void wf_http1_note_method(struct wf_http1_parser *parser, const char *window)
+{
+    static const char *const names[] = {
+        [WF_HTTP1_METHOD_GET] = "GET",         [WF_HTTP1_METHOD_HEAD] = "HEAD",
+        [WF_HTTP1_METHOD_POST] = "POST",       [WF_HTTP1_METHOD_PUT] = "PUT",
+        [WF_HTTP1_METHOD_DELETE] = "DELETE",   [WF_HTTP1_METHOD_OPTIONS] = "OPTIONS",
+        [WF_HTTP1_METHOD_PATCH] = "PATCH",     [WF_HTTP1_METHOD_TRACE] = "TRACE",
+        [WF_HTTP1_METHOD_CONNECT] = "CONNECT",
+    };
+    for (uint8_t method = WF_HTTP1_METHOD_GET; method <= WF_HTTP1_METHOD_CONNECT; method++)
+        if (wf_http1_span_is(window, parser->head.method_name, names[method]))
+            parser->head.method = method;
+}
+
+/* --- the target --- */
+
+/* path ["?" query] from `from` to the target's end. */
+static void split_path(struct wf_http1_head *head, const char *window, uint32_t from)
+{
+    uint32_t end = head->target.offset + head->target.len;
+    const char *mark = memchr(window + from, '?', end - from);
+    uint32_t path_end = mark ? (uint32_t)(mark - window) : end;
+    head->path = (struct wf_http1_span){ from, path_end - from };
+    if (mark)
+        head->query = (struct wf_http1_span){ path_end + 1, end - path_end - 1 };
+}
+
+static void split_authority(struct wf_http1_parser *parser, const char *window)
+{
+    struct wf_http1_head *head = &parser->head;
+    size_t port_len;
+    head->form = WF_HTTP1_FORM_AUTHORITY;
+    head->host = head->target;
+    if (!wf_http1_is_authority(window + head->host.offset, head->host.len, &port_len) ||
+        port_len == 0)
+        wf_http1_refuse(parser, 400, "CONNECT without host and port");
+}
+
+/* The length of "http://" or "https://" at the target's start, or 0. */
+static uint32_t scheme_len(const char *target, uint32_t len)
+{
+    if (len >= 7 && wf_http1_same_nocase(target, 7, "http://", 7))
+        return 7;
+    return len >= 8 && wf_http1_same_nocase(target, 8, "https://", 8) ? 8 : 0;
+}
+
+/* An absolute form without a path means "/", and lends it from its own "//". */
+static void split_absolute(struct wf_http1_parser *parser, const char *window)
+{
+    struct wf_http1_head *head = &parser->head;
+    uint32_t end = head->target.offset + head->target.len;
+    uint32_t scheme = scheme_len(window + head->target.offset, head->target.len);
+    if (scheme == 0) {
+        wf_http1_refuse(parser, 400, "malformed request target");
+        return;
+    }
+    uint32_t from = head->target.offset + scheme, at = from;
+    while (at < end && window[at] != '/' && window[at] != '?')
+        at++;
+    size_t port_len;
+    if (!wf_http1_is_authority(window + from, at - from, &port_len)) {
+        wf_http1_refuse(parser, 400, "malformed host in the target");
+        return;
+    }
+    head->form = WF_HTTP1_FORM_ABSOLUTE;
+    head->host = (struct wf_http1_span){ from, at - from };
+    split_path(head, window, at);
+    if (head->path.len == 0)
+        head->path = (struct wf_http1_span){ from - 1, 1 };
+}
+
+void wf_http1_note_target(struct wf_http1_parser *parser, const char *window)
+{
+    struct wf_http1_head *head = &parser->head;
+    parser->examined += head->target.len;
+    if (head->method == WF_HTTP1_METHOD_CONNECT) {
+        split_authority(parser, window);
+    } else if (window[head->target.offset] == '/') {
+        split_path(head, window, head->target.offset);
+    } else if (!wf_http1_span_is(window, head->target, "*")) {
+        split_absolute(parser, window);
+    } else if (head->method == WF_HTTP1_METHOD_OPTIONS) {
+        head->form = WF_HTTP1_FORM_ASTERISK;
+        head->path = head->target;
+    } else {
+        wf_http1_refuse(parser, 400, "asterisk as the target of another method than OPTIONS");
+    }
+}
+
+/* --- headers that matter to everybody --- */
+
+static void note_host(struct wf_http1_parser *parser, const char *window, struct wf_http1_span host)
+{
+    size_t port_len;
+    bool from_target =
+        parser->head.form == WF_HTTP1_FORM_ABSOLUTE || parser->head.form == WF_HTTP1_FORM_AUTHORITY;
+    if (parser->has_host)
+        wf_http1_refuse(parser, 400, "more than one Host");
+    else if (host.len > 0 && !wf_http1_is_authority(window + host.offset, host.len, &port_len))
+        wf_http1_refuse(parser, 400, "malformed Host");
+    else if (!from_target)
+        parser->head.host = host;
+    parser->has_host = true;
+}
+
+static void note_length(struct wf_http1_parser *parser, const char *text, size_t len)
+{
+    if (parser->head.has_length)
+        wf_http1_refuse(parser, 400, "more than one Content-Length");
+    else if (!wf_http1_parse_length(text, len, &parser->head.content_length))
+        wf_http1_refuse(parser, 400, "malformed Content-Length");
+    parser->head.has_length = true;
+}
+
+static void note_connection(struct wf_http1_parser *parser, const char *text, size_t len)
+{
+    parser->says_close |= wf_http1_list_has(text, len, "close");
+    parser->says_keep_alive |= wf_http1_list_has(text, len, "keep-alive");
+}
+
+enum known { KNOWN_NONE, KNOWN_HOST, KNOWN_CONNECTION, KNOWN_LENGTH, KNOWN_CODING };
+
+/* The length of the name sorts out nearly all others without a comparison. */
+static enum known recognise(const char *window, struct wf_http1_span name)
+{
+    switch (name.len) {
+    case 4:
+        return wf_http1_span_is_nocase(window, name, "host") ? KNOWN_HOST : KNOWN_NONE;
+    case 10:
+        return wf_http1_span_is_nocase(window, name, "connection") ? KNOWN_CONNECTION : KNOWN_NONE;
+    case 14:
+        return wf_http1_span_is_nocase(window, name, "content-length") ? KNOWN_LENGTH : KNOWN_NONE;
+    case 17:
+        return wf_http1_span_is_nocase(window, name, "transfer-encoding") ? KNOWN_CODING
+                                                                          : KNOWN_NONE;
+    default:
+        return KNOWN_NONE;
+    }
+}
+
+void wf_http1_note_header(struct wf_http1_parser *parser, const char *window,
+                          const struct wf_http1_header *header)
+{
+    enum known known = recognise(window, header->name);
+    if (known == KNOWN_NONE)
+        return;
+    parser->examined += header->name.len + header->value.len;
+    if (known == KNOWN_HOST && !parser->is_response)
+        note_host(parser, window, header->value);
+    else if (known == KNOWN_CONNECTION)
+        note_connection(parser, window + header->value.offset, header->value.len);
+    else if (known == KNOWN_LENGTH)
+        note_length(parser, window + header->value.offset, header->value.len);
+    else if (known == KNOWN_CODING)
+        parser->has_coding = true;
+}
+
+/* --- the end of the head --- */
+
+static bool is_bodyless(const struct wf_http1_parser *parser)
+{
+    unsigned status = parser->head.status;
+    return status < 200 || status == 204 || status == 304 || parser->to_head;
+}
+
+static void frame_response(struct wf_http1_parser *parser)
+{
+    struct wf_http1_head *head = &parser->head;
+    if (is_bodyless(parser)) {
+        if (parser->has_coding && (head->status < 200 || head->status == 204))
+            wf_http1_refuse(parser, 400, "Transfer-Encoding where no body may be");
+    } else if (parser->has_coding) {
+        wf_http1_refuse(parser, 501, "Transfer-Encoding is not implemented");
+    } else if (head->has_length) {
+        head->framing = WF_HTTP1_FRAMING_LENGTH;
+    } else {
+        head->framing = WF_HTTP1_FRAMING_UNTIL_CLOSE;
+        head->keep_alive = false;
+    }
+}
+
+static void frame_request(struct wf_http1_parser *parser)
+{
+    if (!parser->has_host && parser->head.version_minor > 0)
+        wf_http1_refuse(parser, 400, "no Host");
+    else if (parser->has_coding)
+        wf_http1_refuse(parser, 501, "Transfer-Encoding is not implemented");
+    else if (parser->head.has_length)
+        parser->head.framing = WF_HTTP1_FRAMING_LENGTH;
+}
+
+void wf_http1_note_end(struct wf_http1_parser *parser)
+{
+    struct wf_http1_head *head = &parser->head;
+    head->keep_alive = !parser->says_close && (head->version_minor > 0 || parser->says_keep_alive);
+    if (parser->has_coding && head->has_length)
+        wf_http1_refuse(parser, 400, "Transfer-Encoding and Content-Length");
+    else if (parser->has_coding && head->version_minor == 0)
+        wf_http1_refuse(parser, 400, "Transfer-Encoding in HTTP/1.0");
+    else if (parser->is_response)
+        frame_response(parser);
+    else
+        frame_request(parser);
+}
+
+const struct wf_http1_header *wf_http1_find(const struct wf_http1_head *head, const char *window,
+                                            const char *name,
+                                            const struct wf_http1_header *previous)
+{
+    const struct wf_http1_header *end = head->headers + head->header_count;
+    size_t len = strlen(name);
+    for (const struct wf_http1_header *at = previous ? previous + 1 : head->headers; at < end; at++)
+        if (wf_http1_same_nocase(window + at->name.offset, at->name.len, name, len))
+            return at;
+    return NULL;
+}
+
+/* --- the body --- */
+
+void wf_http1_body_begin(struct wf_http1_body *body, const struct wf_http1_head *head)
+{
+    body->framing = head->framing;
+    body->remaining = head->framing == WF_HTTP1_FRAMING_LENGTH ? head->content_length : 0;
+}
+
+bool wf_http1_body_done(const struct wf_http1_body *body)
+{
+    return body->framing != WF_HTTP1_FRAMING_UNTIL_CLOSE && body->remaining == 0;
+}
+
+enum wf_http1_result wf_http1_body_feed(struct wf_http1_body *body, const char *window, size_t len,
+                                        struct wf_http1_piece *piece)
+{
+    (void)window; /* chunks will have to look */
+    *piece = (struct wf_http1_piece){ .len = len };
+    if (body->framing != WF_HTTP1_FRAMING_UNTIL_CLOSE) {
+        piece->len = len < body->remaining ? len : (size_t)body->remaining;
+        body->remaining -= piece->len;
+    }
+    return wf_http1_body_done(body) ? WF_HTTP1_COMPLETE : WF_HTTP1_MORE;
+}
+
+bool wf_http1_body_ends_here(const struct wf_http1_body *body)
+{
+    return body->framing == WF_HTTP1_FRAMING_UNTIL_CLOSE || wf_http1_body_done(body);
+}
