@@ -6,7 +6,9 @@
  * ASan keeps the bounds of the current stack, and (with detect_stack_use_after_return) locals on a
  * fake stack: before a switch it hears the new bounds and hands over the fake stack, after it the
  * resumed context gives its own back. A context that leaves for good hands over nothing, and ASan
- * frees the fake stack. TSan has a fiber for each context and hears of the switch last of all.
+ * frees the fake stack. TSan has a fiber for each context and hears of the switch last of all; a
+ * function that tells it must be inlined, because TSan would count its entry in one fiber and its
+ * exit in the other.
  * Valgrind hears only where stacks are: it then tells a switch from a very large frame.
  *
  * Each function is empty in a build that does not need it. */
@@ -51,7 +53,7 @@ static inline void wf_sanitizer_fini(struct wf_context *c)
 #endif
 }
 
-static inline void wf_sanitizer_leave(struct wf_context *from, struct wf_context *to)
+static WF_ALWAYS_INLINE void wf_sanitizer_leave(struct wf_context *from, struct wf_context *to)
 {
     (void)from, (void)to;
 #if WF_ASAN
@@ -62,7 +64,7 @@ static inline void wf_sanitizer_leave(struct wf_context *from, struct wf_context
 #endif
 }
 
-static inline void wf_sanitizer_leave_final(struct wf_context *to)
+static WF_ALWAYS_INLINE void wf_sanitizer_leave_final(struct wf_context *to)
 {
     (void)to;
 #if WF_ASAN
@@ -73,7 +75,7 @@ static inline void wf_sanitizer_leave_final(struct wf_context *to)
 #endif
 }
 
-static inline void wf_sanitizer_arrive(struct wf_context *c)
+static WF_ALWAYS_INLINE void wf_sanitizer_arrive(struct wf_context *c)
 {
     (void)c;
 #if WF_ASAN
