@@ -1,0 +1,28 @@
+#ifndef WF_IO_CLOCK_H
+#define WF_IO_CLOCK_H
+
+/* The one clock. Real: the kernel's monotonic clock, read fresh. Test: stands still until it is
+ * moved, so that a test's ten seconds take no time; the loop moves it to the next timer when
+ * nothing is ready and nothing is in flight. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wf_clock {
+    bool test;
+    int64_t now; /* test only */
+};
+
+void wf_clock_init(struct wf_clock *clock, bool test);
+
+/* Monotonic nanoseconds, never 0. */
+int64_t wf_clock_now(const struct wf_clock *clock);
+
+/* Test only: never backwards. */
+void wf_clock_advance_to(struct wf_clock *clock, int64_t time);
+
+/* A cheap counter for slices (the time stamp counter where there is one) and its rate. */
+uint64_t wf_clock_ticks(void);
+uint64_t wf_clock_ticks_of(int64_t duration);
+
+#endif
