@@ -1,0 +1,307 @@
+/* The pool: a queue under a lock, and threads that take from it.
+ *
+ *      loop's thread                         pool thread
+ *      submit ──> queue ── signal ─────────> take, run()
+ *                                            abandoned? drop()
+ *      complete() <── inbox <── push ─────── else DONE
+ *
+ * One lock guards everything but the `cancelled` flag of a job; it is never held while a function
+ * of the job runs. A thread is started when more jobs wait than threads are idle. Idle threads wait
+ * on the condition, with no limit and no polling.
+ *
+ * A job keeps its inbox alive from submit until its end: the loop may complete the job and be gone
+ * before the pushing thread has come back out of the push.
+ *
+ * wf_pool_free joins. A thread with an abandoned job cannot be joined without waiting for that job,
+ * so it is detached, and the pool is counted: the last of {owner, threads} frees it. */
+
+#include "io/pool.h"
+#include "base/memory.h"
+#include "io/fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#define THREADS_DEFAULT 4
+#define QUEUE_DEFAULT   65536
+
+struct worker {
+    struct wf_pool *pool;
+    pthread_t thread;
+    struct wf_job *job; /* between its start and the end of its run(); guarded by the lock */
+};
+
+struct wf_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* the queue has grown, or the pool is closing */
+    struct wf_list queue;
+    struct wf_pool_counters counters;
+    unsigned threads_max;
+    unsigned queue_max;
+    unsigned idle;       /* threads on the condition, woken ones that have not run yet included */
+    unsigned references; /* the owner and each thread */
+    bool closing;
+    char name[16];
+    struct worker workers[]; /* counters.threads of threads_max exist */
+};
+
+static _Thread_local struct wf_job *current;
+
+struct wf_job *wf_job_current(void)
+{
+    return current;
+}
+
+int wf_pool_new(struct wf_pool **pool, const struct wf_pool_options *options)
+{
+    unsigned threads = options->threads ? options->threads : THREADS_DEFAULT;
+    struct wf_pool *made = wf_alloc_zero(sizeof *made + threads * sizeof made->workers[0]);
+    if (!made)
+        return -ENOMEM;
+    pthread_mutex_init(&made->lock, NULL); /* with default attributes neither can fail here */
+    pthread_cond_init(&made->work, NULL);
+    wf_list_init(&made->queue);
+    made->threads_max = threads;
+    made->queue_max = options->queue_max ? options->queue_max : QUEUE_DEFAULT;
+    made->references = 1;
+    snprintf(made->name, sizeof made->name, "%s", options->name ? options->name : "weft-pool");
+    *pool = made;
+    return 0;
+}
+
+/* With the lock held, which is given back. */
+static void release_and_unlock(struct wf_pool *pool)
+{
+    bool last = --pool->references == 0;
+    pthread_mutex_unlock(&pool->lock);
+    if (!last)
+        return;
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->lock);
+    wf_free(pool);
+}
+
+/* The ends of a job */
+
+static void drop(struct wf_job *job)
+{
+    if (job->drop)
+        job->drop(job);
+}
+
+static void deliver(struct wf_mail *mail, bool closed)
+{
+    struct wf_job *job = wf_container(mail, struct wf_job, mail);
+    if (closed)
+        drop(job);
+    else
+        job->complete(job);
+}
+
+/* The job is the loop's, or nobody's, when this returns. */
+static void report(struct wf_job *job, bool abandoned)
+{
+    struct wf_inbox *inbox = job->inbox;
+    if (abandoned || wf_inbox_push(inbox, &job->mail) < 0)
+        drop(job);
+    wf_inbox_release(inbox);
+}
+
+/* Threads */
+
+/* The next job, with its state set; NULL: the pool is closing. With the lock held. */
+static struct wf_job *take(struct worker *worker)
+{
+    struct wf_pool *pool = worker->pool;
+    while (wf_list_is_empty(&pool->queue)) {
+        if (pool->closing)
+            return NULL;
+        pool->idle++;
+        pthread_cond_wait(&pool->work, &pool->lock);
+        pool->idle--;
+    }
+    struct wf_job *job = wf_container(wf_list_pop_front(&pool->queue), struct wf_job, link);
+    pool->counters.queued--;
+    pool->counters.running++;
+    job->state = WF_JOB_RUNNING;
+    worker->job = job;
+    return job;
+}
+
+/* After run(), with the lock held; true: abandoned. */
+static bool settle(struct worker *worker)
+{
+    struct wf_job *job = worker->job;
+    struct wf_pool *pool = worker->pool;
+    worker->job = NULL;
+    job->state = WF_JOB_DONE;
+    pool->counters.running--;
+    if (!job->abandoned)
+        pool->counters.finished++;
+    return job->abandoned;
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    struct wf_pool *pool = worker->pool;
+    pthread_setname_np(pthread_self(), pool->name);
+    pthread_mutex_lock(&pool->lock);
+    struct wf_job *job;
+    while ((job = take(worker))) {
+        pthread_mutex_unlock(&pool->lock);
+        current = job;
+        job->run(job);
+        current = NULL;
+        pthread_mutex_lock(&pool->lock);
+        bool abandoned = settle(worker);
+        pthread_mutex_unlock(&pool->lock);
+        report(job, abandoned);
+        pthread_mutex_lock(&pool->lock);
+    }
+    release_and_unlock(pool);
+    return NULL;
+}
+
+static int create(pthread_t *thread, struct worker *worker)
+{
+    sigset_t all, before;
+    if (wf_io_fault_hits(WF_FAULT_THREAD))
+        return -errno;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread is born with its maker's mask */
+    int error = pthread_create(thread, NULL, work, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+/* A thread for the queue, if it needs one and may have it. With the lock held. Errors: there is
+ * none at all. */
+static int provide_thread(struct wf_pool *pool)
+{
+    unsigned threads = pool->counters.threads;
+    if (pool->counters.queued <= pool->idle || threads == pool->threads_max)
+        return 0;
+    struct worker *worker = &pool->workers[threads];
+    worker->pool = pool;
+    if (create(&worker->thread, worker) < 0)
+        return threads == 0 ? -EAGAIN : 0;
+    pool->counters.threads++;
+    pool->references++;
+    return 0;
+}
+
+/* What the loop's thread asks for */
+
+static int enqueue(struct wf_pool *pool, struct wf_job *job)
+{
+    if (pool->counters.queued >= pool->queue_max)
+        return -EAGAIN;
+    wf_list_push_back(&pool->queue, &job->link);
+    pool->counters.queued++;
+    int err = provide_thread(pool);
+    if (err < 0) {
+        wf_list_remove_init(&job->link);
+        pool->counters.queued--;
+        return err;
+    }
+    job->state = WF_JOB_QUEUED;
+    job->pool = pool;
+    wf_inbox_retain(job->inbox);
+    pthread_cond_signal(&pool->work);
+    return 0;
+}
+
+int wf_pool_submit(struct wf_pool *pool, struct wf_job *job)
+{
+    job->mail.deliver = deliver;
+    job->abandoned = false;
+    atomic_store_explicit(&job->cancelled, false, memory_order_relaxed);
+    pthread_mutex_lock(&pool->lock);
+    wf_assert(!pool->closing && job->state != WF_JOB_QUEUED && job->state != WF_JOB_RUNNING);
+    int err = enqueue(pool, job);
+    pthread_mutex_unlock(&pool->lock);
+    return err;
+}
+
+/* Take a job that has not begun out of the queue. With the lock held. */
+static bool dequeue(struct wf_pool *pool, struct wf_job *job)
+{
+    if (job->state != WF_JOB_QUEUED)
+        return false;
+    wf_list_remove_init(&job->link);
+    job->state = WF_JOB_IDLE;
+    pool->counters.queued--;
+    return true;
+}
+
+bool wf_pool_withdraw(struct wf_pool *pool, struct wf_job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool gone = dequeue(pool, job);
+    pool->counters.withdrawn += gone;
+    pthread_mutex_unlock(&pool->lock);
+    if (gone)
+        wf_inbox_release(job->inbox);
+    return gone;
+}
+
+bool wf_pool_abandon(struct wf_pool *pool, struct wf_job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool runs = job->state == WF_JOB_RUNNING;
+    bool gone = dequeue(pool, job);
+    if (runs) {
+        job->abandoned = true;
+        atomic_store_explicit(&job->cancelled, true, memory_order_relaxed);
+    }
+    pool->counters.abandoned += runs || gone;
+    pthread_mutex_unlock(&pool->lock);
+    if (gone)
+        report(job, true);
+    return runs || gone;
+}
+
+void wf_pool_cancel(struct wf_pool *pool, struct wf_job *job)
+{
+    (void)pool;
+    atomic_store_explicit(&job->cancelled, true, memory_order_relaxed);
+}
+
+struct wf_pool_counters wf_pool_count(struct wf_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct wf_pool_counters counters = pool->counters;
+    pthread_mutex_unlock(&pool->lock);
+    return counters;
+}
+
+/* Let a thread go: true when it will end without waiting for anybody's function. With the lock. */
+static bool can_join(struct worker *worker)
+{
+    if (!worker->job)
+        return true;
+    wf_assert(worker->job->abandoned);
+    pthread_detach(worker->thread);
+    return false;
+}
+
+void wf_pool_free(struct wf_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    wf_assert(!pool->closing && wf_list_is_empty(&pool->queue));
+    pool->closing = true;
+    pthread_cond_broadcast(&pool->work);
+    for (unsigned i = 0; i < pool->counters.threads; i++) {
+        if (!can_join(&pool->workers[i]))
+            continue;
+        pthread_mutex_unlock(&pool->lock);
+        pthread_join(pool->workers[i].thread, NULL);
+        pthread_mutex_lock(&pool->lock);
+    }
+    release_and_unlock(pool);
+}
