@@ -29,7 +29,7 @@ enum weft_error {
 #undef WEFT_ERROR_CODE_
 };
 
-/* What an error means, in a few words: "connection refused".
+/** What an error means, in a few words: "connection refused".
  *
  * Returns: a static string, never NULL; "success" for 0 and above.
  * Errors: none; a code that nobody knows is "unknown error".
@@ -40,7 +40,7 @@ enum weft_error {
 WEFT_API
 const char *weft_error_text(int err);
 
-/* How an error is written in source code: "EINVAL", "WEFT_ECLOSED".
+/** How an error is written in source code: "EINVAL", "WEFT_ECLOSED".
  *
  * Returns: a static string, never NULL; "OK" for 0 and above.
  * Errors: none; a code that nobody knows is "unknown".
@@ -51,7 +51,7 @@ const char *weft_error_text(int err);
 WEFT_API
 const char *weft_error_name(int err);
 
-/* The sentence that belongs to the last failure on this thread, for calls that had no object to
+/** The sentence that belongs to the last failure on this thread, for calls that had no object to
  * leave it on: "unix:/run/x: path is longer than 107 bytes".
  *
  * Returns: a string of less than 256 bytes, never NULL; "" when no call has left one.

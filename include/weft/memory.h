@@ -7,7 +7,7 @@
 
 WEFT_BEGIN_DECLS
 
-/* A family of allocation functions. All three must be set; all three get `context` back. They are
+/** A family of allocation functions. All three must be set; all three get `context` back. They are
  * called from every thread that runs a loop, so they must be thread-safe. */
 struct weft_allocator {
     /* `size` bytes (never 0) aligned as malloc aligns, or NULL. */
@@ -19,7 +19,7 @@ struct weft_allocator {
     void *context;
 };
 
-/* Replace malloc, realloc and free for everything that weft allocates from now on.
+/** Replace malloc, realloc and free for everything that weft allocates from now on.
  *
  * Must be called before the first weft object exists and before the second thread starts: memory
  * goes back through the family that is set when it is released.
