@@ -4,6 +4,7 @@
 # Each public header compiles alone as C11, C17 and C++17, and so does a user's file in strict C11;
 # every warning is an error.
 set -u
+exec 2>&1 # a verdict stands below what the compiler said
 cc=$1 cxx=$2
 cd "$(dirname "$0")" || exit 1
 warnings="-Wall -Wextra -Wpedantic -Werror -Wmissing-field-initializers"

@@ -4,6 +4,7 @@
 # What a user gets: weft is built, installed to a DESTDIR and used from another directory, with
 # nothing but pkg-config to find it. A line `ok ...` for each thing that holds.
 set -eu
+exec 2>&1
 source=$1 work=$2
 stage=$work/stage user=$work/user
 code_max=$((200 * 1024)) # of our own, in a stripped static echo
@@ -40,6 +41,10 @@ cd "$user"
 (cd "$stage/opt/weft/include" && find . -name '*.h' | sort) >"$work/installed"
 cmp "$work/headers" "$work/installed" || fail "installed headers are not those of the tree"
 ok "every public header is installed"
+for package in weft weft-http; do
+    pkg-config --exists --print-errors $package || fail "pkg-config does not find $package"
+    ok "pkg-config finds $package $(pkg-config --modversion $package)"
+done
 
 # --- compile, link and run, both ways -------------------------------------------------------------
 
