@@ -1,21 +1,16 @@
 #ifndef WF_CONTEXT_CONTEXT_H
 #define WF_CONTEXT_CONTEXT_H
 
-/* A context: one thread of execution that is not running, folded into one pointer.
+/* A context: one thread of execution that is not running, folded into a few words.
  *
- * A switch saves where `from` is, publishes it in from->sp, and goes on where `to` left off. The
- * switch is inlined, and its list of clobbered registers makes the compiler save what is live at
- * that very place, often nothing; so it costs a store, three loads and one indirect jump, about
- * 2 ns. Both it and the out-of-line twin use the same frame and may resume one another.
+ * A switch notes in `from` where it is and goes on where `to` left off. The switch is inlined, and
+ * its list of clobbered registers makes the compiler save what is live at that very place, often
+ * nothing; so it costs four stores, two loads and one indirect jump, about 1 ns. Both it and the
+ * out-of-line twin leave the same behind and may resume one another.
  *
- * What a suspended context looks like on x86-64 (debuggers and `weft bt` read this; the frame
- * pointer chain starts at the saved rbp):
- *
- *     sp +  0   rip to go on at
- *     sp +  8   rbp (0 in the first frame: chains of frame pointers end there)
- *     sp + 16   private to the code at that rip; in the first frame: entry, then its argument
- *
- * While a context runs, its sp is stale.
+ * Debuggers and `weft bt` read a suspended context like a jmp_buf: it goes on at pc, with the
+ * stack pointer sp and the frame pointer fp, from which its chain of frames starts. All three are
+ * stale while it runs. With ucontext there is only sp, and it points to a ucontext_t.
  *
  * Not switched: MXCSR and the x87 control word (rounding, exception masks), the signal mask, the
  * alternate signal stack, errno, and CET shadow stacks: all of them belong to the thread.
@@ -44,7 +39,12 @@
 #endif
 
 struct wf_context {
-    void *sp;          /* the saved frame; stale while the context runs */
+    void *sp; /* where to go on: x86_64.h knows these by offset */
+#if WF_CONTEXT_NATIVE
+    void *fp;
+    void *pc;
+    void *base; /* LLVM's base pointer; unused by other compilers */
+#endif
     char *stack_low;   /* lowest usable address: the guard lies below it */
     size_t stack_size; /* stack_low + stack_size is where the first frame starts */
 #if WF_CONTEXT_HOOKED
@@ -63,15 +63,15 @@ struct wf_context {
 #if WF_CONTEXT_NATIVE
 #    include "context/x86_64.h"
 #else
-/* Save the caller's frame, publish it in *saved, go on at the frame `resumed`. */
-void wf_context_swap(void **saved, void *resumed);
+/* Note in `from` where the caller is, go on where `to` is. */
+void wf_context_swap(struct wf_context *from, struct wf_context *to);
 
 /* An address just below the caller's frame. */
 void *wf_context_stack_pointer(void);
 #endif
 
-/* Build, at the top of a stack, the frame whose resumption calls entry(arg); return its address. */
-void *wf_context_frame(char *stack_top, void (*entry)(void *arg), void *arg);
+/* The machine's part of init: let `c` go on at a call of entry(arg) at the top of its stack. */
+void wf_context_prepare(struct wf_context *c, void (*entry)(void *arg), void *arg);
 
 /* Make `c` ready to run entry(arg) on the given stack at the first switch to it. `entry` must not
  * return (the process traps): its last act is wf_context_switch_final. */
@@ -94,7 +94,7 @@ _Noreturn void wf_context_switch_final_outofline(struct wf_context *from, struct
 static WF_ALWAYS_INLINE void wf_context_switch(struct wf_context *from, struct wf_context *to)
 {
 #if WF_CONTEXT_INLINE
-    wf_context_swap(&from->sp, to->sp);
+    wf_context_swap(from, to);
 #else
     wf_context_switch_outofline(from, to);
 #endif
@@ -105,7 +105,7 @@ _Noreturn static WF_ALWAYS_INLINE void wf_context_switch_final(struct wf_context
                                                                struct wf_context *to)
 {
 #if WF_CONTEXT_INLINE
-    wf_context_swap(&from->sp, to->sp);
+    wf_context_swap(from, to);
     __builtin_unreachable();
 #else
     wf_context_switch_final_outofline(from, to);

@@ -145,14 +145,16 @@ static int slab_unmap(struct wf_stack_pool *pool, struct wf_stack_slab *slab)
     return 0;
 }
 
-static void slot_unlink(struct wf_stack_class *class, struct wf_stack_slot *slot)
+/* Walks the whole list: little beside the unmapping that follows. */
+static void slots_unlink(struct wf_stack_slab *slab)
 {
-    if (slot->next)
-        slot->next->prev = slot->prev;
-    if (slot->prev)
-        slot->prev->next = slot->next;
-    else
-        class->free = slot->next;
+    struct wf_stack_slot **link = &slab->class->free;
+    while (*link) {
+        if (wf_stack_slab_of(*link) == slab)
+            *link = (*link)->next;
+        else
+            link = &(*link)->next;
+    }
 }
 
 /* Cut the next stack off the slab and put it on the free list. */
@@ -169,7 +171,7 @@ static int slab_cut(struct wf_stack_pool *pool, struct wf_stack_slab *slab)
     slot->size = (unsigned)(class->stride - page - 64 * (pool->born++ % 32));
     slot->number = wf_sanitizer_stack_born(slot->low, slot->size);
     wf_stack_push(class, slot);
-    pool->free++;
+    pool->existing++;
     if (slab->cut == class->slab_slots)
         class->cutting = NULL;
     return 0;
@@ -186,7 +188,8 @@ static int grow(struct wf_stack_pool *pool, struct wf_stack_class *class)
     return error;
 }
 
-int wf_stack_get_slow(struct wf_stack_pool *pool, size_t size, struct wf_stack *out)
+/* See to it that the class has a free stack and that one more may be live. */
+int wf_stack_make_room(struct wf_stack_pool *pool, size_t size)
 {
     struct wf_stack_class *class = wf_stack_class_of(pool, size);
     if (size == 0 || size > WF_STACK_LARGE)
@@ -194,12 +197,9 @@ int wf_stack_get_slow(struct wf_stack_pool *pool, size_t size, struct wf_stack *
     if (pool->live >= pool->limit)
         return -ENOMEM;
     int error = class->free ? 0 : grow(pool, class);
-    if (error)
-        return error;
-    wf_stack_take(pool, class, out);
-    if (pool->live > pool->peak)
-        pool->peak = pool->live;
-    return 0;
+    if (!error && pool->live == pool->peak)
+        pool->peak++;
+    return error;
 }
 
 /* Unmap a wholly free slab; if the kernel will not, it stays in use. */
@@ -207,10 +207,9 @@ void wf_stack_release(struct wf_stack_pool *pool, struct wf_stack_slab *slab)
 {
     struct wf_stack_class *class = slab->class;
     unsigned cut = slab->cut;
-    for (unsigned i = 0; i < cut; i++)
-        slot_unlink(class, &slab->slots[i]);
+    slots_unlink(slab);
     if (slab_unmap(pool, slab) == 0) {
-        pool->free -= cut;
+        pool->existing -= cut;
         return;
     }
     for (unsigned i = 0; i < cut; i++)
@@ -221,13 +220,14 @@ void wf_stack_pool_init(struct wf_stack_pool *pool, size_t limit, size_t free_ma
 {
     _Static_assert(sizeof(struct wf_stack_slab) + 64 * sizeof(struct wf_stack_slot) <= 4096,
                    "a slab's header is one page");
+    size_t least = 4 * page_size(); /* where pages are large, the small classes fall together */
     *pool = (struct wf_stack_pool){
         .limit = limit ? limit : WF_STACK_LIMIT_DEFAULT,
         .free_max = free_max ? free_max : WF_STACK_FREE_MAX_DEFAULT,
     };
     for (int i = 0; i < WF_STACK_CLASSES; i++) {
         pool->classes[i].slab_slots = class_slots[i];
-        pool->classes[i].stride = class_size[i];
+        pool->classes[i].stride = class_size[i] > least ? class_size[i] : least;
     }
 }
 

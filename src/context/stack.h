@@ -20,7 +20,7 @@
  * States of a slot: uncut -> live <-> free. A slab whose cut slots are all free is unmapped when
  * the pool holds more than free_max free stacks. One pool belongs to one loop: no locks.
  *
- * Cost: get and put some 2 ns each from the list; a new stack one mprotect, and every 64 stacks
+ * Cost: get and put some 2 ns together from the list; a new stack one mprotect, and every 64 stacks
  * (16 in the largest class) an mmap. */
 
 #include <errno.h>
@@ -40,10 +40,9 @@
 /* One stack's entry in its slab's header. */
 struct wf_stack_slot {
     struct wf_stack_slot *next; /* in the free list; itself while the stack is live */
-    struct wf_stack_slot *prev;
-    char *low;       /* lowest usable address */
-    unsigned size;   /* usable, colour taken off */
-    unsigned number; /* Valgrind's */
+    char *low;                  /* lowest usable address */
+    unsigned size;              /* usable, colour taken off */
+    unsigned number;            /* Valgrind's */
 };
 
 /* The first page of a mapping, describing the rest. */
@@ -75,7 +74,7 @@ struct wf_stack_pool {
     struct wf_stack_class classes[WF_STACK_CLASSES]; /* ascending */
     size_t live;                                     /* handed out now */
     size_t peak;                                     /* most ever live; <= limit */
-    size_t free;                                     /* cut and idle */
+    size_t existing;                                 /* live and free ones */
     size_t limit;
     size_t free_max; /* beyond this, wholly free slabs are unmapped */
     size_t born;     /* stacks cut since init: the next one's colour */
@@ -96,8 +95,14 @@ void wf_stack_pool_init(struct wf_stack_pool *pool, size_t limit, size_t free_ma
 /* Unmap everything; returns how many stacks were still live. */
 size_t wf_stack_pool_fini(struct wf_stack_pool *pool);
 
+/* Stacks that exist and are idle. */
+static inline size_t wf_stack_pool_free(const struct wf_stack_pool *pool)
+{
+    return pool->existing - pool->live;
+}
+
 /* The rare halves of get and put. */
-int wf_stack_get_slow(struct wf_stack_pool *pool, size_t size, struct wf_stack *out);
+int wf_stack_make_room(struct wf_stack_pool *pool, size_t size);
 void wf_stack_release(struct wf_stack_pool *pool, struct wf_stack_slab *slab);
 
 /* The header is page aligned and fits the smallest page there is. */
@@ -116,21 +121,15 @@ static inline void wf_stack_take(struct wf_stack_pool *pool, struct wf_stack_cla
 {
     struct wf_stack_slot *slot = class->free;
     class->free = slot->next;
-    if (slot->next)
-        slot->next->prev = NULL;
     slot->next = slot;
     wf_stack_slab_of(slot)->live++;
     pool->live++;
-    pool->free--;
     *out = (struct wf_stack){ slot->low, slot->size, slot };
 }
 
 static inline void wf_stack_push(struct wf_stack_class *class, struct wf_stack_slot *slot)
 {
-    slot->prev = NULL;
     slot->next = class->free;
-    if (slot->next)
-        slot->next->prev = slot;
     class->free = slot;
 }
 
@@ -140,8 +139,11 @@ static inline void wf_stack_push(struct wf_stack_class *class, struct wf_stack_s
 static inline int wf_stack_get(struct wf_stack_pool *pool, size_t size, struct wf_stack *out)
 {
     struct wf_stack_class *class = wf_stack_class_of(pool, size);
-    if (WF_UNLIKELY(!class->free || pool->live >= pool->peak || size - 1 >= WF_STACK_LARGE))
-        return wf_stack_get_slow(pool, size, out);
+    if (WF_UNLIKELY(!class->free || pool->live >= pool->peak || size - 1 >= WF_STACK_LARGE)) {
+        int error = wf_stack_make_room(pool, size);
+        if (error)
+            return error;
+    }
     wf_stack_take(pool, class, out);
     return 0;
 }
@@ -155,8 +157,7 @@ static inline void wf_stack_put(struct wf_stack_pool *pool, struct wf_stack *sta
     wf_sanitizer_stack_clean(slot->low, slot->size);
     wf_stack_push(slab->class, slot);
     pool->live--;
-    pool->free++;
-    if (WF_UNLIKELY(--slab->live == 0 && pool->free > pool->free_max))
+    if (WF_UNLIKELY(--slab->live == 0 && wf_stack_pool_free(pool) > pool->free_max))
         wf_stack_release(pool, slab);
 }
 

@@ -1,8 +1,8 @@
 /* A context's birth and death, and the switch as a plain function.
  *
  * The out-of-line switch is the inline one compiled once: the compiler saves the callee-saved
- * registers around it as the calling convention asks, and the frame is the same, so the two may
- * resume one another. Sanitizers are told here, which is why their builds come this way always.
+ * registers around it as the calling convention asks. Sanitizers are told here, which is why their
+ * builds come this way always.
  *
  * A new context starts in a trampoline, the outermost frame of every backtrace: rbp is 0 and its
  * return address is declared undefined, so frame-pointer walkers and unwinders both stop. */
@@ -14,8 +14,8 @@
 
 #if WF_CONTEXT_NATIVE
 
-/* Resumed like any frame: rsp is its address, 16-byte aligned as a call wants it. The trap stands
- * for a return of entry, and keeps the return address inside this function. */
+/* Starts with rsp at its frame, aligned as a call wants it. The trap stands for a return of entry,
+ * and keeps the return address inside this function. */
 __asm__(".text\n"
         ".p2align 4\n"
         ".globl wf_context_start\n"
@@ -25,8 +25,8 @@ __asm__(".text\n"
         ".cfi_startproc\n"
         ".cfi_undefined rip\n"
         "    endbr64\n"
-        "    movq 24(%rsp), %rdi\n"
-        "    callq *16(%rsp)\n"
+        "    movq 8(%rsp), %rdi\n"
+        "    callq *(%rsp)\n"
         "    ud2\n"
         ".cfi_endproc\n"
         ".size wf_context_start, . - wf_context_start\n");
@@ -34,19 +34,19 @@ __asm__(".text\n"
 void wf_context_start(void);
 
 struct first_frame {
-    void (*rip)(void);
-    void *rbp;
     void (*entry)(void *arg);
     void *arg;
 };
 
-void *wf_context_frame(char *stack_top, void (*entry)(void *arg), void *arg)
+void wf_context_prepare(struct wf_context *c, void (*entry)(void *arg), void *arg)
 {
-    uintptr_t top = (uintptr_t)stack_top & ~(uintptr_t)15;
-    struct first_frame *frame = (struct first_frame *)(top - sizeof(*frame));
+    uintptr_t top = (uintptr_t)(c->stack_low + c->stack_size) & ~(uintptr_t)15;
+    struct first_frame *frame = (struct first_frame *)top - 1;
     _Static_assert(sizeof(*frame) % 16 == 0, "the first call must find rsp aligned");
-    *frame = (struct first_frame){ wf_context_start, NULL, entry, arg };
-    return frame;
+    *frame = (struct first_frame){ entry, arg };
+    c->sp = frame;
+    c->fp = NULL;
+    c->pc = (void *)wf_context_start;
 }
 
 #endif
@@ -70,7 +70,7 @@ void wf_context_init(struct wf_context *c, void *stack_low, size_t stack_size,
     entry = enter;
     arg = c;
 #endif
-    c->sp = wf_context_frame(c->stack_low + stack_size, entry, arg);
+    wf_context_prepare(c, entry, arg);
     wf_sanitizer_init(c);
 }
 
@@ -104,7 +104,7 @@ void wf_context_fini(struct wf_context *c)
 WF_NOINLINE void wf_context_switch_outofline(struct wf_context *from, struct wf_context *to)
 {
     wf_sanitizer_leave(from, to);
-    wf_context_swap(&from->sp, to->sp);
+    wf_context_swap(from, to);
     wf_sanitizer_arrive(from);
 }
 
@@ -112,6 +112,6 @@ WF_NOINLINE _Noreturn void wf_context_switch_final_outofline(struct wf_context *
                                                              struct wf_context *to)
 {
     wf_sanitizer_leave_final(to);
-    wf_context_swap(&from->sp, to->sp);
+    wf_context_swap(from, to);
     __builtin_trap();
 }

@@ -24,10 +24,10 @@ static void start(unsigned high, unsigned low)
     __builtin_trap();
 }
 
-void *wf_context_frame(char *stack_top, void (*entry)(void *arg), void *arg)
+void wf_context_prepare(struct wf_context *c, void (*entry)(void *arg), void *arg)
 {
-    struct first_frame *frame =
-        (struct first_frame *)((uintptr_t)(stack_top - sizeof(*frame)) & ~(uintptr_t)63);
+    uintptr_t top = (uintptr_t)(c->stack_low + c->stack_size);
+    struct first_frame *frame = (struct first_frame *)((top - sizeof(*frame)) & ~(uintptr_t)63);
     getcontext(&frame->context);
 #    if defined(REG_RBP)
     frame->context.uc_mcontext.gregs[REG_RBP] = 0;
@@ -40,14 +40,14 @@ void *wf_context_frame(char *stack_top, void (*entry)(void *arg), void *arg)
     frame->arg = arg;
     makecontext(&frame->context, (void (*)(void))start, 2, (unsigned)((uintptr_t)frame >> 16 >> 16),
                 (unsigned)(uintptr_t)frame);
-    return frame;
+    c->sp = frame;
 }
 
-void wf_context_swap(void **saved, void *resumed)
+void wf_context_swap(struct wf_context *from, struct wf_context *to)
 {
     ucontext_t here;
-    *saved = &here;
-    swapcontext(&here, resumed);
+    from->sp = &here;
+    swapcontext(&here, to->sp);
 }
 
 WF_NOINLINE void *wf_context_stack_pointer(void)

@@ -3,14 +3,12 @@
 
 /* The switch for x86-64. Include context.h instead.
  *
- * The asm saves rbp by hand (it is the frame pointer, which no clobber list may name) and the
- * address to go on at; everything else is declared clobbered, so that the compiler saves exactly
- * what it still needs. It leaves by `jmp`: a `ret` would go where the other stack's calls came
- * from, and the return predictor would miss every time.
- *
- * The frame starts below the red zone, where a leaf function keeps locals without moving rsp;
- * rsp moves first and the stores come after, because a signal may arrive between any two
- * instructions. The unwinder needs no help: with frame pointers, frames are found from rbp.
+ * The asm notes rsp, rbp (the frame pointer, which no clobber list may name) and the address to go
+ * on at; everything else is declared clobbered, so that the compiler saves exactly what it still
+ * needs. Nothing is pushed: the red zone below rsp stays as it was, and the resumed stack is not
+ * touched before its own code does. It leaves by `jmp`: a `ret` would go where the other stack's
+ * calls came from, and the return predictor would miss every time. The unwinder needs no help:
+ * with frame pointers, frames are found from rbp.
  *
  * xmmN stands for all of ymmN and zmmN. Registers 16 to 31 and the masks exist only where the
  * whole file is compiled for AVX-512: do not inline the switch into a function that has
@@ -19,12 +17,10 @@
 /* LLVM may keep its base pointer in rbx (realigned frames of variable size) and then ignores the
  * clobber, so there it is saved by hand as well. */
 #if defined(__clang__)
-#    define WF_SWAP_FRAME    "160"
-#    define WF_SWAP_SAVE     "movq %%rbx, 16(%%rsp)\n\t"
-#    define WF_SWAP_RESTORE  "movq 16(%%rsp), %%rbx\n\t"
+#    define WF_SWAP_SAVE     "movq %%rbx, 24(%0)\n\t"
+#    define WF_SWAP_RESTORE  "movq 24(%1), %%rbx\n\t"
 #    define WF_SWAP_CLOBBERS "rax"
 #else
-#    define WF_SWAP_FRAME    "144"
 #    define WF_SWAP_SAVE     ""
 #    define WF_SWAP_RESTORE  ""
 #    define WF_SWAP_CLOBBERS "rax", "rbx"
@@ -46,18 +42,20 @@
 #    define WF_SWAP_AVX512
 #endif
 
-/* Save the caller's frame, publish it in *saved, go on at the frame `resumed`. */
-static WF_ALWAYS_INLINE void wf_context_swap(void **saved, void *resumed)
+_Static_assert(offsetof(struct wf_context, sp) == 0 && offsetof(struct wf_context, fp) == 8 &&
+                   offsetof(struct wf_context, pc) == 16 && offsetof(struct wf_context, base) == 24,
+               "the asm below knows these offsets");
+
+/* Note in `from` where the caller is, go on where `to` is. */
+static WF_ALWAYS_INLINE void wf_context_swap(struct wf_context *from, struct wf_context *to)
 {
-    __asm__ volatile("leaq -" WF_SWAP_FRAME "(%%rsp), %%rsp\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
-                     "movq %%rax, (%%rsp)\n\t"
-                     "movq %%rbp, 8(%%rsp)\n\t" WF_SWAP_SAVE "movq %%rsp, (%0)\n\t"
-                     "movq %1, %%rsp\n\t"
-                     "movq 8(%1), %%rbp\n\t"
-                     "jmpq *(%1)\n"
-                     "1:\n\t" WF_SWAP_LANDING WF_SWAP_RESTORE "leaq " WF_SWAP_FRAME "(%%rsp), %%rsp"
-                     : "+D"(saved), "+S"(resumed)
+    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+                     "movq %%rsp, (%0)\n\t"
+                     "movq %%rbp, 8(%0)\n\t"
+                     "movq %%rax, 16(%0)\n\t" WF_SWAP_SAVE "movq (%1), %%rsp\n\t"
+                     "movq 8(%1), %%rbp\n\t" WF_SWAP_RESTORE "jmpq *16(%1)\n"
+                     "1:\n\t" WF_SWAP_LANDING
+                     : "+D"(from), "+S"(to)
                      :
                      : WF_SWAP_CLOBBERS, "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13",
                        "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
