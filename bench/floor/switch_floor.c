@@ -1,0 +1,66 @@
+/* The floor under a stack switch: two coroutines in one piece of assembly.
+ *
+ * Each turn does what no switch can do without (push the address to go on at, store the stack
+ * pointer where somebody may find it, load the other one, pop the other's address, jump) and
+ * counts. No registers are saved, because both loops agree not to use them: a library cannot know
+ * that, so this is a bound, not a rival. */
+
+#include "floor/switch_floor.h"
+#include "bench.h"
+
+#if defined(__x86_64__)
+
+static void *first_sp, *second_sp;
+
+static void ping_pong(unsigned long rounds)
+{
+    static _Alignas(64) char stack[4096];
+    second_sp = stack + sizeof(stack);
+    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
+                     /* second coroutine's first address on its stack */
+                     "leaq 3f(%%rip), %%rax\n\t"
+                     "subq $8, (%[second])\n\t"
+                     "movq (%[second]), %%rdx\n\t"
+                     "movq %%rax, (%%rdx)\n\t"
+                     ".p2align 5\n"
+                     "1:\n\t"
+                     "leaq 2f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "movq %%rsp, (%[first])\n\t"
+                     "movq (%[second]), %%rsp\n\t"
+                     "popq %%rax\n\t"
+                     "jmpq *%%rax\n"
+                     "2:\n\t"
+                     "decq %[rounds]\n\t"
+                     "jnz 1b\n\t"
+                     "jmp 4f\n"
+                     "3:\n\t"
+                     "leaq 3b(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "movq %%rsp, (%[second])\n\t"
+                     "movq (%[first]), %%rsp\n\t"
+                     "popq %%rax\n\t"
+                     "jmpq *%%rax\n"
+                     "4:\n\t"
+                     "leaq 128(%%rsp), %%rsp\n\t"
+                     : [rounds] "+r"(rounds)
+                     : [first] "r"(&first_sp), [second] "r"(&second_sp)
+                     : "rax", "rdx", "memory", "cc");
+}
+
+double switch_floor_ns(void *rounds)
+{
+    double start = bench_now_ns();
+    ping_pong(*(unsigned long *)rounds);
+    return (bench_now_ns() - start) / (2.0 * (double)*(unsigned long *)rounds);
+}
+
+#else
+
+double switch_floor_ns(void *rounds)
+{
+    (void)rounds;
+    return 1; /* nothing to compare with: ratios read as plain figures */
+}
+
+#endif
