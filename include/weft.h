@@ -1,0 +1,17 @@
+#ifndef WEFT_H
+#define WEFT_H
+
+/* weft: full-stack asynchronous C. The runtime; protocols have headers of their own. */
+
+#include <weft/arena.h>
+#include <weft/blocking.h>
+#include <weft/buffer.h>
+#include <weft/define.h>
+#include <weft/error.h>
+#include <weft/log.h>
+#include <weft/loop.h>
+#include <weft/memory.h>
+#include <weft/scope.h>
+#include <weft/task.h>
+
+#endif

@@ -1,0 +1,372 @@
+#ifndef WEFT_LOOP_H
+#define WEFT_LOOP_H
+
+/* The loop: one thread's scheduler and multiplexer.
+ *
+ * A program calls weft_run() and lives in tasks. The loop by hand (weft_loop_new, _run_…, _free),
+ * callbacks and messages from other threads are here too. */
+
+#include <weft/define.h>
+
+WEFT_BEGIN_DECLS
+
+typedef struct weft_loop weft_loop;
+typedef struct weft_task weft_task;
+
+/* What a task, a coroutine and a blocking job run. Returns >= 0, or a negative error. */
+typedef int weft_fn(void *arg);
+/* What the loop calls: outside every task, so it may not suspend. */
+typedef void weft_callback(void *arg);
+/* Frees an argument or a result that nobody will use. */
+typedef void weft_drop_fn(void *arg);
+
+/* What time is. */
+enum weft_clock {
+    WEFT_CLOCK_REAL, /* the kernel's monotonic clock */
+    WEFT_CLOCK_TEST, /* stands still; jumps to the next timer when nothing else can happen */
+};
+
+/* Options of weft_run() and weft_loop_new(). */
+struct weft_loop_options {
+    void *arg;           /* weft_run(): its second argument */
+    weft_loop **loop;    /* weft_loop_new(): its first argument */
+    const char *backend; /* "epoll"; NULL: WEFT_BACKEND, else the best one that opens */
+    int64_t grace;       /* how long tasks may take to end; 0: 10 s, WEFT_FOREVER: no limit */
+    size_t stacks_max;   /* stacks alive at one time; 0: 65,536, or what the kernel's maps allow */
+    uint32_t posts_max;  /* messages waiting; 0: 65,536 */
+    uint16_t threads;    /* 0 or 1; more: -ENOTSUP in this release */
+    uint8_t clock;       /* enum weft_clock */
+    bool debug;          /* more checks; WEFT_DEBUG=1 says the same */
+    bool no_signals;     /* weft_run() leaves SIGINT and SIGTERM alone */
+    const char *site;    /* where it was called; set by the macro */
+    size_t size;         /* of this struct; set by the macro */
+};
+
+/** Run `main` as the first task of a new loop of this thread until it ends.
+ *
+ * When `main` has ended, what lives in the background is cancelled and joined, for at most
+ * `.grace`; then whoever is still alive is named on the runtime log and abandoned. SIGINT and
+ * SIGTERM, where they have their default action, cancel `main`; the second one cancels shields
+ * too, the third has the default action.
+ *
+ * Returns: what `main` returned, >= 0.
+ * Errors: main's own; -EDEADLK inside a running loop; -ENOMEM, -EMFILE when the loop cannot be
+ *   made; -ENOTSUP for an unknown backend or `.threads` > 1; WEFT_ESTUCK when tasks outlived the
+ *   grace.
+ * Suspends: never; it blocks the thread until main ends.
+ * Cancel: SIGINT and SIGTERM as above.
+ * Ownership: borrows `arg`.
+ * Threads: any thread that runs no loop. */
+WEFT_API
+int weft_run_with(weft_fn *main, const struct weft_loop_options *options);
+
+/** Make a loop that belongs to the calling thread.
+ *
+ * Returns: 0, and the loop in *loop.
+ * Errors: -ENOMEM, -EMFILE, -ENOTSUP as weft_run().
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: gives one reference, ended by weft_loop_free().
+ * Threads: the loop belongs to the caller's. */
+WEFT_API
+int weft_loop_new_with(const struct weft_loop_options *options);
+
+/** End a loop: cancel its background, run until it is joined or the grace is over, free it.
+ *
+ * Tasks that are still alive then are reported as "destroyed while pending" and abandoned with
+ * their stacks. Handles and results stay readable until they are released.
+ *
+ * Returns: 0.
+ * Errors: -EDEADLK while it runs (inside a task or callback); WEFT_ETHREAD from another thread;
+ *   WEFT_ESTUCK when tasks were abandoned.
+ * Suspends: never; it blocks the thread.
+ * Cancel: nothing to lose.
+ * Ownership: takes the owner's reference. NULL is allowed.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_loop_free(weft_loop *loop);
+
+/** Keep the loop's memory, so that another thread may post to it at any time.
+ *
+ * Returns: the loop.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: gives a reference, ended by weft_loop_release().
+ * Threads: any. */
+WEFT_API
+weft_loop *weft_loop_retain(weft_loop *loop);
+
+/** Give back a reference of weft_loop_retain().
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: takes the reference. NULL is allowed.
+ * Threads: any. */
+WEFT_API
+void weft_loop_release(weft_loop *loop);
+
+/** The loop that runs on this thread, else the newest one this thread made and has not freed.
+ *
+ * Returns: the loop, or NULL.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrowed.
+ * Threads: any; each has its own. */
+WEFT_API
+weft_loop *weft_loop_current(void);
+
+/** Run until the task is done; what else is pending stays and goes on in the next run.
+ *
+ * Returns: the task's result, >= 0.
+ * Errors: the task's; -ENOMEM for a NULL task (its maker failed); -EDEADLK when a loop runs on
+ *   this thread; -EXDEV for a task of another loop; WEFT_ETHREAD from another thread; -ECANCELED
+ *   when weft_loop_stop() came first.
+ * Suspends: never; it blocks the thread.
+ * Cancel: cancel the task.
+ * Ownership: borrows the task.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_loop_run_until_complete(weft_loop *loop, weft_task *task);
+
+/** Run until weft_loop_stop().
+ *
+ * Returns: 0 after a stop.
+ * Errors: -EDEADLK, WEFT_ETHREAD as weft_loop_run_until_complete().
+ * Suspends: never; it blocks the thread.
+ * Cancel: weft_loop_stop().
+ * Ownership: borrows the loop.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_loop_run_forever(weft_loop *loop);
+
+/** End the run after the turn that is under way; before a run: make it one turn that does not wait.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing is cancelled; what is pending goes on in the next run.
+ * Ownership: borrows the loop.
+ * Threads: the loop's own; others post a callback that calls it. */
+WEFT_API
+void weft_loop_stop(weft_loop *loop);
+
+/** Whether the loop is inside a run.
+ *
+ * Returns: true between the start and the end of a run.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the loop.
+ * Threads: the loop's own. */
+WEFT_API
+bool weft_loop_is_running(const weft_loop *loop);
+
+/** The time: nanoseconds of a clock that never goes back, read fresh; the test clock's where the
+ * current loop has one.
+ *
+ * Returns: nanoseconds since some fixed point, > 0.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: none.
+ * Threads: any. */
+WEFT_API
+int64_t weft_now(void);
+
+/* Callbacks. */
+
+/* Names a callback that was asked for; 0 when that failed. By value: ignoring it is free, and
+ * cancelling one that has run, or twice, does nothing. */
+typedef struct weft_handle {
+    uint64_t id;
+} weft_handle;
+
+/** Call `fn(arg)` once in the next turn of the current loop, after what is ready now.
+ *
+ * Returns: a handle; its id is 0 when there is no loop (-EPERM) or no memory, see
+ *   weft_error_detail().
+ * Errors: in the handle.
+ * Suspends: never.
+ * Cancel: weft_handle_cancel().
+ * Ownership: borrows `arg` until the call.
+ * Threads: the loop's own; others use weft_post(). */
+WEFT_API
+weft_handle weft_call_soon(weft_callback *fn, void *arg);
+
+/** Call `fn(arg)` once, `delay` ns from now (<= 0: in the next turn).
+ *
+ * Returns: a handle as weft_call_soon().
+ * Errors: in the handle.
+ * Suspends: never.
+ * Cancel: weft_handle_cancel().
+ * Ownership: borrows `arg` until the call.
+ * Threads: the loop's own. */
+WEFT_API
+weft_handle weft_call_later(int64_t delay, weft_callback *fn, void *arg);
+
+/** Call `fn(arg)` once, not before weft_now() is `when`; equal times keep the order of asking.
+ *
+ * Returns: a handle as weft_call_soon().
+ * Errors: in the handle.
+ * Suspends: never.
+ * Cancel: weft_handle_cancel().
+ * Ownership: borrows `arg` until the call.
+ * Threads: the loop's own. */
+WEFT_API
+weft_handle weft_call_at(int64_t when, weft_callback *fn, void *arg);
+
+/** Make sure that a callback which has not run never will.
+ *
+ * Returns: true when it was still waiting; false when it has run, was cancelled, or never was.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: `arg` is the caller's again.
+ * Threads: the loop's own. */
+WEFT_API
+bool weft_handle_cancel(weft_handle handle);
+
+/** Inside a callback: say that it failed. The failure goes to the application log with the
+ * callback's name; the loop and other callbacks go on.
+ *
+ * Returns: nothing.
+ * Errors: none; outside a callback it is reported as misuse.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: copies `text`.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_callback_fail(int err, const char *text);
+
+/* Messages from other threads. */
+
+struct weft_post_options {
+    void *arg;
+    weft_drop_fn *dropped; /* called with arg instead, when the loop closes first */
+    const char *site;
+    size_t size;
+};
+
+/** Call `fn(arg)` on the loop's thread, in one of its next turns; posts of one thread keep order.
+ *
+ * The poster needs a reference (weft_loop_retain) unless it knows that the loop lives. A loop that
+ * is awake costs no system call.
+ *
+ * Returns: 0.
+ * Errors: -ESHUTDOWN after the loop was closed; -EAGAIN when `.posts_max` messages wait; -ENOMEM.
+ * Suspends: never.
+ * Cancel: cannot be taken back.
+ * Ownership: on success `arg` goes to `fn`, or to `.dropped` when the loop closes first; on
+ *   failure it stays the caller's.
+ * Threads: any; not from signal handlers (weft_signal_post). */
+WEFT_API
+int weft_post_with(weft_loop *loop, weft_callback *fn, const struct weft_post_options *options);
+
+/* A message that a signal handler can send: the caller's memory, no allocation, coalescing. */
+struct weft_notice {
+    uint64_t opaque[8];
+};
+
+/** Prepare a notice that calls `fn(arg)` on the loop.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: weft_notice_fini().
+ * Ownership: the notice is the caller's memory and keeps a reference on the loop.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_notice_init(struct weft_notice *notice, weft_loop *loop, weft_callback *fn, void *arg);
+
+/** Take a notice back: after this `fn` is not called and the memory is the caller's.
+ *
+ * No handler may post it any more.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: a notice on its way is dropped.
+ * Ownership: gives back the loop's reference.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_notice_fini(struct weft_notice *notice);
+
+/** Post a notice. Several posts before the loop gets there are one call.
+ *
+ * Returns: 0.
+ * Errors: -ESHUTDOWN after the loop was closed.
+ * Suspends: never.
+ * Cancel: cannot be taken back.
+ * Ownership: borrows the notice until it was delivered.
+ * Threads: any, and signal handlers. */
+WEFT_API
+int weft_signal_post(struct weft_notice *notice);
+
+/* Readiness of descriptors that others own. */
+
+#define WEFT_READABLE 1u
+#define WEFT_WRITABLE 2u
+#define WEFT_HANGUP   4u
+
+/** Wait until a descriptor is ready, once.
+ *
+ * For foreign libraries' sockets, pipes, event descriptors. A regular file is always ready. Close
+ * the descriptor only when nobody waits.
+ *
+ * Returns: what is ready: WEFT_READABLE, WEFT_WRITABLE, WEFT_HANGUP.
+ * Errors: -EBADF; -EEXIST when a stream owns the descriptor; -EINVAL for an empty interest;
+ *   -ENOMEM; -ECANCELED; -EPERM outside a task.
+ * Suspends: always, unless it is a regular file.
+ * Cancel: loses nothing.
+ * Ownership: borrows the descriptor.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_poll_fd(int fd, unsigned interest);
+
+WEFT_END_DECLS
+
+/* weft_run(main, arg, .grace = …), weft_loop_new(&loop, …), weft_post(loop, fn, arg, …) */
+#ifndef __cplusplus
+#    define weft_run(main, ...)                                                                    \
+        weft_run_with((main),                                                                      \
+                      &(struct weft_loop_options){ .arg = __VA_ARGS__,                             \
+                                                   .site = WEFT_SITE,                              \
+                                                   .size = sizeof(struct weft_loop_options) })
+#    define weft_loop_new(...)                                                                     \
+        weft_loop_new_with(&(struct weft_loop_options){                                            \
+            .loop = __VA_ARGS__, .site = WEFT_SITE, .size = sizeof(struct weft_loop_options) })
+#    define weft_post(target, fn, ...)                                                             \
+        weft_post_with((target), (fn),                                                             \
+                       &(struct weft_post_options){ .arg = __VA_ARGS__,                            \
+                                                    .site = WEFT_SITE,                             \
+                                                    .size = sizeof(struct weft_post_options) })
+#else
+static inline int weft_run(weft_fn *main, void *arg, weft_loop_options options = {})
+{
+    options.arg = arg;
+    options.size = sizeof options;
+    return weft_run_with(main, &options);
+}
+
+static inline int weft_loop_new(weft_loop **loop, weft_loop_options options = {})
+{
+    options.loop = loop;
+    options.size = sizeof options;
+    return weft_loop_new_with(&options);
+}
+
+static inline int weft_post(weft_loop *target, weft_callback *fn, void *arg,
+                            weft_post_options options = {})
+{
+    options.arg = arg;
+    options.size = sizeof options;
+    return weft_post_with(target, fn, &options);
+}
+#endif
+
+#endif

@@ -1,0 +1,241 @@
+#ifndef WEFT_TASK_H
+#define WEFT_TASK_H
+
+/* Tasks: functions that run on a stack of their own and suspend instead of blocking. */
+
+#include <limits.h>
+#include <weft/define.h>
+#include <weft/loop.h>
+
+WEFT_BEGIN_DECLS
+
+typedef struct weft_scope weft_scope;
+
+/* What a function returns when it hands back a pointer: `return weft_return(pointer);` */
+#define WEFT_VALUE INT_MAX
+
+/* Options of weft_spawn(). At most 80 bytes: the call is hot. */
+struct weft_spawn_options {
+    void *arg;            /* the third argument */
+    weft_task **task;     /* out: a handle, to be released; NULL: nobody needs one */
+    const char *name;     /* at most 31 bytes are kept, copied; NULL: the function's name */
+    weft_drop_fn *drop;   /* called with arg exactly once, after the body or instead of it */
+    const char *function; /* the function's name; set by the macro */
+    const char *site;     /* where it was called; set by the macro */
+    uint32_t stack_size;  /* bytes; 0: 64 KiB; rounded up to 16, 64 or 256 KiB */
+    uint16_t copy;        /* copy so many bytes (<= 1,024) from arg to the new stack; the body gets
+                             the copy */
+    uint16_t size;        /* of this struct; set by the macro */
+    bool eager;           /* run up to the first suspension before spawn returns */
+};
+
+/** Start `fn(arg)` as a task of a scope.
+ *
+ *     weft_spawn(&scope, worker, job, .name = "worker 7", .task = &handle);
+ *
+ * The task does not run before its creator suspends (unless `.eager`); tasks start in the order
+ * they were spawned. Spawning into a cancelled scope succeeds: the task ends with -ECANCELED and
+ * the body never runs.
+ *
+ * Returns: 0.
+ * Errors: -ENOMEM, -ENOBUFS at the limit of tasks; -EINVAL for `.copy` above 1,024 or
+ *   `.stack_size` above 256 KiB; -ESHUTDOWN for a scope that has ended; -EPERM from a task that is
+ *   neither the scope's owner nor inside it; WEFT_ETHREAD from another thread. A failure also fails
+ *   the scope: weft_scope_end() returns it; into the background it is logged.
+ * Suspends: never.
+ * Cancel: never delivered here.
+ * Ownership: borrows `arg` until the task has ended; with `.drop` takes it on success, with
+ *   `.copy` only during the call. Gives the handle in `.task`.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_spawn_with(weft_scope *scope, weft_fn *fn, const struct weft_spawn_options *options);
+
+/** Wait until a task has ended.
+ *
+ * A task that has ended already answers at once and costs no turn of the loop.
+ *
+ * Returns: what the task's function returned (0 where it returned a value).
+ * Errors: the task's own; -ECANCELED also when the waiting task is cancelled; -ENOMEM for NULL
+ *   (its maker failed); -EDEADLK for the calling task itself; -EPERM outside a task; WEFT_ETHREAD
+ *   for a task of another loop.
+ * Suspends: unless the task has ended.
+ * Cancel: only the waiting stops; the target goes on.
+ * Ownership: borrows the handle.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_await(weft_task *task);
+
+/** Wait like weft_await() and take the pointer that the function handed back.
+ *
+ * Returns: as weft_await(); *value is the pointer, or NULL when there is none.
+ * Errors: as weft_await(); *value is untouched then.
+ * Suspends: unless the task has ended.
+ * Cancel: only the waiting stops.
+ * Ownership: the pointer is the task's; see weft_return_owned().
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_await_value(weft_task *task, void **value);
+
+/** Hand a pointer back: `return weft_return(pointer);` in a task's function.
+ *
+ * Returns: WEFT_VALUE, to be returned at once.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the pointer must outlive the task's stack; nobody frees it.
+ * Threads: any task or blocking job. */
+WEFT_API
+int weft_return(void *value);
+
+/** Hand back a pointer that is freed with the task's last handle.
+ *
+ * Returns: WEFT_VALUE, to be returned at once.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: takes `value`; `drop(value)` runs at the last release.
+ * Threads: any task. */
+WEFT_API
+int weft_return_owned(void *value, weft_drop_fn *drop);
+
+/** A finished task's result.
+ *
+ * Returns: what the function returned, >= 0; the pointer it handed back, or NULL, in *value when
+ *   `value` is not NULL.
+ * Errors: the task's own; -EAGAIN while it is not done; -ENOMEM for NULL.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the pointer stays the task's. Any number of times.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_task_result(weft_task *task, void **value);
+
+/** Whether the task has ended.
+ *
+ * Returns: true when weft_task_result() has an answer; false for NULL.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the handle.
+ * Threads: the loop's own. */
+WEFT_API
+bool weft_task_is_done(const weft_task *task);
+
+/** Whether the task ended with -ECANCELED because it was asked to.
+ *
+ * Returns: true for an end by a cancel of the task or of a scope around it; false for a task that
+ *   ended otherwise, although it was asked, and for one that runs.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the handle.
+ * Threads: the loop's own. */
+WEFT_API
+bool weft_task_is_cancelled(const weft_task *task);
+
+/** Ask a task to end: from now on each of its suspending calls returns -ECANCELED.
+ *
+ * Before its first step the body never runs. A task that has ended is left alone.
+ *
+ * Returns: nothing.
+ * Errors: none; NULL is allowed.
+ * Suspends: never; await the task to know that it is gone.
+ * Cancel: never delivered here.
+ * Ownership: borrows the handle; `why` must be static or outlive the task.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_task_cancel(weft_task *task, const char *why);
+
+/** How often weft_task_cancel() was called for the task.
+ *
+ * Returns: the count.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the handle.
+ * Threads: the loop's own. */
+WEFT_API
+unsigned weft_task_cancel_requests(const weft_task *task);
+
+/** Give a handle back. The task goes on when it has not ended.
+ *
+ * A background task's failure that nobody has read is reported here, once.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing is cancelled.
+ * Ownership: takes the handle. NULL is allowed.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_task_release(weft_task *task);
+
+/** The task that is running.
+ *
+ * Returns: the task; NULL outside tasks: in callbacks and on threads without a loop.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrowed; valid while the task runs.
+ * Threads: any. */
+WEFT_API
+weft_task *weft_task_self(void);
+
+/** The task's name: `.name`, else its function's.
+ *
+ * Returns: a string; "?" for NULL.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the task's; valid as long as the handle.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_task_name(const weft_task *task);
+
+/** Sleep. `duration` <= 0 gives every other ready task and callback exactly one turn.
+ *
+ * Returns: 0, never before the time is over.
+ * Errors: -ECANCELED; -EPERM outside a task.
+ * Suspends: always.
+ * Cancel: wakes at once; nothing is lost.
+ * Ownership: none.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_sleep(int64_t duration);
+
+/** Ask whether the next suspending call would be cancelled.
+ *
+ * For long computations. Does not count as having been told.
+ *
+ * Returns: 0.
+ * Errors: -ECANCELED when a suspending call here would return it.
+ * Suspends: never.
+ * Cancel: reports it.
+ * Ownership: none.
+ * Threads: any; 0 outside tasks. */
+WEFT_API
+int weft_cancelled(void);
+
+WEFT_END_DECLS
+
+#ifndef __cplusplus
+#    define weft_spawn(scope, fn, ...)                                                             \
+        weft_spawn_with((scope), (fn),                                                             \
+                        &(struct weft_spawn_options){ .arg = __VA_ARGS__,                          \
+                                                      .function = #fn,                             \
+                                                      .site = WEFT_SITE,                           \
+                                                      .size = sizeof(struct weft_spawn_options) })
+#else
+static inline int weft_spawn(weft_scope *scope, weft_fn *fn, void *arg,
+                             weft_spawn_options options = {})
+{
+    options.arg = arg;
+    options.size = static_cast<uint16_t>(sizeof options);
+    return weft_spawn_with(scope, fn, &options);
+}
+#endif
+
+#endif

@@ -1,0 +1,214 @@
+/* Blocking functions on pool threads, and the three ways to stop waiting for one:
+ *
+ *     queued            withdrawn at once; the function never runs, abandon(arg) does
+ *     running, bound    the function uses the caller's memory: waited for, its result counts
+ *     running, .abandon the job owns its memory: left behind, abandon(arg) runs when it returns
+ *
+ * A bound job lives in the waiting frame, an abandonable one on the heap. */
+
+#include "core/blocking.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "core/loop.h"
+
+#include <string.h>
+#include <weft/log.h>
+
+#define LATE (100 * WEFT_MILLISECOND) /* of waiting after a cancel, before it is reported */
+
+struct weft_pool {
+    struct wf_pool *threads;
+    char name[16];
+};
+
+struct job {
+    struct wf_job job;
+    weft_fn *fn;
+    void *arg;
+    weft_drop_fn *abandon; /* NULL: bound */
+    weft_loop *loop;
+    struct wf_waiter *waiter; /* NULL: nobody waits */
+    const char *name;
+    int result;
+};
+
+struct wait {
+    struct wf_waiter waiter;
+    struct job *job;
+    struct wf_timer late; /* armed by a cancel that cannot be obeyed */
+};
+
+int weft_pool_open_with(const struct weft_pool_options *options)
+{
+    if (!weft_loop_current())
+        return wf_misuse(-EPERM, "a pool was opened where there is no loop");
+    weft_pool *pool = wf_alloc_zero(sizeof *pool);
+    if (!pool)
+        return wf_fail(-ENOMEM, "no memory for a pool");
+    strncpy(pool->name, options->name ? options->name : "weft-pool", sizeof pool->name - 1);
+    struct wf_pool_options inner = { .name = pool->name,
+                                     .threads = options->threads ? options->threads : 8,
+                                     .queue_max = options->queue_max };
+    int err = wf_pool_new(&pool->threads, &inner);
+    if (err < 0) {
+        wf_free(pool);
+        return wf_fail(err, "no memory for a pool");
+    }
+    *options->pool = pool;
+    return 0;
+}
+
+void weft_pool_close(weft_pool *pool)
+{
+    if (!pool)
+        return;
+    wf_pool_free(pool->threads);
+    wf_free(pool);
+}
+
+bool weft_blocking_cancelled(void)
+{
+    struct wf_job *job = wf_job_current();
+    return job && atomic_load(&job->cancelled);
+}
+
+/* On the pool's thread. A pointer handed back has no slot to go to: only its being there counts. */
+static void run(struct wf_job *inner)
+{
+    struct job *job = wf_container(inner, struct job, job);
+    void *value;
+    weft_drop_fn *drop;
+    job->result = wf_value_take(job->fn(job->arg), &value, &drop);
+    if (drop)
+        drop(value);
+}
+
+/* On the loop's thread. */
+static void complete(struct wf_job *inner)
+{
+    struct job *job = wf_container(inner, struct job, job);
+    job->loop->jobs--;
+    wf_wake(job->waiter, job->result);
+}
+
+/* Abandoned, or the loop is gone. */
+static void drop(struct wf_job *inner)
+{
+    struct job *job = wf_container(inner, struct job, job);
+    if (!job->abandon)
+        return;
+    job->abandon(job->arg);
+    wf_free(job);
+}
+
+static void report_late(struct wf_timer *timer)
+{
+    struct wait *wait = wf_container(timer, struct wait, late);
+    const weft_task *task = wait->waiter.owner;
+    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING,
+             "task '%s' (spawned at %s) was cancelled, but still waits for the blocking function "
+             "'%s'",
+             task->name, task->site, wait->job->name);
+}
+
+static bool abort_wait(struct wf_waiter *w)
+{
+    struct wait *wait = wf_container(w, struct wait, waiter);
+    struct job *job = wait->job;
+    weft_loop *loop = job->loop;
+    if (wf_pool_withdraw(job->job.pool, &job->job)) {
+        loop->jobs--;
+        return true;
+    }
+    if (job->abandon && wf_pool_abandon(job->job.pool, &job->job)) {
+        loop->jobs--;
+        wait->job = NULL;
+        return true;
+    }
+    wf_pool_cancel(job->job.pool, &job->job);
+    wf_timer_add(&loop->timers, &wait->late, wf_deadline_after(loop, LATE));
+    return false;
+}
+
+static const struct wf_wait_ops wait_ops = { "a blocking function", abort_wait };
+
+static int wait_for(weft_loop *loop, struct job *job, bool *abandoned)
+{
+    struct wait wait = { .job = job };
+    wf_waiter_arm(&wait.waiter, &wait_ops, job);
+    wf_timer_init(&wait.late, report_late);
+    job->waiter = &wait.waiter;
+    int err = wf_pool_submit(job->job.pool, &job->job);
+    if (err < 0)
+        return wf_fail(err, "the pool's queue is full, or no thread could be started");
+    loop->jobs++;
+    err = (int)wf_park(&wait.waiter);
+    wf_timer_cancel(&loop->timers, &wait.late);
+    *abandoned = wait.job == NULL;
+    return err;
+}
+
+static void init_job(struct job *job, weft_loop *loop, struct wf_pool *pool, weft_fn *fn,
+                     const struct weft_blocking_options *options)
+{
+    *job = (struct job){
+        .job = { .run = run,
+                 .complete = complete,
+                 .drop = drop,
+                 .inbox = loop->inbox,
+                 .pool = pool },
+        .fn = fn,
+        .arg = options->arg,
+        .abandon = options->abandon,
+        .loop = loop,
+        .name = options->function ? options->function : "?",
+    };
+}
+
+static int run_bound(weft_loop *loop, struct wf_pool *pool, weft_fn *fn,
+                     const struct weft_blocking_options *options)
+{
+    struct job job;
+    bool abandoned = false;
+    init_job(&job, loop, pool, fn, options);
+    return wait_for(loop, &job, &abandoned);
+}
+
+static int run_abandonable(weft_loop *loop, struct wf_pool *pool, weft_fn *fn,
+                           const struct weft_blocking_options *options)
+{
+    bool abandoned = false;
+    struct job *job = wf_alloc(sizeof *job);
+    if (!job)
+        return wf_fail(-ENOMEM, "no memory for a blocking job");
+    init_job(job, loop, pool, fn, options);
+    int err = wait_for(loop, job, &abandoned);
+    if (abandoned)
+        return err;
+    wf_free(job);
+    if (err == -ECANCELED)
+        options->abandon(options->arg);
+    return err;
+}
+
+int wf_blocking_on(weft_loop *loop, struct wf_pool *pool, weft_fn *fn,
+                   const struct weft_blocking_options *options)
+{
+    if (!pool)
+        return wf_fail(-ENOMEM, "no memory for a pool");
+    return options->abandon ? run_abandonable(loop, pool, fn, options)
+                            : run_bound(loop, pool, fn, options);
+}
+
+int weft_blocking_with(weft_fn *fn, const struct weft_blocking_options *options)
+{
+    weft_task *task;
+    int err = wf_enter(&task);
+    if (err == -ECANCELED && options->abandon)
+        options->abandon(options->arg);
+    if (err < 0)
+        return err;
+    struct wf_pool *pool = options->pool ? options->pool->threads : wf_loop_pool(task->loop);
+    return wf_blocking_on(task->loop, pool, fn, options);
+}

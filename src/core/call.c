@@ -1,0 +1,172 @@
+#include "core/call.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "core/loop.h"
+
+#include <weft/error.h>
+#include <weft/log.h>
+
+void wf_calls_init(struct wf_calls *calls)
+{
+    *calls = (struct wf_calls){ 0 };
+}
+
+void wf_calls_fini(struct wf_calls *calls)
+{
+    for (uint32_t i = 0; i < calls->chunk_count; i++)
+        wf_free(calls->chunks[i]);
+    wf_free(calls->chunks);
+}
+
+static struct wf_call *call_at(const struct wf_calls *calls, uint32_t index)
+{
+    return &calls->chunks[index / WF_CALLS_PER_CHUNK][index % WF_CALLS_PER_CHUNK];
+}
+
+static void link_free(struct wf_calls *calls, struct wf_call *call)
+{
+    call->state = WF_CALL_FREE;
+    call->next_free = calls->free;
+    calls->free = call->index + 1;
+}
+
+static int grow(struct wf_calls *calls)
+{
+    uint32_t n = calls->chunk_count;
+    struct wf_call **chunks = wf_realloc(calls->chunks, (n + 1) * sizeof *chunks);
+    if (!chunks)
+        return -ENOMEM;
+    calls->chunks = chunks;
+    struct wf_call *chunk = wf_alloc_zero(WF_CALLS_PER_CHUNK * sizeof *chunk);
+    if (!chunk)
+        return -ENOMEM;
+    calls->chunks[calls->chunk_count++] = chunk;
+    for (uint32_t i = WF_CALLS_PER_CHUNK; i-- > 0;) {
+        chunk[i].index = n * WF_CALLS_PER_CHUNK + i;
+        link_free(calls, &chunk[i]);
+    }
+    return 0;
+}
+
+static void put(struct wf_calls *calls, struct wf_call *call)
+{
+    call->generation++;
+    calls->live--;
+    link_free(calls, call);
+}
+
+/* The callback that runs now on this thread, for weft_callback_fail(). */
+static _Thread_local struct wf_call *running_call;
+
+static void run(struct wf_ready *item)
+{
+    struct wf_call *call = wf_container(item, struct wf_call, ready);
+    weft_loop *loop = call->loop;
+    struct wf_call copy = *call;
+    put(&loop->calls, call);
+    if (!copy.fn)
+        return;
+    running_call = &copy;
+    copy.fn(copy.arg);
+    running_call = NULL;
+}
+
+static void fire(struct wf_timer *timer)
+{
+    struct wf_call *call = wf_container(timer, struct wf_call, timer);
+    call->state = WF_CALL_READY;
+    wf_ready_push(&call->loop->ready, &call->ready);
+}
+
+static struct wf_call *get(weft_callback *fn, void *arg)
+{
+    weft_loop *loop = weft_loop_current();
+    if (!loop || loop->closed) {
+        wf_misuse(-EPERM, "a callback was asked for where there is no loop");
+        return NULL;
+    }
+    struct wf_calls *calls = &loop->calls;
+    if (!calls->free && grow(calls) < 0) {
+        wf_fail(-ENOMEM, "no memory for a callback");
+        return NULL;
+    }
+    struct wf_call *call = call_at(calls, calls->free - 1);
+    calls->free = call->next_free;
+    calls->live++;
+    call->loop = loop;
+    call->fn = fn;
+    call->arg = arg;
+    call->ready.run = run;
+    wf_timer_init(&call->timer, fire);
+    return call;
+}
+
+static weft_handle handle_of(const struct wf_call *call)
+{
+    return (weft_handle){ (uint64_t)call->generation << 32 | (call->index + 1) };
+}
+
+weft_handle weft_call_soon(weft_callback *fn, void *arg)
+{
+    struct wf_call *call = get(fn, arg);
+    if (!call)
+        return (weft_handle){ 0 };
+    call->state = WF_CALL_READY;
+    wf_ready_push(&call->loop->ready, &call->ready);
+    return handle_of(call);
+}
+
+weft_handle weft_call_at(int64_t when, weft_callback *fn, void *arg)
+{
+    struct wf_call *call = get(fn, arg);
+    if (!call)
+        return (weft_handle){ 0 };
+    call->state = WF_CALL_TIMED;
+    wf_timer_add(&call->loop->timers, &call->timer, when);
+    return handle_of(call);
+}
+
+weft_handle weft_call_later(int64_t delay, weft_callback *fn, void *arg)
+{
+    weft_loop *loop = weft_loop_current();
+    if (delay <= 0 || !loop)
+        return weft_call_soon(fn, arg);
+    return weft_call_at(wf_deadline_after(loop, delay), fn, arg);
+}
+
+static struct wf_call *find(weft_loop *loop, weft_handle handle)
+{
+    uint32_t index = (uint32_t)handle.id - 1;
+    if (!loop || handle.id == 0 || index >= loop->calls.chunk_count * WF_CALLS_PER_CHUNK)
+        return NULL;
+    struct wf_call *call = call_at(&loop->calls, index);
+    bool waiting = call->state != WF_CALL_FREE && call->fn;
+    return waiting && call->generation == (uint32_t)(handle.id >> 32) ? call : NULL;
+}
+
+/* In the queue it stays until its turn, and then does nothing. */
+bool weft_handle_cancel(weft_handle handle)
+{
+    struct wf_call *call = find(weft_loop_current(), handle);
+    if (!call)
+        return false;
+    if (call->state == WF_CALL_TIMED) {
+        wf_timer_cancel(&call->loop->timers, &call->timer);
+        put(&call->loop->calls, call);
+    } else {
+        call->fn = NULL;
+    }
+    return true;
+}
+
+void weft_callback_fail(int err, const char *text)
+{
+    if (!running_call) {
+        wf_misuse(-EPERM, "weft_callback_fail() was called outside a callback");
+        return;
+    }
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "a callback failed: %s%s%s (callback at %p)",
+             weft_error_text(err), text ? ": " : "", text ? text : "",
+             (void *)(uintptr_t)running_call->fn);
+}

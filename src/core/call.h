@@ -1,0 +1,40 @@
+#ifndef WF_CORE_CALL_H
+#define WF_CORE_CALL_H
+
+/* Callbacks that were asked for, and the handles that name them.
+ *
+ * A handle is slot + generation, by value. A slot is reused with the next generation, so a handle
+ * that is too old names nothing: cancelling late is harmless, ignoring a handle is free. */
+
+#include "core/ready.h"
+#include "core/timer.h"
+
+#include <weft/loop.h>
+
+enum wf_call_state { WF_CALL_FREE, WF_CALL_TIMED, WF_CALL_READY };
+
+struct wf_call {
+    struct wf_ready ready; /* READY: in the queue */
+    struct wf_timer timer; /* TIMED */
+    weft_loop *loop;
+    weft_callback *fn; /* NULL in READY: cancelled, still queued */
+    void *arg;
+    uint32_t index;
+    uint32_t generation;
+    uint32_t next_free; /* index + 1 of the next free slot; 0: none */
+    uint8_t state;      /* enum wf_call_state */
+};
+
+#define WF_CALLS_PER_CHUNK 64
+
+struct wf_calls {
+    struct wf_call **chunks;
+    uint32_t chunk_count;
+    uint32_t free; /* index + 1; 0: none */
+    uint32_t live;
+};
+
+void wf_calls_init(struct wf_calls *calls);
+void wf_calls_fini(struct wf_calls *calls);
+
+#endif

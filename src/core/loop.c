@@ -1,0 +1,497 @@
+/* The loop and its turn.
+ *
+ *        ┌──> 1 run what is ready           dispatch.c: FIFO, hand-overs, for at most a slice
+ *        │    2 deliver mail                posts, notices, finished jobs: makes things ready
+ *        │    3 run the turn's hooks        streams send what the turn has written, once
+ *        │    4 fire timers that are due    in order of (deadline, sequence), for at most a slice
+ *        │    5 ask the kernel              not at all, with a zero timeout, or until the next
+ * timer └────┘                             completions make tasks ready
+ *
+ * A turn that leaves something ready goes through 4 and 5 only when WF_POLL_INTERVAL has passed
+ * since it last did: tasks that hand work to one another cost no system calls, and I/O and timers
+ * wait at most that long plus one step. So what becomes ready for a task at the queue's end is at
+ * most (queue length) x (longest step) away, plus WF_SLICE for each turn that was cut.
+ *
+ * With the test clock every turn is a full one, and where step 5 would block with nothing in flight
+ * the clock jumps to the next timer. */
+
+#include "core/loop.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "core/post.h"
+#include "core/signal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <weft/error.h>
+#include <weft/log.h>
+
+static _Thread_local weft_loop *newest; /* made by this thread and not freed, through older */
+
+#define TASKS_MAX ((size_t)1 << 24)
+
+/* Time. */
+
+int64_t weft_now(void)
+{
+    static const struct wf_clock real = { .test = false };
+    weft_loop *loop = weft_loop_current();
+    return wf_clock_now(loop ? &loop->clock : &real);
+}
+
+int64_t wf_deadline_after(weft_loop *loop, int64_t duration)
+{
+    int64_t now = wf_clock_now(&loop->clock), deadline;
+    if (__builtin_add_overflow(now, duration, &deadline))
+        return duration > 0 ? WEFT_FOREVER : INT64_MIN;
+    return deadline;
+}
+
+/* Birth. */
+
+static int open_io(weft_loop *loop, const struct weft_loop_options *options)
+{
+    int err = wf_inbox_new(&loop->inbox);
+    if (err < 0)
+        return err;
+    struct wf_io_options io = { .inbox = loop->inbox };
+    return wf_io_open(options->backend, &io, &loop->io, &loop->io_ops, &loop->io_reason);
+}
+
+static void init_root(weft_loop *loop)
+{
+    weft_task *root = &loop->root;
+    root->loop = loop;
+    root->name = "the dispatcher";
+    root->site = "loop.c";
+    root->state = WF_TASK_RUNNING;
+    root->innermost = &root->member.region;
+    wf_region_init(&root->member.region, NULL, WF_REGION_MEMBER, &root->member, false);
+    wf_context_main(&root->context);
+    loop->current = root;
+}
+
+static void init_state(weft_loop *loop, const struct weft_loop_options *options)
+{
+    const char *debug = getenv("WEFT_DEBUG");
+    wf_clock_init(&loop->clock, options->clock == WEFT_CLOCK_TEST);
+    wf_ready_init(&loop->ready);
+    wf_stack_pool_init(&loop->stacks, options->stacks_max, 0);
+    wf_slab_init(&loop->tasks, sizeof(weft_task), WF_SLAB_CACHE_LINE, TASKS_MAX);
+    wf_slab_init(&loop->names, sizeof(struct wf_task_name), WF_SLAB_ALIGN, TASKS_MAX);
+    wf_timers_init(&loop->timers, wf_clock_now(&loop->clock));
+    wf_calls_init(&loop->calls);
+    wf_list_init(&loop->turn_hooks);
+    wf_list_init(&loop->lingering);
+    wf_scope_init_background(&loop->background, loop);
+    init_root(loop);
+    atomic_init(&loop->references, 1);
+    loop->posts_max = options->posts_max ? options->posts_max : 65536;
+    loop->grace = options->grace ? options->grace : WF_GRACE;
+    loop->debug = options->debug || (debug && *debug == '1');
+    loop->thread = wf_this_thread();
+}
+
+/* Binaries of other releases have other sizes: what they do not know is zero. */
+static struct weft_loop_options read_options(const struct weft_loop_options *given)
+{
+    struct weft_loop_options options = { 0 };
+    size_t size = given->size && given->size < sizeof options ? given->size : sizeof options;
+    memcpy(&options, given, size);
+    return options;
+}
+
+static int make(weft_loop **out, const struct weft_loop_options *options)
+{
+    if (options->threads > 1)
+        return wf_fail(-ENOTSUP, "more than one thread is not in this release");
+    weft_loop *loop = wf_alloc_zero(sizeof *loop);
+    if (!loop)
+        return wf_fail(-ENOMEM, "no memory for a loop");
+    int err = open_io(loop, options);
+    if (err < 0) {
+        wf_inbox_release(loop->inbox);
+        wf_free(loop);
+        return err;
+    }
+    init_state(loop, options);
+    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_DEBUG, "driver %s: %s", loop->io_ops->name,
+             loop->io_reason);
+    loop->older = newest;
+    newest = loop;
+    *out = loop;
+    return 0;
+}
+
+int weft_loop_new_with(const struct weft_loop_options *given)
+{
+    struct weft_loop_options options = read_options(given);
+    return make(options.loop, &options);
+}
+
+/* Turns. */
+
+void wf_loop_deliver_mail(weft_loop *loop)
+{
+    if (WF_LIKELY(wf_inbox_is_empty(loop->inbox)))
+        return;
+    struct wf_mail *next;
+    for (struct wf_mail *mail = wf_inbox_take(loop->inbox); mail; mail = next) {
+        next = mail->next;
+        mail->deliver(mail, false);
+    }
+}
+
+static void run_turn_hooks(weft_loop *loop)
+{
+    struct wf_list hooks, *link;
+    if (WF_LIKELY(wf_list_is_empty(&loop->turn_hooks)))
+        return;
+    wf_list_init(&hooks);
+    wf_list_splice(&hooks, &loop->turn_hooks);
+    while ((link = wf_list_pop_front(&hooks))) {
+        struct wf_turn_hook *hook = wf_container(link, struct wf_turn_hook, link);
+        hook->run(hook);
+    }
+}
+
+static void fire_timers(weft_loop *loop)
+{
+    if (loop->timers.count == 0)
+        return;
+    int64_t now = wf_clock_now(&loop->clock);
+    uint64_t end = wf_clock_ticks() + wf_clock_ticks_of(WF_SLICE);
+    unsigned fired = 0;
+    struct wf_timer *timer;
+    wf_timers_advance(&loop->timers, now);
+    while ((timer = wf_timers_pop(&loop->timers, now))) {
+        timer->fire(timer);
+        if (++fired % WF_RESUMES_PER_LOOK == 0 && wf_clock_ticks() >= end)
+            break;
+    }
+}
+
+static bool has_work(const weft_loop *loop)
+{
+    return loop->ready.head || loop->lifo || loop->stopping || !wf_list_is_empty(&loop->turn_hooks);
+}
+
+static void ask_kernel(weft_loop *loop, int64_t timeout)
+{
+    loop->counters.polls++;
+    loop->io_ops->wait(loop->io, timeout);
+    wf_loop_deliver_mail(loop);
+}
+
+static int64_t until_next_timer(weft_loop *loop)
+{
+    int64_t next = wf_timers_next(&loop->timers);
+    if (next == WEFT_FOREVER)
+        return WEFT_FOREVER;
+    int64_t left = next - wf_clock_now(&loop->clock);
+    return left > 0 ? left : 0;
+}
+
+/* Real time must pass when a job is on a thread, or when no timer could ever end the wait. */
+static void ask_or_jump(weft_loop *loop)
+{
+    ask_kernel(loop, 0);
+    if (has_work(loop))
+        return;
+    int64_t next = wf_timers_next(&loop->timers);
+    if (loop->jobs > 0 || next == WEFT_FOREVER)
+        ask_kernel(loop, WEFT_FOREVER);
+    else
+        wf_clock_advance_to(&loop->clock, next);
+}
+
+static void turn(weft_loop *loop)
+{
+    uint64_t ticks = wf_clock_ticks();
+    loop->counters.turns++;
+    loop->slice_end = ticks + wf_clock_ticks_of(WF_SLICE);
+    wf_dispatch_turn(loop);
+    wf_loop_deliver_mail(loop);
+    run_turn_hooks(loop);
+    if (has_work(loop) && ticks < loop->next_poll && !loop->clock.test)
+        return;
+    loop->next_poll = ticks + wf_clock_ticks_of(WF_POLL_INTERVAL);
+    fire_timers(loop);
+    if (has_work(loop))
+        ask_kernel(loop, 0);
+    else if (loop->clock.test)
+        ask_or_jump(loop);
+    else
+        ask_kernel(loop, until_next_timer(loop));
+}
+
+static int begin_run(weft_loop *loop)
+{
+    if (wf_running)
+        return wf_misuse(-EDEADLK,
+                         "a loop runs on this thread already: a loop cannot be run inside "
+                         "a task or callback");
+    if (loop->thread != wf_this_thread())
+        return wf_misuse(WEFT_ETHREAD, "a loop was run by a thread that did not make it");
+    wf_running = loop;
+    loop->running = true;
+    return 0;
+}
+
+static void end_run(weft_loop *loop)
+{
+    loop->running = false;
+    loop->stopping = false;
+    wf_running = NULL;
+}
+
+static void run_until_stopped(weft_loop *loop)
+{
+    do
+        turn(loop);
+    while (!loop->stopping);
+}
+
+int weft_loop_run_forever(weft_loop *loop)
+{
+    int err = begin_run(loop);
+    if (err < 0)
+        return err;
+    run_until_stopped(loop);
+    end_run(loop);
+    return 0;
+}
+
+void weft_loop_stop(weft_loop *loop)
+{
+    loop->stopping = true;
+}
+
+bool weft_loop_is_running(const weft_loop *loop)
+{
+    return loop->running;
+}
+
+/* A waiter whose wake ends the run. */
+
+static const struct wf_wait_ops run_ops = { "the run's task", NULL };
+
+static void stop_on_wake(struct wf_waiter *w)
+{
+    weft_loop_stop(w->owner);
+}
+
+static void run_until_done(weft_loop *loop, weft_task *task)
+{
+    struct wf_waiter w = { .ops = &run_ops, .wake = stop_on_wake, .object = task, .owner = loop };
+    if (task->state == WF_TASK_DONE)
+        return;
+    wf_list_push_back(&task->waiters, &w.link);
+    run_until_stopped(loop);
+    if (w.state != WF_WAIT_DONE)
+        wf_list_remove(&w.link);
+}
+
+int weft_loop_run_until_complete(weft_loop *loop, weft_task *task)
+{
+    if (!task)
+        return -ENOMEM;
+    if (task->loop != loop)
+        return wf_misuse(-EXDEV, "task '%s' belongs to another loop", task->name);
+    int err = begin_run(loop);
+    if (err < 0)
+        return err;
+    run_until_done(loop, task);
+    end_run(loop);
+    err = weft_task_result(task, NULL);
+    return err == -EAGAIN && task->state != WF_TASK_DONE ? -ECANCELED : err;
+}
+
+/* The end. */
+
+struct grace {
+    struct wf_timer timer;
+    bool over;
+};
+
+static void grace_over(struct wf_timer *timer)
+{
+    wf_container(timer, struct grace, timer)->over = true;
+}
+
+/* Cancel the background and give everybody until the grace is over. */
+static void wind_down(weft_loop *loop)
+{
+    struct grace grace = { .over = false };
+    wf_region_cancel(&loop->background.region, "the loop ends");
+    wf_timer_init(&grace.timer, grace_over);
+    if (loop->grace != WEFT_FOREVER)
+        wf_timer_add(&loop->timers, &grace.timer, wf_deadline_after(loop, loop->grace));
+    while (!grace.over && (loop->background.live > 0 || !wf_list_is_empty(&loop->lingering))) {
+        turn(loop);
+        loop->stopping = false;
+    }
+    wf_timer_cancel(&loop->timers, &grace.timer);
+}
+
+static const char *waits_for(const weft_task *task)
+{
+    if (task->parked)
+        return task->parked->ops->kind;
+    return task->state == WF_TASK_NEW ? "its first turn" : "its turn";
+}
+
+/* Their frames may be used by threads and by one another: the stacks stay as they are. */
+static int abandon_tasks(weft_loop *loop)
+{
+    struct wf_list *link;
+    int result = 0;
+    while ((link = wf_list_pop_front(&loop->background.members))) {
+        weft_task *task = wf_task_of_member(wf_container(link, struct wf_member, link));
+        weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
+                 "task '%s' (spawned at %s) was destroyed while pending: it still waits for %s",
+                 task->name, task->site, waits_for(task));
+        task->state = WF_TASK_DONE;
+        task->result = WEFT_ESTUCK;
+        task->retrieved = true;
+        loop->tasks_abandoned = true;
+        result = WEFT_ESTUCK;
+        wf_task_unref(task);
+    }
+    return result;
+}
+
+static void refuse_mail(weft_loop *loop)
+{
+    struct wf_mail *next;
+    for (struct wf_mail *mail = wf_inbox_close(loop->inbox); mail; mail = next) {
+        next = mail->next;
+        mail->deliver(mail, true);
+    }
+}
+
+static void forget(weft_loop *loop)
+{
+    weft_loop **link = &newest;
+    while (*link != loop)
+        link = &(*link)->older;
+    *link = loop->older;
+}
+
+/* What handles still name stays: each task keeps the loop's memory until its last release. */
+static void keep_for_handles(weft_loop *loop)
+{
+    loop->closed = true;
+    atomic_fetch_add(&loop->references, (int)loop->tasks.live);
+}
+
+static int destroy(weft_loop *loop)
+{
+    begin_run(loop);
+    wind_down(loop);
+    int result = abandon_tasks(loop);
+    if (loop->net_free)
+        loop->net_free(loop);
+    refuse_mail(loop);
+    end_run(loop);
+    wf_calls_fini(&loop->calls);
+    if (!loop->tasks_abandoned) {
+        wf_pool_free(loop->pool);
+        wf_pool_free(loop->resolver);
+        loop->io_ops->close(loop->io);
+        wf_stack_pool_fini(&loop->stacks);
+    }
+    forget(loop);
+    keep_for_handles(loop);
+    weft_loop_release(loop);
+    return result;
+}
+
+int weft_loop_free(weft_loop *loop)
+{
+    if (!loop)
+        return 0;
+    if (wf_running)
+        return wf_misuse(-EDEADLK, "a loop was freed inside a running loop");
+    if (loop->thread != wf_this_thread())
+        return wf_misuse(WEFT_ETHREAD, "a loop was freed by a thread that did not make it");
+    return destroy(loop);
+}
+
+weft_loop *weft_loop_retain(weft_loop *loop)
+{
+    atomic_fetch_add(&loop->references, 1);
+    return loop;
+}
+
+void weft_loop_release(weft_loop *loop)
+{
+    if (!loop || atomic_fetch_sub(&loop->references, 1) > 1)
+        return;
+    wf_inbox_release(loop->inbox);
+    wf_slab_fini(&loop->names);
+    wf_slab_fini(&loop->tasks);
+    wf_context_fini(&loop->root.context);
+    wf_free(loop);
+}
+
+weft_loop *weft_loop_current(void)
+{
+    return wf_running ? wf_running : newest;
+}
+
+/* weft_run */
+
+static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options)
+{
+    weft_task *task = NULL;
+    struct weft_spawn_options spawn = {
+        .arg = options->arg, .task = &task, .function = "main", .site = options->site
+    };
+    int err = weft_spawn_with((weft_scope *)&loop->background, fn, &spawn);
+    if (err < 0)
+        return err;
+    struct wf_interrupt interrupt;
+    if (!options->no_signals)
+        wf_interrupt_take(&interrupt, loop, task);
+    err = weft_loop_run_until_complete(loop, task);
+    int end = weft_loop_free(weft_loop_retain(loop));
+    if (!options->no_signals)
+        wf_interrupt_give_back(&interrupt);
+    weft_task_release(task);
+    weft_loop_release(loop);
+    return end < 0 ? end : err;
+}
+
+int weft_run_with(weft_fn *fn, const struct weft_loop_options *given)
+{
+    struct weft_loop_options options = read_options(given);
+    weft_loop *loop;
+    if (wf_running)
+        return wf_misuse(-EDEADLK, "weft_run() inside a running loop, at %s", options.site);
+    int err = make(&loop, &options);
+    if (err < 0)
+        return err;
+    return run_main(loop, fn, &options);
+}
+
+/* Pools. */
+
+static struct wf_pool *pool_at(struct wf_pool **pool, const char *name, unsigned threads)
+{
+    struct wf_pool_options options = { .name = name, .threads = threads };
+    if (!*pool)
+        wf_pool_new(pool, &options);
+    return *pool;
+}
+
+struct wf_pool *wf_loop_pool(weft_loop *loop)
+{
+    return pool_at(&loop->pool, "weft-blocking", 8);
+}
+
+struct wf_pool *wf_loop_resolver(weft_loop *loop)
+{
+    return pool_at(&loop->resolver, "weft-resolver", 4);
+}

@@ -1,0 +1,136 @@
+#ifndef WF_CORE_LOOP_H
+#define WF_CORE_LOOP_H
+
+/* What is behind weft_loop. The story of a turn is in loop.c. */
+
+#include "base/slab.h"
+#include "context/stack.h"
+#include "core/call.h"
+#include "core/ready.h"
+#include "core/scope.h"
+#include "core/task.h"
+#include "core/timer.h"
+#include "io/clock.h"
+#include "io/inbox.h"
+#include "io/io.h"
+#include "io/pool.h"
+
+#include <stdatomic.h>
+#include <weft/loop.h>
+
+#define WF_SLICE            (500 * WEFT_MICROSECOND) /* of tasks before timers and I/O get a look */
+#define WF_POLL_INTERVAL    (20 * WEFT_MICROSECOND)  /* of busy turns before the kernel is asked */
+#define WF_RESUMES_PER_LOOK 32                       /* switches between two looks at the ticks */
+#define WF_LIFO_MAX         3                        /* hand-overs in a row */
+#define WF_GRACE            (10 * WEFT_SECOND)
+
+/* Something that wants to be called once at the end of the turn: a stream with bytes to send. */
+struct wf_turn_hook {
+    struct wf_list link; /* linked to itself when it is not waiting */
+    void (*run)(struct wf_turn_hook *hook);
+};
+
+struct wf_loop_counters {
+    uint64_t turns, resumes, spawns, polls;
+};
+
+struct weft_loop {
+    /* Touched by every switch. */
+    weft_task *current; /* who runs; &root when no task does */
+    struct wf_ready_queue ready;
+    size_t turn_left;  /* items of the turn that have not run */
+    weft_task *lifo;   /* handed the processor by the running task */
+    weft_task *zombie; /* ended, still to be reaped off its stack */
+    void (*on_suspend)(weft_loop *loop, weft_task *task); /* the torture driver; NULL */
+    uint32_t until_look;                                  /* resumes before the ticks are read */
+    uint32_t lifo_used;
+    uint64_t slice_end; /* ticks */
+    uint64_t next_poll; /* ticks */
+
+    struct wf_stack_pool stacks;
+    struct wf_slab tasks;
+    struct wf_slab names; /* struct wf_task_name */
+    struct wf_timers timers;
+    struct wf_calls calls;
+    struct wf_list turn_hooks; /* struct wf_turn_hook */
+
+    struct wf_clock clock;
+    struct wf_io *io;
+    const struct wf_io_ops *io_ops;
+    const char *io_reason;
+    struct wf_inbox *inbox;
+    struct wf_pool *pool;     /* weft_blocking()'s own; made at first use */
+    struct wf_pool *resolver; /* getaddrinfo's; likewise */
+    size_t jobs;              /* on pools for this loop: in flight */
+
+    struct wf_scope background;
+    struct wf_list lingering; /* streams that still flush after their close */
+    void *net;                /* the net layer's per-loop state */
+    void (*net_free)(weft_loop *loop);
+
+    weft_task root; /* the dispatcher: this thread's own stack */
+    struct wf_loop_counters counters;
+    const void *thread; /* the address of a thread-local: whose loop this is */
+    weft_loop *older;   /* made before by this thread */
+    atomic_int references;
+    atomic_uint posts; /* waiting weft_post()s */
+    uint32_t posts_max;
+    int64_t grace;
+    bool running;
+    bool stopping;
+    bool closed;
+    bool debug;
+    bool tasks_abandoned; /* their stacks stay mapped */
+};
+
+/* The loop that runs on this thread; NULL. */
+extern _Thread_local weft_loop *wf_running;
+
+/* The address that stands for this thread. */
+static inline const void *wf_this_thread(void)
+{
+    return &wf_running;
+}
+
+static inline bool wf_in_task(const weft_loop *loop)
+{
+    return loop && loop->current != &loop->root;
+}
+
+/* On the dispatcher: run what is ready now, until it has run or the slice is over. */
+void wf_dispatch_turn(weft_loop *loop);
+
+/* Suspend the current task: choose who runs next and switch to it. Returns when it is resumed. */
+void wf_dispatch(weft_task *from);
+
+/* The current task has ended: run whoever is next. */
+_Noreturn void wf_dispatch_final(weft_task *from);
+
+/* Run a prepared new task up to its first suspension, then come back. */
+void wf_dispatch_eager(weft_task *task);
+
+/* Hand the processor to a started task that the running task has just served: it runs next, before
+ * the queue, at most WF_LIFO_MAX times in a row. For channels, mutexes, queues and generators. */
+void wf_hand_over(weft_task *task);
+
+/* Have `hook` run at the end of this turn. Again: nothing. */
+static inline void wf_turn_hook_arm(weft_loop *loop, struct wf_turn_hook *hook)
+{
+    if (wf_list_is_empty(&hook->link))
+        wf_list_push_back(&loop->turn_hooks, &hook->link);
+}
+
+/* Take what other threads have sent and make it ready. */
+void wf_loop_deliver_mail(weft_loop *loop);
+
+/* now + duration, without overflow. */
+int64_t wf_deadline_after(weft_loop *loop, int64_t duration);
+
+/* A sentence about misuse: kept for weft_error_detail(), logged once. Returns err. */
+WF_COLD WF_PRINTF(2, 3) int wf_misuse(int err, const char *format, ...);
+
+/* The one pool behind weft_blocking() and the one behind name lookups; NULL: no memory. */
+struct wf_pool *wf_loop_pool(weft_loop *loop);
+struct wf_pool *wf_loop_resolver(weft_loop *loop);
+
+#endif

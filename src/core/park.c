@@ -1,0 +1,181 @@
+/* The one place where a task stops: entering a suspending call, parking, being woken, being told to
+ * end. */
+
+#include "core/loop.h"
+
+#include <weft/log.h>
+
+void wf_waiter_arm(struct wf_waiter *w, const struct wf_wait_ops *ops, void *object)
+{
+    w->ops = ops;
+    w->wake = wf_wake_task;
+    w->object = object;
+    w->owner = wf_running->current;
+    w->state = WF_WAIT_ARMED;
+    w->aborted = false;
+}
+
+void wf_task_make_ready(weft_task *task)
+{
+    task->state = WF_TASK_READY;
+    wf_ready_push(&task->loop->ready, &task->ready);
+}
+
+void wf_wake_task(struct wf_waiter *w)
+{
+    weft_task *task = w->owner;
+    /* A waiter that is done before its task parks is found by wf_park. */
+    if (task->parked == w)
+        wf_task_make_ready(task);
+}
+
+void wf_abort(struct wf_waiter *w)
+{
+    if (w->state != WF_WAIT_ARMED || !w->ops->abort)
+        return;
+    w->state = WF_WAIT_ABORTING;
+    if (w->ops->abort(w))
+        wf_wake(w, -ECANCELED);
+}
+
+/* Semantics 13: a scope whose frame has returned would be corrupted by whoever runs next. */
+static void check_open_scope(const weft_task *task, const void *frame)
+{
+    const struct wf_region *innermost = task->innermost;
+    if (WF_LIKELY(innermost->kind != WF_REGION_SCOPE))
+        return;
+    if (WF_UNLIKELY(wf_context_is_dead_below(&task->context, innermost, frame)))
+        wf_scope_left_open(task);
+}
+
+int64_t wf_park(struct wf_waiter *w)
+{
+    weft_task *task = w->owner;
+    check_open_scope(task, __builtin_frame_address(0));
+    if (WF_LIKELY(w->state != WF_WAIT_DONE)) {
+        task->parked = w;
+        task->state = WF_TASK_PARKED;
+        wf_dispatch(task);
+        task->parked = NULL;
+    }
+    if (WF_UNLIKELY(w->aborted))
+        return wf_task_deliver_cancel(task);
+    return w->result;
+}
+
+void wf_task_yield(weft_task *task)
+{
+    check_open_scope(task, __builtin_frame_address(0));
+    wf_task_make_ready(task);
+    wf_dispatch(task);
+}
+
+static int enter_outside(void)
+{
+    return wf_misuse(-EPERM, "a function that suspends was called outside a task");
+}
+
+int wf_enter(weft_task **out)
+{
+    weft_loop *loop = wf_running;
+    if (WF_UNLIKELY(!wf_in_task(loop)))
+        return enter_outside();
+    weft_task *task = loop->current;
+    if (WF_UNLIKELY(loop->on_suspend != NULL))
+        loop->on_suspend(loop, task);
+    if (WF_UNLIKELY(--task->budget == 0))
+        wf_task_yield(task);
+    if (WF_UNLIKELY(task->innermost->effective))
+        return wf_task_deliver_cancel(task);
+    task->spins = 0;
+    *out = task;
+    return 0;
+}
+
+/* The uncancellable pause of who does not listen. */
+
+static const struct wf_wait_ops pause_ops = { "pause after ignored cancels", NULL };
+
+struct pause {
+    struct wf_waiter waiter;
+    struct wf_timer timer;
+};
+
+static void pause_over(struct wf_timer *timer)
+{
+    wf_wake(&wf_container(timer, struct pause, timer)->waiter, 0);
+}
+
+static void pause_task(weft_task *task)
+{
+    struct pause p;
+    wf_waiter_arm(&p.waiter, &pause_ops, NULL);
+    wf_timer_init(&p.timer, pause_over);
+    wf_timer_add(&task->loop->timers, &p.timer, wf_deadline_after(task->loop, WEFT_MILLISECOND));
+    wf_park(&p.waiter);
+}
+
+static void report_spin(const weft_task *task)
+{
+    weft_log(
+        WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
+        "task '%s' (spawned at %s) was cancelled (%s) and has ignored -ECANCELED %u times in a "
+        "row; each further call is slowed down",
+        task->name, task->site, wf_region_why(task->innermost), WF_CANCEL_SPIN_MAX);
+}
+
+/* The first one returns at once; each further one in a row lets everybody else run first. */
+int wf_task_deliver_cancel(weft_task *task)
+{
+    wf_region_tell(task->innermost);
+    uint32_t spins = task->spins++;
+    if (spins == WF_CANCEL_SPIN_MAX)
+        report_spin(task);
+    if (spins > WF_CANCEL_SPIN_MAX)
+        pause_task(task);
+    else if (spins > 0)
+        wf_task_yield(task);
+    return -ECANCELED;
+}
+
+/* Sleep. */
+
+static bool sleep_abort(struct wf_waiter *w)
+{
+    wf_timer_cancel(&wf_running->timers, w->object);
+    return true;
+}
+
+static const struct wf_wait_ops sleep_ops = { "sleep", sleep_abort };
+
+struct sleep {
+    struct wf_waiter waiter;
+    struct wf_timer timer;
+};
+
+static void sleep_over(struct wf_timer *timer)
+{
+    wf_wake(&wf_container(timer, struct sleep, timer)->waiter, 0);
+}
+
+int weft_sleep(int64_t duration)
+{
+    weft_task *task;
+    int err = wf_enter(&task);
+    if (err < 0)
+        return err;
+    if (duration <= 0) {
+        wf_task_yield(task);
+        return 0;
+    }
+    struct sleep s;
+    wf_waiter_arm(&s.waiter, &sleep_ops, &s.timer);
+    wf_timer_init(&s.timer, sleep_over);
+    wf_timer_add(&task->loop->timers, &s.timer, wf_deadline_after(task->loop, duration));
+    return (int)wf_park(&s.waiter);
+}
+
+int weft_cancelled(void)
+{
+    return wf_in_task(wf_running) && wf_running->current->innermost->effective ? -ECANCELED : 0;
+}

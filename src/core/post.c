@@ -1,0 +1,116 @@
+#include "core/post.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "core/loop.h"
+
+/* Posts: a message each. */
+
+static void free_post(struct wf_post *post)
+{
+    atomic_fetch_sub(&post->loop->posts, 1);
+    wf_free(post);
+}
+
+static void run_post(struct wf_ready *item)
+{
+    struct wf_post *post = wf_container(item, struct wf_post, ready);
+    weft_callback *fn = post->fn;
+    void *arg = post->arg;
+    free_post(post);
+    fn(arg);
+}
+
+static void deliver_post(struct wf_mail *mail, bool closed)
+{
+    struct wf_post *post = wf_container(mail, struct wf_post, mail);
+    if (!closed) {
+        wf_ready_push(&post->loop->ready, &post->ready);
+        return;
+    }
+    if (post->dropped)
+        post->dropped(post->arg);
+    free_post(post);
+}
+
+int weft_post_with(weft_loop *loop, weft_callback *fn, const struct weft_post_options *options)
+{
+    if (atomic_fetch_add(&loop->posts, 1) >= loop->posts_max) {
+        atomic_fetch_sub(&loop->posts, 1);
+        return wf_fail(-EAGAIN, "the loop's mailbox holds %u messages", loop->posts_max);
+    }
+    struct wf_post *post = wf_alloc(sizeof *post);
+    int err = post ? 0 : -ENOMEM;
+    if (post) {
+        *post = (struct wf_post){ .mail.deliver = deliver_post,
+                                  .ready.run = run_post,
+                                  .loop = loop,
+                                  .fn = fn,
+                                  .arg = options->arg,
+                                  .dropped = options->dropped };
+        err = wf_inbox_push(loop->inbox, &post->mail);
+    }
+    if (err < 0) {
+        atomic_fetch_sub(&loop->posts, 1);
+        wf_free(post);
+    }
+    return err;
+}
+
+/* Notices: the caller's memory; one that is on its way already is not sent again. */
+
+enum { IDLE, MAILED, READY };
+
+static struct wf_notice *inside(struct weft_notice *notice)
+{
+    return (struct wf_notice *)notice;
+}
+
+static void run_notice(struct wf_ready *item)
+{
+    struct wf_notice *notice = wf_container(item, struct wf_notice, ready);
+    atomic_store(&notice->state, IDLE);
+    notice->fn(notice->arg);
+}
+
+static void deliver_notice(struct wf_mail *mail, bool closed)
+{
+    struct wf_notice *notice = wf_container(mail, struct wf_notice, mail);
+    atomic_store(&notice->state, closed ? IDLE : READY);
+    if (!closed)
+        wf_ready_push(&notice->loop->ready, &notice->ready);
+}
+
+void weft_notice_init(struct weft_notice *opaque, weft_loop *loop, weft_callback *fn, void *arg)
+{
+    struct wf_notice *notice = inside(opaque);
+    notice->mail.deliver = deliver_notice;
+    notice->ready.run = run_notice;
+    notice->loop = weft_loop_retain(loop);
+    notice->fn = fn;
+    notice->arg = arg;
+    atomic_init(&notice->state, IDLE);
+}
+
+int weft_signal_post(struct weft_notice *opaque)
+{
+    struct wf_notice *notice = inside(opaque);
+    unsigned char idle = IDLE;
+    if (!atomic_compare_exchange_strong(&notice->state, &idle, MAILED))
+        return 0;
+    int err = wf_inbox_push(notice->loop->inbox, &notice->mail);
+    if (err < 0)
+        atomic_store(&notice->state, IDLE);
+    return err;
+}
+
+void weft_notice_fini(struct weft_notice *opaque)
+{
+    struct wf_notice *notice = inside(opaque);
+    weft_loop *loop = notice->loop;
+    if (atomic_load(&notice->state) == MAILED)
+        wf_loop_deliver_mail(loop);
+    if (atomic_load(&notice->state) == READY)
+        wf_ready_remove(&loop->ready, &notice->ready);
+    weft_loop_release(loop);
+}

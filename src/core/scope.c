@@ -1,0 +1,295 @@
+#include "core/scope.h"
+
+#include "core/loop.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weft/error.h>
+
+static struct wf_scope *inside(const weft_scope *scope)
+{
+    return (struct wf_scope *)scope;
+}
+
+static bool is_open(const struct wf_scope *scope)
+{
+    return scope && scope->magic == WF_SCOPE_MAGIC;
+}
+
+static const char *name_of(const struct wf_scope *scope)
+{
+    return scope->name ? scope->name : "scope";
+}
+
+static void deadline_fired(struct wf_timer *timer)
+{
+    struct wf_scope *scope = wf_container(timer, struct wf_scope, deadline);
+    if (!scope->region.effective)
+        wf_region_cancel(&scope->region, "deadline");
+}
+
+static void init(struct wf_scope *scope, weft_loop *loop, weft_task *owner)
+{
+    scope->magic = WF_SCOPE_MAGIC;
+    scope->loop = loop;
+    scope->owner = owner;
+    wf_list_init(&scope->members);
+    scope->live = 0;
+    scope->joiner = NULL;
+    wf_timer_init(&scope->deadline, deadline_fired);
+    scope->cause = WEFT_CAUSE_NONE;
+    scope->isolate = false;
+    scope->error = 0;
+    scope->error_count = 0;
+}
+
+void wf_scope_init_background(struct wf_scope *scope, weft_loop *loop)
+{
+    init(scope, loop, NULL);
+    scope->isolate = true;
+    scope->name = "background";
+    scope->site = "the loop";
+    wf_region_init(&scope->region, NULL, WF_REGION_SCOPE, NULL, false);
+}
+
+/* The earlier of .timeout and .deadline; 0: none. */
+static int64_t deadline_of(weft_loop *loop, const struct weft_scope_options *options)
+{
+    int64_t timeout = options->timeout, deadline = options->deadline;
+    if (options->shield && timeout == 0 && deadline == 0)
+        timeout = WF_SHIELD_TIMEOUT;
+    if (timeout == 0 || timeout == WEFT_FOREVER)
+        return deadline;
+    int64_t from_now = wf_deadline_after(loop, timeout);
+    return deadline == 0 || from_now < deadline ? from_now : deadline;
+}
+
+static void arm_deadline(struct wf_scope *scope, int64_t deadline)
+{
+    if (deadline == 0)
+        return;
+    if (deadline <= wf_clock_now(&scope->loop->clock))
+        deadline_fired(&scope->deadline);
+    else
+        wf_timer_add(&scope->loop->timers, &scope->deadline, deadline);
+}
+
+void weft_scope_begin_with(const struct weft_scope_options *options)
+{
+    struct wf_scope *scope = inside(options->scope);
+    weft_loop *loop = wf_running;
+    if (!wf_in_task(loop)) {
+        scope->magic = WF_SCOPE_ENDED;
+        scope->error_count = 0;
+        scope->cause = WEFT_CAUSE_NONE;
+        wf_misuse(-EPERM, "a scope was begun outside a task, at %s", options->site);
+        return;
+    }
+    weft_task *task = loop->current;
+    init(scope, loop, task);
+    scope->name = options->name;
+    scope->site = options->site;
+    scope->isolate = options->isolate;
+    wf_region_init(&scope->region, task->innermost, WF_REGION_SCOPE, &task->member,
+                   options->shield);
+    task->innermost->inner = &scope->region;
+    task->innermost = &scope->region;
+    arm_deadline(scope, deadline_of(loop, options));
+}
+
+/* Failures. */
+
+static void keep_error(struct wf_scope *scope, int error, const char *name, const char *site)
+{
+    if (scope->error_count < WF_SCOPE_ERRORS) {
+        weft_scope_error *kept = &scope->errors[scope->error_count];
+        kept->code = error;
+        kept->site = site;
+        snprintf(kept->task, sizeof kept->task, "%s", name);
+    }
+    scope->error_count++;
+}
+
+void wf_scope_fail(struct wf_scope *scope, int error, const char *name, const char *site)
+{
+    keep_error(scope, error, name, site);
+    if (scope->cause == WEFT_CAUSE_NONE)
+        scope->cause = WEFT_CAUSE_FAILURE;
+    if (scope->error == 0)
+        scope->error = error;
+    wf_region_cancel(&scope->region, "a task beside it failed");
+}
+
+void wf_scope_told(struct wf_scope *scope, bool own)
+{
+    if (scope->cause == WEFT_CAUSE_NONE)
+        scope->cause = own ? WEFT_CAUSE_DEADLINE : WEFT_CAUSE_ENCLOSING;
+}
+
+int wf_scope_admit(struct wf_scope *scope)
+{
+    if (!scope)
+        return wf_misuse(-EPERM, "a task was spawned where there is no loop");
+    if (!is_open(scope))
+        return wf_misuse(-ESHUTDOWN, "a task was spawned into a scope that has ended");
+    if (scope->loop->thread != wf_this_thread())
+        return wf_misuse(WEFT_ETHREAD,
+                         "a task was spawned into the scope '%s' (begun at %s) of "
+                         "another thread",
+                         name_of(scope), scope->site);
+    if (!scope->owner)
+        return scope->loop->closed ? -ESHUTDOWN : 0;
+    if (!wf_in_task(scope->loop) ||
+        !wf_region_is_inside(scope->loop->current->innermost, &scope->region))
+        return wf_misuse(-EPERM,
+                         "a task was spawned into the scope '%s' (begun at %s) from outside "
+                         "it",
+                         name_of(scope), scope->site);
+    return 0;
+}
+
+void wf_scope_join(struct wf_scope *scope, struct wf_member *member)
+{
+    wf_list_push_back(&scope->members, &member->link);
+    scope->live++;
+}
+
+void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error, const char *site)
+{
+    wf_list_remove(&member->link);
+    scope->live--;
+    if (error < 0 && scope->isolate)
+        keep_error(scope, error, member->ops->name(member), site);
+    else if (error < 0)
+        wf_scope_fail(scope, error, member->ops->name(member), site);
+    if (scope->live == 0 && scope->joiner)
+        wf_wake(scope->joiner, 0);
+}
+
+/* The end. */
+
+static const struct wf_wait_ops join_ops = { "tasks of its scope", NULL };
+
+static void join(struct wf_scope *scope)
+{
+    struct wf_waiter w;
+    if (scope->live == 0)
+        return;
+    wf_waiter_arm(&w, &join_ops, scope);
+    scope->joiner = &w;
+    wf_park(&w);
+    scope->joiner = NULL;
+}
+
+static void close_scope(struct wf_scope *scope)
+{
+    weft_task *task = scope->owner;
+    wf_timer_cancel(&scope->loop->timers, &scope->deadline);
+    task->innermost = scope->region.outer;
+    task->innermost->inner = NULL;
+    scope->magic = WF_SCOPE_ENDED;
+}
+
+static int verdict(const struct wf_scope *scope)
+{
+    switch (scope->cause) {
+    case WEFT_CAUSE_FAILURE:
+    case WEFT_CAUSE_CANCEL:
+        return scope->error;
+    case WEFT_CAUSE_DEADLINE:
+        return -ETIMEDOUT;
+    case WEFT_CAUSE_ENCLOSING:
+        return -ECANCELED;
+    default:
+        return 0;
+    }
+}
+
+_Noreturn void wf_scope_left_open(const weft_task *task)
+{
+    const struct wf_scope *scope = wf_scope_of_region(task->innermost);
+    static char text[256];
+    /* The frame is dead and may be overwritten: its magic says whether the names can be read. */
+    if (scope->magic == WF_SCOPE_MAGIC)
+        snprintf(text, sizeof text,
+                 "the scope '%s' begun at %s was left open in task '%s' (%s): every "
+                 "weft_scope_begin needs its weft_scope_end in the same function",
+                 name_of(scope), scope->site, task->name, task->site);
+    else
+        snprintf(text, sizeof text, "a scope was left open in task '%s' (%s)", task->name,
+                 task->site);
+    wf_panic(task->site, 0, text);
+}
+
+static int check_end(const struct wf_scope *scope)
+{
+    if (!is_open(scope))
+        return wf_in_task(wf_running) ? -ESHUTDOWN : -EPERM;
+    if (!wf_in_task(wf_running) || scope->owner != wf_running->current)
+        return wf_misuse(-EPERM,
+                         "the scope '%s' (begun at %s) was ended by a task that did not "
+                         "begin it",
+                         name_of(scope), scope->site);
+    if (scope->owner->innermost != &scope->region)
+        wf_scope_left_open(scope->owner);
+    return 0;
+}
+
+int weft_scope_leave(weft_scope *opaque, int err)
+{
+    struct wf_scope *scope = inside(opaque);
+    int refused = check_end(scope);
+    if (refused < 0)
+        return refused;
+    bool benign = err == -ECANCELED && scope->region.effective;
+    if (err < 0 && !benign)
+        wf_scope_fail(scope, err, "body", scope->site);
+    join(scope);
+    close_scope(scope);
+    return verdict(scope);
+}
+
+int weft_scope_end(weft_scope *scope)
+{
+    return weft_scope_leave(scope, 0);
+}
+
+void weft_scope_cancel(weft_scope *opaque, const char *why)
+{
+    struct wf_scope *scope = inside(opaque);
+    if (!is_open(scope))
+        return;
+    if (scope->cause == WEFT_CAUSE_NONE)
+        scope->cause = WEFT_CAUSE_CANCEL;
+    wf_region_cancel(&scope->region, why);
+}
+
+void weft_scope_set_deadline(weft_scope *opaque, int64_t deadline)
+{
+    struct wf_scope *scope = inside(opaque);
+    if (!is_open(scope) || !scope->owner)
+        return;
+    wf_timer_cancel(&scope->loop->timers, &scope->deadline);
+    arm_deadline(scope, deadline);
+}
+
+enum weft_scope_cause weft_scope_cause(const weft_scope *scope)
+{
+    return (enum weft_scope_cause)inside(scope)->cause;
+}
+
+size_t weft_scope_errors(const weft_scope *opaque, weft_scope_error *out, size_t max)
+{
+    const struct wf_scope *scope = inside(opaque);
+    size_t kept = scope->error_count < WF_SCOPE_ERRORS ? scope->error_count : WF_SCOPE_ERRORS;
+    size_t n = kept < max ? kept : max;
+    if (n > 0)
+        memcpy(out, scope->errors, n * sizeof *out);
+    return scope->error_count;
+}
+
+weft_scope *weft_background(void)
+{
+    weft_loop *loop = weft_loop_current();
+    return loop ? (weft_scope *)&loop->background : NULL;
+}

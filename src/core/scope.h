@@ -1,0 +1,68 @@
+#ifndef WF_CORE_SCOPE_H
+#define WF_CORE_SCOPE_H
+
+/* What is behind weft_scope's 512 bytes.
+ *
+ *     OPEN ──weft_scope_end──> ENDING ──last member gone──> ENDED
+ *
+ * Members may join while it is OPEN or ENDING. `cause` is written once, by whichever comes first:
+ * a failure, an explicit cancel, or the moment when somebody inside is told of the own deadline or
+ * of a cancel around it. A deadline that fires when the scope is to end anyway has no effect. */
+
+#include "core/region.h"
+#include "core/timer.h"
+#include "core/waiter.h"
+
+#include <weft/scope.h>
+
+#define WF_SCOPE_MAGIC    UINT64_C(0x77656674736370a1)
+#define WF_SCOPE_ENDED    UINT64_C(0x77656674656e64a1)
+#define WF_SCOPE_ERRORS   4
+#define WF_SHIELD_TIMEOUT (30 * WEFT_SECOND)
+
+struct wf_scope {
+    uint64_t magic;          /* open, ended, or garbage */
+    struct wf_region region; /* member is the owner's; NULL for the background */
+    weft_loop *loop;
+    weft_task *owner;         /* NULL for the background */
+    struct wf_list members;   /* struct wf_member */
+    size_t live;              /* members */
+    struct wf_waiter *joiner; /* in weft_scope_end() */
+    struct wf_timer deadline;
+    const char *name;
+    const char *site;
+    uint8_t cause; /* enum weft_scope_cause */
+    bool isolate;
+    int error; /* what the verdict would be by cause FAILURE or CANCEL */
+    uint32_t error_count;
+    weft_scope_error errors[WF_SCOPE_ERRORS];
+};
+
+_Static_assert(sizeof(struct wf_scope) <= sizeof(weft_scope), "weft_scope is too small");
+
+static inline struct wf_scope *wf_scope_of_region(const struct wf_region *region)
+{
+    return wf_container(region, struct wf_scope, region);
+}
+
+/* The loop's own scope: no owner, isolates, never ends by itself. */
+void wf_scope_init_background(struct wf_scope *scope, weft_loop *loop);
+
+/* A task may join: 0, -ESHUTDOWN, -EPERM, WEFT_ETHREAD. */
+int wf_scope_admit(struct wf_scope *scope);
+
+void wf_scope_join(struct wf_scope *scope, struct wf_member *member);
+
+/* A member is gone. error: 0, or its failure (a benign cancel is none). */
+void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error, const char *site);
+
+/* Something that is no member has failed in it: a spawn, the body. */
+void wf_scope_fail(struct wf_scope *scope, int error, const char *name, const char *site);
+
+/* Somebody inside was handed -ECANCELED: by the scope's own cancel, or by one around it. */
+void wf_scope_told(struct wf_scope *scope, bool own);
+
+/* The innermost scope was left open by a function that has returned: say so and abort. */
+_Noreturn void wf_scope_left_open(const weft_task *task);
+
+#endif

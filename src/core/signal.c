@@ -1,0 +1,65 @@
+#include "core/signal.h"
+
+#include "core/loop.h"
+
+static const int signals[2] = { SIGINT, SIGTERM };
+
+/* Whose interrupt this process's signals are. */
+static _Atomic(struct wf_interrupt *) taker;
+
+static void on_signal(int number)
+{
+    (void)number;
+    struct wf_interrupt *interrupt = atomic_load(&taker);
+    if (interrupt)
+        weft_signal_post(&interrupt->notice);
+}
+
+static void restore(struct wf_interrupt *interrupt)
+{
+    for (int i = 0; i < 2; i++) {
+        if (interrupt->taken[i])
+            sigaction(signals[i], &interrupt->before[i], NULL);
+        interrupt->taken[i] = false;
+    }
+}
+
+static void on_notice(void *arg)
+{
+    struct wf_interrupt *interrupt = arg;
+    if (++interrupt->count == 1) {
+        weft_task_cancel(interrupt->main, "interrupted");
+        return;
+    }
+    restore(interrupt);
+    wf_region_pierce(&interrupt->main->member.region, "interrupted twice");
+    wf_region_pierce(&interrupt->loop->background.region, "interrupted twice");
+}
+
+static bool is_default(int number, struct sigaction *action)
+{
+    return sigaction(number, NULL, action) == 0 && !(action->sa_flags & SA_SIGINFO) &&
+           action->sa_handler == SIG_DFL;
+}
+
+void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main)
+{
+    *interrupt = (struct wf_interrupt){ .loop = loop, .main = main };
+    weft_notice_init(&interrupt->notice, loop, on_notice, interrupt);
+    struct wf_interrupt *nobody = NULL;
+    if (!atomic_compare_exchange_strong(&taker, &nobody, interrupt))
+        return;
+    struct sigaction ours = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    sigemptyset(&ours.sa_mask);
+    for (int i = 0; i < 2; i++)
+        if (is_default(signals[i], &interrupt->before[i]))
+            interrupt->taken[i] = sigaction(signals[i], &ours, NULL) == 0;
+}
+
+void wf_interrupt_give_back(struct wf_interrupt *interrupt)
+{
+    restore(interrupt);
+    struct wf_interrupt *us = interrupt;
+    atomic_compare_exchange_strong(&taker, &us, NULL);
+    weft_notice_fini(&interrupt->notice);
+}

@@ -1,0 +1,23 @@
+#ifndef WF_CORE_SIGNAL_H
+#define WF_CORE_SIGNAL_H
+
+/* Ctrl-C: SIGINT and SIGTERM of weft_run(), as notices to its loop. */
+
+#include <signal.h>
+#include <stdbool.h>
+#include <weft/loop.h>
+
+struct wf_interrupt {
+    struct weft_notice notice;
+    weft_loop *loop;
+    weft_task *main;
+    struct sigaction before[2]; /* of SIGINT and SIGTERM */
+    bool taken[2];              /* they had their default action and are ours now */
+    unsigned count;
+};
+
+/* The first signal cancels `main`, the second one shields too and gives the third its default. */
+void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main);
+void wf_interrupt_give_back(struct wf_interrupt *interrupt);
+
+#endif

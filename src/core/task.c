@@ -1,0 +1,471 @@
+#include "core/task.h"
+
+#include "core/loop.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weft/error.h>
+#include <weft/log.h>
+
+/* Results that are pointers: one slot a thread, taken only when the function that has just returned
+ * says so; a value that nobody took cannot travel. */
+
+static _Thread_local void *value_slot;
+static _Thread_local weft_drop_fn *value_slot_drop;
+
+int weft_return(void *value)
+{
+    return weft_return_owned(value, NULL);
+}
+
+int weft_return_owned(void *value, weft_drop_fn *drop)
+{
+    value_slot = value;
+    value_slot_drop = drop;
+    return WEFT_VALUE;
+}
+
+int wf_value_take(int code, void **value, weft_drop_fn **drop)
+{
+    if (code != WEFT_VALUE) {
+        *value = NULL;
+        *drop = NULL;
+        return code;
+    }
+    *value = value_slot;
+    *drop = value_slot_drop;
+    value_slot = NULL;
+    return 0;
+}
+
+/* Names. */
+
+static const char *member_name(const struct wf_member *member)
+{
+    return wf_task_of_member(member)->name;
+}
+
+static void member_cancelled(struct wf_member *member)
+{
+    weft_task *task = wf_task_of_member(member);
+    if (task->parked)
+        wf_abort(task->parked);
+}
+
+static const struct wf_member_ops task_member_ops = { member_name, member_cancelled };
+
+static int set_name(weft_task *task, const struct weft_spawn_options *options)
+{
+    task->owned_name = false;
+    task->name = options->function ? options->function : "task";
+    if (!options->name)
+        return 0;
+    struct wf_task_name *name = wf_slab_get(&task->loop->names);
+    if (!name)
+        return -ENOMEM;
+    snprintf(name->text, sizeof name->text, "%s", options->name);
+    task->name = name->text;
+    task->owned_name = true;
+    return 0;
+}
+
+struct wf_scope *wf_task_scope(const weft_task *task)
+{
+    return wf_scope_of_region(task->member.region.outer);
+}
+
+/* Birth. */
+
+static uint32_t stack_class(uint32_t size)
+{
+    if (size == 0)
+        return WF_TASK_STACK_SIZE;
+    return (uint32_t)(size <= WF_STACK_SMALL    ? WF_STACK_SMALL
+                      : size <= WF_STACK_MEDIUM ? WF_STACK_MEDIUM
+                                                : WF_STACK_LARGE);
+}
+
+static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, weft_fn *fn,
+                      const struct weft_spawn_options *options)
+{
+    task->ready.run = NULL;
+    task->innermost = &task->member.region;
+    task->parked = NULL;
+    task->state = WF_TASK_NEW;
+    task->cancelled = false;
+    task->retrieved = false;
+    task->cancel_requests = 0;
+    task->loop = loop;
+    task->resumer = NULL;
+    task->fn = fn;
+    task->arg = options->arg;
+    task->drop = options->drop;
+    task->stack = NULL;
+    task->stack_size = stack_class(options->stack_size);
+    task->spins = 0;
+    task->member.ops = &task_member_ops;
+    wf_region_init(&task->member.region, &scope->region, WF_REGION_MEMBER, &task->member, false);
+    wf_list_init(&task->waiters);
+    task->references = options->task ? 2 : 1;
+    task->value = NULL;
+    task->value_drop = NULL;
+    task->site = options->site ? options->site : "?";
+}
+
+int wf_task_prepare(weft_task *task)
+{
+    struct wf_stack stack;
+    int err = wf_stack_get(&task->loop->stacks, task->stack_size, &stack);
+    if (err < 0)
+        return err;
+    task->stack = stack.slot;
+    wf_context_init(&task->context, stack.low, stack.size, wf_task_entry, task);
+    return 0;
+}
+
+/* The copy lies at the stack's top, above the first frame. */
+static int prepare_with_copy(weft_task *task, const struct weft_spawn_options *options)
+{
+    struct wf_stack stack;
+    int err = wf_stack_get(&task->loop->stacks, task->stack_size, &stack);
+    if (err < 0)
+        return err;
+    size_t size = ((size_t)options->copy + 63) & ~(size_t)63;
+    char *copy = stack.low + stack.size - size;
+    memcpy(copy, options->arg, options->copy);
+    task->arg = copy;
+    task->stack = stack.slot;
+    wf_context_init(&task->context, stack.low, stack.size - size, wf_task_entry, task);
+    return 0;
+}
+
+static int check_options(const struct weft_spawn_options *options)
+{
+    if (options->copy > WF_TASK_COPY_MAX)
+        return wf_misuse(-EINVAL, ".copy of %u bytes at %s: at most %d are copied", options->copy,
+                         options->site, WF_TASK_COPY_MAX);
+    if (options->stack_size > WF_STACK_LARGE)
+        return wf_misuse(-EINVAL, ".stack_size of %u at %s: at most %zu", options->stack_size,
+                         options->site, WF_STACK_LARGE);
+    return 0;
+}
+
+static void free_task(weft_task *task)
+{
+    weft_loop *loop = task->loop;
+    if (task->owned_name)
+        wf_slab_put(&loop->names, (void *)(uintptr_t)task->name);
+    wf_slab_put(&loop->tasks, task);
+}
+
+static int make(struct wf_scope *scope, weft_fn *fn, const struct weft_spawn_options *options,
+                weft_task **out)
+{
+    weft_loop *loop = scope->loop;
+    int err = check_options(options);
+    if (err < 0)
+        return err;
+    weft_task *task = wf_slab_get(&loop->tasks);
+    if (!task)
+        return -ENOMEM;
+    init_task(task, loop, scope, fn, options);
+    err = set_name(task, options);
+    if (err == 0 && options->copy > 0)
+        err = prepare_with_copy(task, options);
+    if (err < 0) {
+        free_task(task);
+        return err;
+    }
+    *out = task;
+    return 0;
+}
+
+static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options)
+{
+    const char *name = options->name ? options->name : options->function;
+    if (scope->owner)
+        wf_scope_fail(scope, err, name ? name : "task", options->site);
+    else
+        weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' could not be spawned at %s: %s",
+                 name ? name : "task", options->site ? options->site : "?", weft_error_text(err));
+    return err;
+}
+
+static bool may_start_now(const weft_task *task, const struct weft_spawn_options *options)
+{
+    return options->eager && task->loop == wf_running && !task->innermost->effective;
+}
+
+int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_options *options)
+{
+    struct wf_scope *scope = (struct wf_scope *)opaque;
+    weft_task *task;
+    int err = wf_scope_admit(scope);
+    if (err < 0)
+        return err;
+    err = make(scope, fn, options, &task);
+    if (err < 0)
+        return spawn_failed(scope, err, options);
+    wf_scope_join(scope, &task->member);
+    scope->loop->counters.spawns++;
+    if (options->task)
+        *options->task = task;
+    if (may_start_now(task, options) && (task->stack || wf_task_prepare(task) == 0))
+        wf_dispatch_eager(task);
+    else
+        wf_ready_push(&scope->loop->ready, &task->ready);
+    return 0;
+}
+
+/* Death. */
+
+/* User code that is not the task's: it may not suspend. */
+static void call_drop(weft_task *task, weft_drop_fn *drop, void *arg)
+{
+    weft_loop *loop = task->loop;
+    weft_task *current = loop->current;
+    loop->current = &loop->root;
+    drop(arg);
+    loop->current = current;
+}
+
+static void drop_argument(weft_task *task)
+{
+    if (!task->drop)
+        return;
+    call_drop(task, task->drop, task->arg);
+    task->drop = NULL;
+}
+
+static size_t append_ancestors(const weft_task *task, char *text, size_t size)
+{
+    size_t used = 0;
+    for (const struct wf_region *r = task->member.region.outer; r && used < size; r = r->outer) {
+        if (r->kind != WF_REGION_SCOPE)
+            continue;
+        const struct wf_scope *scope = wf_scope_of_region(r);
+        const weft_task *owner = scope->owner;
+        int n = snprintf(text + used, size - used, "; in scope '%s' (%s)%s%s%s",
+                         scope->name ? scope->name : "scope", scope->site,
+                         owner ? " of task '" : "", owner ? owner->name : "", owner ? "'" : "");
+        used += (size_t)(n > 0 ? n : 0);
+    }
+    return used < size ? used : size - 1;
+}
+
+static void log_failure(const weft_task *task, const char *how)
+{
+    char where[512] = "";
+    append_ancestors(task, where, sizeof where);
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' %s: %s (%s); spawned at %s%s",
+             task->name, how, weft_error_text(task->result), weft_error_name(task->result),
+             task->site, where);
+}
+
+/* Semantics 8: who owns the error of a task that nobody joins. */
+static void settle_error(weft_task *task)
+{
+    bool failed = task->result < 0 && !task->cancelled;
+    if (!failed || !wf_task_scope(task)->isolate) {
+        task->retrieved = true;
+        return;
+    }
+    if (task->references == 1) {
+        task->retrieved = true;
+        log_failure(task, "failed");
+    }
+}
+
+static void wake_waiters(weft_task *task)
+{
+    struct wf_list *link;
+    while ((link = wf_list_pop_front(&task->waiters)))
+        wf_wake(wf_container(link, struct wf_waiter, link), 0);
+}
+
+static void finish(weft_task *task, int result)
+{
+    bool asked = task->member.region.effective;
+    drop_argument(task);
+    task->result = result;
+    task->cancelled = asked && result == -ECANCELED;
+    task->state = WF_TASK_DONE;
+    settle_error(task);
+    struct wf_scope *scope = wf_task_scope(task);
+    wf_scope_part(scope, &task->member, task->cancelled || result >= 0 ? 0 : result, task->site);
+    wake_waiters(task);
+}
+
+static void check_value(weft_task *task)
+{
+    const char *value = task->value, *low = task->context.stack_low;
+    if (value && value >= low && value < low + task->context.stack_size)
+        wf_panic(task->site, 0, "weft_return() of a pointer into the ending task's own stack");
+}
+
+void wf_task_run(weft_task *task)
+{
+    int code = task->fn(task->arg);
+    if (WF_UNLIKELY(task->innermost != &task->member.region))
+        wf_scope_left_open(task);
+    code = wf_value_take(code, &task->value, &task->value_drop);
+    check_value(task);
+    finish(task, code);
+}
+
+static void give_back_stack(weft_task *task)
+{
+    if (!task->stack)
+        return;
+    struct wf_stack stack = { task->stack->low, task->stack->size, task->stack };
+    wf_context_fini(&task->context);
+    wf_stack_put(&task->loop->stacks, &stack);
+    task->stack = NULL;
+}
+
+void wf_task_finish_unstarted(weft_task *task, int result)
+{
+    give_back_stack(task);
+    finish(task, result);
+    wf_task_unref(task);
+}
+
+void wf_task_reap(weft_task *task)
+{
+    give_back_stack(task);
+    wf_task_unref(task);
+}
+
+void wf_task_unref(weft_task *task)
+{
+    wf_assert(task->references > 0);
+    if (--task->references > 0)
+        return;
+    weft_loop *loop = task->loop;
+    if (!task->retrieved)
+        log_failure(task, "failed and nobody read its result");
+    if (task->value_drop)
+        call_drop(task, task->value_drop, task->value);
+    free_task(task);
+    if (loop->closed)
+        weft_loop_release(loop);
+}
+
+/* Handles. */
+
+static int check_thread(const weft_task *task)
+{
+    if (task->loop->thread == wf_this_thread())
+        return 0;
+    return wf_misuse(WEFT_ETHREAD, "task '%s' (spawned at %s) was used from another thread",
+                     task->name, task->site);
+}
+
+static bool await_abort(struct wf_waiter *w)
+{
+    wf_list_remove_init(&w->link);
+    return true;
+}
+
+static const struct wf_wait_ops await_ops = { "task", await_abort };
+
+/* A loop of tasks that await one another: following the wait from `target` leads back to us. */
+static bool awaits_us(const weft_task *target, const weft_task *us)
+{
+    for (int hops = 0; target && hops < 10000; hops++) {
+        if (target == us)
+            return true;
+        const struct wf_waiter *w = target->parked;
+        target = w && w->ops == &await_ops ? w->object : NULL;
+    }
+    return false;
+}
+
+static int wait_for_end(weft_task *self, weft_task *task)
+{
+    struct wf_waiter w;
+    if (awaits_us(task, self))
+        return wf_misuse(-EDEADLK,
+                         "task '%s' (spawned at %s) would wait for its own end through "
+                         "task '%s'",
+                         self->name, self->site, task->name);
+    task->references++;
+    wf_waiter_arm(&w, &await_ops, task);
+    wf_list_push_back(&task->waiters, &w.link);
+    int err = (int)wf_park(&w);
+    if (err >= 0)
+        task->retrieved = true;
+    wf_task_unref(task);
+    return err;
+}
+
+int weft_await(weft_task *task)
+{
+    return weft_await_value(task, NULL);
+}
+
+int weft_await_value(weft_task *task, void **value)
+{
+    weft_task *self;
+    int err = task ? wf_enter(&self) : -ENOMEM;
+    if (err == 0)
+        err = check_thread(task);
+    if (err == 0 && task->loop != self->loop)
+        err = wf_misuse(-EXDEV, "task '%s' belongs to another loop", task->name);
+    if (err == 0 && task->state != WF_TASK_DONE)
+        err = wait_for_end(self, task);
+    return err < 0 ? err : weft_task_result(task, value);
+}
+
+int weft_task_result(weft_task *task, void **value)
+{
+    if (!task)
+        return -ENOMEM;
+    if (task->state != WF_TASK_DONE)
+        return -EAGAIN;
+    task->retrieved = true;
+    if (value && task->result >= 0)
+        *value = task->value;
+    return task->result;
+}
+
+bool weft_task_is_done(const weft_task *task)
+{
+    return task && task->state == WF_TASK_DONE;
+}
+
+bool weft_task_is_cancelled(const weft_task *task)
+{
+    return task && task->state == WF_TASK_DONE && task->cancelled;
+}
+
+void weft_task_cancel(weft_task *task, const char *why)
+{
+    if (!task || task->state == WF_TASK_DONE || check_thread(task) < 0)
+        return;
+    if (task->cancel_requests < UINT16_MAX)
+        task->cancel_requests++;
+    wf_region_cancel(&task->member.region, why);
+}
+
+unsigned weft_task_cancel_requests(const weft_task *task)
+{
+    return task ? task->cancel_requests : 0;
+}
+
+/* Rule 2 of semantics 8: released while running is detached. */
+void weft_task_release(weft_task *task)
+{
+    if (task && check_thread(task) == 0)
+        wf_task_unref(task);
+}
+
+weft_task *weft_task_self(void)
+{
+    return wf_in_task(wf_running) ? wf_running->current : NULL;
+}
+
+const char *weft_task_name(const weft_task *task)
+{
+    return task ? task->name : "?";
+}

@@ -1,0 +1,108 @@
+#ifndef WF_CORE_TASK_H
+#define WF_CORE_TASK_H
+
+/* Tasks.
+ *
+ *     NEW ──dispatched──> RUNNING <──────> READY        in the loop's queue
+ *      │                    │  ↑             ↑
+ *      │ cancelled first    │  └── wf_wake ──┤
+ *      │                    ├──> PARKED ─────┘          on a waiter
+ *      ↓                    ↓
+ *     DONE <────────────────┘                           result readable while handles live
+ *
+ * A new task has no stack: it takes one when it is first dispatched, or goes on with the stack of
+ * the task that has just ended. `references` counts the runtime (until DONE), handles and waiters;
+ * with the last one the task goes back to its slab. */
+
+#include "context/context.h"
+#include "context/stack.h"
+#include "core/ready.h"
+#include "core/region.h"
+#include "core/waiter.h"
+
+#include <weft/task.h>
+
+#define WF_TASK_BUDGET     128 /* suspending calls without a suspension, then one turn for others */
+#define WF_TASK_NAME_MAX   31
+#define WF_TASK_COPY_MAX   1024
+#define WF_TASK_STACK_SIZE (64u << 10)
+#define WF_CANCEL_SPIN_MAX 1000 /* -ECANCELED in a row before each costs a pause */
+
+enum wf_task_state { WF_TASK_NEW, WF_TASK_READY, WF_TASK_RUNNING, WF_TASK_PARKED, WF_TASK_DONE };
+
+struct wf_task_name {
+    char text[WF_TASK_NAME_MAX + 1];
+};
+
+struct weft_task {
+    struct wf_context context; /* first: the switch's line */
+    struct wf_ready ready;     /* in the loop's queue; run == NULL marks a task */
+    struct wf_region
+        *innermost;           /* where its code is: its own region or its innermost open scope's */
+    struct wf_waiter *parked; /* what it waits for */
+    uint8_t state;            /* enum wf_task_state */
+    bool cancelled;           /* DONE by a cancel that was asked for */
+    bool retrieved;           /* somebody has read the result */
+    bool owned_name;          /* name is a struct wf_task_name */
+    uint16_t budget;          /* suspending calls left before a forced turn */
+    uint16_t cancel_requests;
+    weft_loop *loop;
+    weft_task *resumer; /* who started it eagerly and goes on at its first suspension */
+    weft_fn *fn;
+    void *arg;
+    weft_drop_fn *drop;
+    struct wf_stack_slot *stack; /* NULL: none yet, or given up */
+    uint32_t stack_size;         /* asked for; then what it has */
+    uint32_t spins;              /* times -ECANCELED was handed out in a row */
+    struct wf_member member;     /* region, and its place in the scope */
+    struct wf_list waiters;      /* who awaits it, in order */
+    uint32_t references;
+    int result;  /* when DONE */
+    void *value; /* when DONE by weft_return() */
+    weft_drop_fn *value_drop;
+    const char *name;
+    const char *site;
+};
+
+static inline weft_task *wf_task_of_member(const struct wf_member *member)
+{
+    return wf_container(member, weft_task, member);
+}
+
+/* The scope a task was spawned in. */
+struct wf_scope *wf_task_scope(const weft_task *task);
+
+/* What a suspending call starts with: 0 and the current task; -EPERM outside a task; -ECANCELED,
+ * delivered. May give up the processor for a turn when the budget is used up. */
+int wf_enter(weft_task **task);
+
+/* Put a parked or yielding task at the queue's end. */
+void wf_task_make_ready(weft_task *task);
+
+/* Give every other ready task one turn; nothing wakes it early. */
+void wf_task_yield(weft_task *task);
+
+/* Hand -ECANCELED to the current task: tell its regions, and slow down who does not listen. */
+int wf_task_deliver_cancel(weft_task *task);
+
+/* Get a stack and build the first frame. -ENOMEM. */
+int wf_task_prepare(weft_task *task);
+
+/* The first frame of every task's stack. */
+void wf_task_entry(void *task);
+
+/* Run the body and finish: the caller leaves the stack. */
+void wf_task_run(weft_task *task);
+
+/* End a task that never ran. */
+void wf_task_finish_unstarted(weft_task *task, int result);
+
+/* After a switch: give back what the task that ended has left. */
+void wf_task_reap(weft_task *task);
+
+void wf_task_unref(weft_task *task);
+
+/* The value slot of weft_return(): take what the function that returned `code` handed back. */
+int wf_value_take(int code, void **value, weft_drop_fn **drop);
+
+#endif

@@ -1,0 +1,72 @@
+#ifndef WF_CORE_WAITER_H
+#define WF_CORE_WAITER_H
+
+/* The waist: everything that waits is a waiter.
+ *
+ *              wf_wake                       a result
+ *     ARMED ───────────────────────> DONE ──────────────> waiter->wake(waiter), exactly once
+ *       │                             ↑ ↑
+ *       │ wf_abort: ops->abort(w) = true│ │ wf_wake: a success is kept, else -ECANCELED
+ *       ├─────────────────────────────┘ │
+ *       └── false: "not yet" ──> ABORTING
+ *
+ * A waiter lives in the frame or object that waits. Who completes it (a queue, a timer, the kernel)
+ * calls wf_wake(); who gives it up (a cancel, a deadline) calls wf_abort(). In ABORTING the kernel
+ * or a thread still holds the waiter's memory: only the completion ends it.
+ *
+ *   - abort is called at most once; without an abort function the wait cannot be cancelled
+ *   - a granted waiter (DONE) is never turned into a cancel
+ *   - wake is called exactly once, never from inside wf_park's caller before it parks
+ *
+ * wf_park() is the stackful front: it suspends the current task until its waiter is done. Stackless
+ * tasks, parked connections and select cases use the same waiter with another wake. */
+
+#include "base/list.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wf_waiter;
+
+struct wf_wait_ops {
+    const char *kind;                   /* "sleep", "task", "read": what it waits for */
+    bool (*abort)(struct wf_waiter *w); /* true: gone now; false: not yet. NULL: uncancellable */
+};
+
+enum wf_wait_state { WF_WAIT_ARMED, WF_WAIT_ABORTING, WF_WAIT_DONE };
+
+struct wf_waiter {
+    struct wf_list link; /* in the object's queue, if it has one */
+    const struct wf_wait_ops *ops;
+    void (*wake)(struct wf_waiter *w);
+    void *object; /* what it waits for */
+    void *owner;  /* who waits: the task for wf_park */
+    int64_t result;
+    uint8_t state; /* enum wf_wait_state */
+    bool aborted;  /* the result is the cancel's */
+};
+
+/* Wake a parked task: the wake of every waiter that goes through wf_park(). */
+void wf_wake_task(struct wf_waiter *w);
+
+/* Arm a waiter for the current task; link is left to the caller. */
+void wf_waiter_arm(struct wf_waiter *w, const struct wf_wait_ops *ops, void *object);
+
+/* ARMED or ABORTING -> DONE. */
+static inline void wf_wake(struct wf_waiter *w, int64_t result)
+{
+    w->aborted = w->state == WF_WAIT_ABORTING && result < 0;
+    w->result = w->aborted ? -ECANCELED : result;
+    w->state = WF_WAIT_DONE;
+    w->wake(w);
+}
+
+/* ARMED -> DONE or ABORTING; anything else, or uncancellable: nothing. */
+void wf_abort(struct wf_waiter *w);
+
+/* Suspend the current task until its armed waiter is done; the result.
+ * Aborts the process when the frame holds a dead open scope (semantics 13). */
+int64_t wf_park(struct wf_waiter *w);
+
+#endif
