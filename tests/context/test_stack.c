@@ -186,11 +186,11 @@ static void test_stack_guards_stop_before_the_kernel_does(void **state)
     free(stacks);
 }
 
-/* Takes and puts 70 stacks of each class; returns the first error. */
+/* Takes and puts stacks of each class, two slabs of the largest; returns the first error. */
 static int exercise(void)
 {
     static const size_t sizes[] = { WF_STACK_SMALL, WF_STACK_MEDIUM, WF_STACK_LARGE };
-    struct wf_stack stacks[3 * 70];
+    struct wf_stack stacks[3 * 18];
     size_t count = 0;
     int error = 0;
     for (size_t i = 0; i < WF_ARRAY_SIZE(stacks) && !error; i++) {
@@ -217,7 +217,7 @@ static void check_failure_at(long n, bool persistent)
 static void test_stack_survives_each_failing_call(void **state)
 {
     (void)state;
-    for (long n = 1; n < 240; n++) {
+    for (long n = 1; n < 80; n++) {
         check_failure_at(n, false);
         check_failure_at(n, true);
     }
