@@ -12,6 +12,7 @@
 #include <weft/loop.h>
 #include <weft/memory.h>
 #include <weft/scope.h>
+#include <weft/stream.h>
 #include <weft/task.h>
 
 #endif

@@ -1,0 +1,452 @@
+#ifndef WEFT_STREAM_H
+#define WEFT_STREAM_H
+
+/* Streams: byte pipes with backpressure, over TCP, Unix sockets and memory.
+ *
+ * Addresses are text: "host:port", "127.0.0.1:8080", "[::1]:0", "unix:/path", "mem:name". A mem:
+ * address is a name inside the loop: the same calls, no kernel.
+ *
+ * One task reads and one task writes at a time; a further one gets -EBUSY, with the name of the
+ * first in weft_error_detail(). After a timeout or a cancel the stream is usable and no byte is
+ * lost, with the one exception that weft_write() names. */
+
+#include <weft/buffer.h>
+#include <weft/define.h>
+#include <weft/loop.h>
+#include <weft/task.h>
+
+WEFT_BEGIN_DECLS
+
+typedef struct weft_stream weft_stream;
+typedef struct weft_listener weft_listener;
+
+/* What serves one client: `client` is borrowed, the server closes it afterwards. */
+typedef int weft_serve_fn(weft_stream *client, void *arg);
+
+#define WEFT_STREAM_HIGH_MARK ((size_t)64 << 10) /* queued bytes above which a writer waits … */
+#define WEFT_STREAM_LOW_MARK  ((size_t)16 << 10) /* … until no more than these are left */
+#define WEFT_STREAM_INPUT_MAX ((size_t)1 << 20)  /* read ahead for exact, until, line and fill */
+
+/* Options of weft_connect(). */
+struct weft_connect_options {
+    const char *address; /* the second argument */
+    const char *site;    /* set by the macro */
+    int64_t linger;      /* how long a close may flush; 0: 5 s, negative: not at all */
+    uint32_t high_mark;  /* 0: 64 KiB */
+    uint32_t low_mark;   /* 0: 16 KiB */
+    uint32_t input_max;  /* 0: 1 MiB */
+    bool delay;          /* leave Nagle's algorithm on; a turn's writes are one send anyway */
+    size_t size;         /* set by the macro */
+};
+
+/* Options of weft_listen(). */
+struct weft_listen_options {
+    const char *address; /* the second argument */
+    const char *site;    /* set by the macro */
+    int64_t linger;      /* of the accepted streams, as in weft_connect_options */
+    uint32_t high_mark;
+    uint32_t low_mark;
+    uint32_t input_max;
+    int backlog; /* 0: 511 */
+    bool delay;
+    size_t size; /* set by the macro */
+};
+
+/* Options of weft_serve() and weft_serve_on(). */
+struct weft_serve_options {
+    weft_serve_fn *handler; /* the second argument */
+    void *arg;              /* for the handler */
+    size_t max_clients;     /* served at one time; the rest waits in the backlog. 0: 10,000 */
+    int64_t drain;          /* how long clients may go on after a cancel; 0: not at all */
+    const char *name;       /* of the clients' tasks; NULL: the handler's */
+    const char *function;   /* set by the macro */
+    const char *site;       /* set by the macro */
+    uint32_t stack_size;    /* of the clients' tasks; 0: the default */
+    uint16_t size;          /* set by the macro */
+};
+
+/** Connect a stream. The first address of a name that answers is taken.
+ *
+ *     weft_stream *db;
+ *     int err = weft_connect(&db, "db.local:5432");
+ *
+ * Returns: 0, and the stream in *stream.
+ * Errors: WEFT_EDNS when the name has no address (the resolver's words are the detail); connect's
+ *   own (-ECONNREFUSED, -ETIMEDOUT, …); -EINVAL for an address that cannot be read; -EMFILE,
+ *   -ENOMEM; -ECANCELED; -EPERM outside a task.
+ * Suspends: always, but for mem: addresses.
+ * Cancel: at once; the attempt is closed. A lookup that is under way is left to a pool thread.
+ * Ownership: gives the stream, ended by weft_close() or weft_abort().
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_connect_with(weft_stream **stream, const struct weft_connect_options *options);
+
+/** Make two streams that are each other's peer, in memory. For tests, and between tasks.
+ *
+ * Returns: 0.
+ * Errors: -ENOMEM; -EPERM without a loop.
+ * Suspends: never.
+ * Cancel: never delivered here.
+ * Ownership: gives both, each ended by weft_close().
+ * Threads: the loop's own. */
+WEFT_API
+int weft_memory_pair(weft_stream **a, weft_stream **b);
+
+/** Read what is there, at most `size` bytes.
+ *
+ * Returns: bytes read, > 0; 0 at the end of the stream.
+ * Errors: -EBUSY while another task reads; -ECONNRESET and other errors of the connection;
+ *   WEFT_ECLOSED when it was closed meanwhile; -ECANCELED; -EPERM outside a task; WEFT_ETHREAD.
+ * Suspends: until there is a byte or the end.
+ * Cancel: loses nothing: bytes that had arrived are returned, and the next call is cancelled.
+ * Ownership: borrows the buffer until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+ssize_t weft_read(weft_stream *stream, void *buffer, size_t size);
+
+/** Read without waiting: what has arrived.
+ *
+ * Returns: bytes read; 0 at the end of the stream.
+ * Errors: -EAGAIN when nothing is there; as weft_read().
+ * Suspends: never.
+ * Cancel: never delivered here.
+ * Ownership: borrows the buffer during the call.
+ * Threads: the loop's own. */
+WEFT_API
+ssize_t weft_read_try(weft_stream *stream, void *buffer, size_t size);
+
+/** Read exactly `size` bytes.
+ *
+ * Returns: 0.
+ * Errors: WEFT_EEND when the stream ended first, what came stays readable; as weft_read();
+ *   WEFT_ELIMIT when `size` is above the stream's input limit; -ENOMEM.
+ * Suspends: until they are there.
+ * Cancel: loses nothing: what has arrived stays in the stream.
+ * Ownership: borrows the buffer until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_read_exact(weft_stream *stream, void *buffer, size_t size);
+
+/** Read up to and including a delimiter.
+ *
+ * Returns: bytes copied, delimiter included.
+ * Errors: WEFT_ELIMIT when the delimiter is not among the next `size` bytes, which stay in the
+ *   stream; WEFT_EEND when the stream ended before it, what came stays readable; -EINVAL for an
+ *   empty delimiter; as weft_read().
+ * Suspends: until the delimiter is there.
+ * Cancel: loses nothing: what has arrived stays in the stream.
+ * Ownership: borrows buffer and delimiter until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+ssize_t weft_read_until(weft_stream *stream, void *buffer, size_t size, const void *delimiter,
+                        size_t delimiter_size);
+
+/** Read a line. Its end ("\n" or "\r\n") is dropped and a NUL is set instead.
+ *
+ * Returns: the line's length, without the NUL; WEFT_EEND is returned once the stream has ended and
+ *   everything was read; a last line without an end counts.
+ * Errors: WEFT_ELIMIT when the line and its NUL do not fit, it stays in the stream; as weft_read().
+ * Suspends: until the line is there.
+ * Cancel: loses nothing: what has arrived stays in the stream.
+ * Ownership: borrows the buffer until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+ssize_t weft_read_line(weft_stream *stream, char *line, size_t size);
+
+/** Wait for more bytes in the stream's own input, for parsers that work in place.
+ *
+ *     weft_buffer *input = weft_stream_input(stream);
+ *     while (!complete(weft_buffer_data(input), weft_buffer_readable(input)))
+ *         if ((n = weft_fill(stream)) <= 0)
+ *             break;
+ *
+ * Returns: bytes added, > 0; 0 at the end of the stream.
+ * Errors: WEFT_ELIMIT when the input is full; -ENOMEM; as weft_read().
+ * Suspends: until there is a byte or the end. No memory is held for an empty input meanwhile.
+ * Cancel: loses nothing.
+ * Ownership: the bytes are the stream's.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+ssize_t weft_fill(weft_stream *stream);
+
+/** The bytes that were read ahead. Consume what you have used; do not add.
+ *
+ * Returns: the buffer, never NULL; it moves its bytes in weft_fill() and the read functions.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the stream's.
+ * Threads: the loop's own. */
+WEFT_API
+weft_buffer *weft_stream_input(weft_stream *stream);
+
+/** Write all of `data`.
+ *
+ * First waits for room, while nothing is taken: until no more than the high mark is queued. Then up
+ * to the high mark's size is taken whole and the call returns; the stream sends it, together with
+ * whatever else was written in the turn. More than that is sent in pieces from the caller's
+ * memory.
+ *
+ * Returns: 0 when all was taken.
+ * Errors: -EBUSY while another task writes; -EPIPE after weft_shutdown_write(), after a write that
+ *   was cut, and when the peer has closed; -ECONNRESET and other errors of the connection, also of
+ *   earlier writes; WEFT_ECLOSED; -ENOMEM; -ECANCELED; -EPERM outside a task; WEFT_ETHREAD.
+ * Suspends: unless there is room.
+ * Cancel: while it waits for room: nothing was taken. In the middle of a write above the high mark:
+ *   the write side is torn: the detail says "after k of n bytes", later writes answer -EPIPE, reads
+ *   go on, weft_close() resets.
+ * Ownership: borrows `data` until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_write(weft_stream *stream, const void *data, size_t size);
+
+/** Write what fits: waits for room as weft_write(), then takes at most the high mark's size.
+ *
+ * Returns: bytes taken, > 0 (0 for size 0).
+ * Errors: as weft_write().
+ * Suspends: unless there is room.
+ * Cancel: loses nothing: -ECANCELED means that no byte was taken.
+ * Ownership: borrows `data` until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+ssize_t weft_write_some(weft_stream *stream, const void *data, size_t size);
+
+/** Write several pieces as one: takes all of them, or waits for room like weft_write().
+ *
+ * Returns: 0 when all was taken.
+ * Errors: as weft_write(); -EINVAL when the pieces together exceed the high mark.
+ * Suspends: unless there is room.
+ * Cancel: loses nothing: -ECANCELED means that no byte was taken.
+ * Ownership: borrows the pieces until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_write_pieces(weft_stream *stream, const weft_slice *pieces, size_t count);
+
+/** Wait until everything that was taken is with the kernel (or the peer, in memory).
+ *
+ * Returns: 0.
+ * Errors: as weft_write().
+ * Suspends: unless nothing is queued.
+ * Cancel: loses nothing: the stream goes on sending.
+ * Ownership: borrows the stream.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_flush(weft_stream *stream);
+
+/** Half-close: after what was written the peer reads the end of the stream. Reading goes on.
+ *
+ * Returns: 0; again: 0.
+ * Errors: as weft_flush().
+ * Suspends: until everything is sent.
+ * Cancel: the end is still sent after what was written.
+ * Ownership: borrows the stream.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_shutdown_write(weft_stream *stream);
+
+/** Close a stream.
+ *
+ * Whoever reads or writes gets WEFT_ECLOSED; the call waits until they have left. What weft_write()
+ * took is still sent, by the loop, for at most `.linger`. In a cancelled scope and after a torn
+ * write the connection is reset instead.
+ *
+ * Returns: 0.
+ * Errors: none. NULL is allowed.
+ * Suspends: only while others are in the stream.
+ * Cancel: never delivered here.
+ * Ownership: takes the stream.
+ * Threads: the loop's own; also from callbacks, when nobody reads or writes. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_close(weft_stream *stream);
+
+/** Close at once: what is queued is dropped and the peer sees a reset.
+ *
+ * Returns: 0.
+ * Errors: none. NULL is allowed.
+ * Suspends: only while others are in the stream.
+ * Cancel: never delivered here.
+ * Ownership: takes the stream.
+ * Threads: as weft_close(). */
+WEFT_API
+WEFT_SUSPENDS
+int weft_abort(weft_stream *stream);
+
+/** The peer's address as text: "127.0.0.1:40312", "[::1]:40312", "unix:", "mem:name".
+ *
+ * Returns: the text.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the stream's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_stream_peer(weft_stream *stream);
+
+/** Bytes that were taken and are not with the kernel yet.
+ *
+ * Returns: the count.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the stream.
+ * Threads: the loop's own. */
+WEFT_API
+size_t weft_stream_queued(const weft_stream *stream);
+
+/** Take an address, so that clients can connect. Port 0 picks a free one.
+ *
+ * Returns: 0, and the listener in *listener.
+ * Errors: -EADDRINUSE, -EACCES and others of bind; -EINVAL for an address that cannot be read;
+ *   WEFT_EDNS; -EMFILE, -ENOMEM; -EPERM without a loop.
+ * Suspends: only for a name that has to be looked up.
+ * Cancel: loses nothing.
+ * Ownership: gives the listener, ended by weft_listener_close(). A unix: path is removed with it.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_listen_with(weft_listener **listener, const struct weft_listen_options *options);
+
+/** Accept one client.
+ *
+ * Returns: 0, and the stream in *client.
+ * Errors: -EBUSY while another task accepts; -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM (the client stays
+ *   in the backlog); WEFT_ECLOSED; -ECANCELED; -EPERM outside a task.
+ * Suspends: until there is one.
+ * Cancel: loses nothing.
+ * Ownership: gives the stream.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_accept(weft_listener *listener, weft_stream **client);
+
+/** The address it listens on, as text, with the real port.
+ *
+ * Returns: the text.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the listener's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_listener_address(const weft_listener *listener);
+
+/** Accept no more: new clients are refused, whoever accepts gets WEFT_ECLOSED, and a server on it
+ * drains: it returns when its clients are done.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing is cancelled.
+ * Ownership: the listener stays the caller's.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_listener_stop(weft_listener *listener);
+
+/** End a listener.
+ *
+ * Returns: 0.
+ * Errors: none. NULL is allowed.
+ * Suspends: only while somebody accepts.
+ * Cancel: never delivered here.
+ * Ownership: takes the listener.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_listener_close(weft_listener *listener);
+
+/** Serve clients on an address: a task of its own for each, until cancelled.
+ *
+ * Out of descriptors or memory it pauses and goes on when there are some again. A handler's error
+ * is logged and ends its client alone. When the serving task is cancelled the address is given up
+ * and the clients have `.drain` to finish.
+ *
+ * Returns: 0 after weft_listener_stop() and the last client.
+ * Errors: as weft_listen(); -ECANCELED after a cancel, when all clients are gone.
+ * Suspends: always.
+ * Cancel: see above; no client is left behind.
+ * Ownership: each client is borrowed to the handler and closed after it.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_serve_with(const char *address, const struct weft_serve_options *options);
+
+/** Serve clients on a listener: as weft_serve(), but the port is known before.
+ *
+ * Returns: as weft_serve().
+ * Errors: as weft_serve().
+ * Suspends: always.
+ * Cancel: as weft_serve(); the listener is stopped.
+ * Ownership: borrows the listener.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options *options);
+
+WEFT_END_DECLS
+
+#ifndef __cplusplus
+#    define weft_connect(stream, ...)                                                              \
+        weft_connect_with((stream), &(struct weft_connect_options){                                \
+                                        .address = __VA_ARGS__,                                    \
+                                        .site = WEFT_SITE,                                         \
+                                        .size = sizeof(struct weft_connect_options) })
+#    define weft_listen(listener, ...)                                                             \
+        weft_listen_with((listener), &(struct weft_listen_options){                                \
+                                         .address = __VA_ARGS__,                                   \
+                                         .site = WEFT_SITE,                                        \
+                                         .size = sizeof(struct weft_listen_options) })
+#    define WEFT_SERVE_OPTIONS_(...)                                                               \
+        &(struct weft_serve_options)                                                               \
+        {                                                                                          \
+            .handler = __VA_ARGS__, .site = WEFT_SITE, .size = sizeof(struct weft_serve_options)   \
+        }
+#    define weft_serve(address, ...) weft_serve_with((address), WEFT_SERVE_OPTIONS_(__VA_ARGS__))
+#    define weft_serve_on(listener, ...)                                                           \
+        weft_serve_on_with((listener), WEFT_SERVE_OPTIONS_(__VA_ARGS__))
+#else
+static inline int weft_connect(weft_stream **stream, const char *address,
+                               weft_connect_options options = {})
+{
+    options.address = address;
+    options.size = sizeof options;
+    return weft_connect_with(stream, &options);
+}
+
+static inline int weft_listen(weft_listener **listener, const char *address,
+                              weft_listen_options options = {})
+{
+    options.address = address;
+    options.size = sizeof options;
+    return weft_listen_with(listener, &options);
+}
+
+static inline int weft_serve(const char *address, weft_serve_fn *handler,
+                             weft_serve_options options = {})
+{
+    options.handler = handler;
+    options.size = static_cast<uint16_t>(sizeof options);
+    return weft_serve_with(address, &options);
+}
+
+static inline int weft_serve_on(weft_listener *listener, weft_serve_fn *handler,
+                                weft_serve_options options = {})
+{
+    options.handler = handler;
+    options.size = static_cast<uint16_t>(sizeof options);
+    return weft_serve_on_with(listener, &options);
+}
+#endif
+
+#endif
