@@ -185,6 +185,8 @@ static int64_t finish_connect(struct wf_epoll *io, struct wf_op *op, uint32_t ev
 
 static int64_t park(struct wf_op *op, struct wf_op **side)
 {
+    if (op->now)
+        return -EAGAIN;
     op->pending = true;
     *side = op;
     return WF_PENDING;

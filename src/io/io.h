@@ -69,6 +69,7 @@ struct wf_job;
 struct wf_op {
     uint8_t code;                                   /* enum wf_op_code */
     bool pending;                                   /* between WF_PENDING and its end */
+    bool now;                                       /* -EAGAIN instead of WF_PENDING */
     void (*done)(struct wf_op *op, int64_t result); /* on the loop's thread, from wait() */
     struct wf_descriptor *descriptor;               /* all but POLL and JOB */
     union {

@@ -6,8 +6,8 @@
  *      complete() <── inbox <── push ─────── else DONE
  *
  * One lock guards everything but the `cancelled` flag of a job; it is never held while a function
- * of the job runs. A thread is started when more jobs wait than threads are idle. Idle threads wait
- * on the condition, with no limit and no polling.
+ * of the job runs. A thread is started when more jobs wait than threads are between jobs. Idle
+ * threads wait on the condition, with no limit and no polling.
  *
  * A job keeps its inbox alive from submit until its end: the loop may complete the job and be gone
  * before the pushing thread has come back out of the push.
@@ -40,7 +40,6 @@ struct wf_pool {
     struct wf_pool_counters counters;
     unsigned threads_max;
     unsigned queue_max;
-    unsigned idle;       /* threads on the condition, woken ones that have not run yet included */
     unsigned references; /* the owner and each thread */
     bool closing;
     char name[16];
@@ -118,9 +117,7 @@ static struct wf_job *take(struct worker *worker)
     while (wf_list_is_empty(&pool->queue)) {
         if (pool->closing)
             return NULL;
-        pool->idle++;
         pthread_cond_wait(&pool->work, &pool->lock);
-        pool->idle--;
     }
     struct wf_job *job = wf_container(wf_list_pop_front(&pool->queue), struct wf_job, link);
     pool->counters.queued--;
@@ -182,7 +179,8 @@ static int create(pthread_t *thread, struct worker *worker)
 static int provide_thread(struct wf_pool *pool)
 {
     unsigned threads = pool->counters.threads;
-    if (pool->counters.queued <= pool->idle || threads == pool->threads_max)
+    unsigned between_jobs = threads - pool->counters.running;
+    if (pool->counters.queued <= between_jobs || threads == pool->threads_max)
         return 0;
     struct worker *worker = &pool->workers[threads];
     worker->pool = pool;

@@ -9,8 +9,8 @@
  *          │           └── abandoned ──> drop(job) on the pool's thread when run() returns
  *          └── withdrawn                 gone at once, nobody is told
  *
- * Threads start when a job finds none idle, up to a limit, and stay. A thread that cannot be
- * started is an error only when the pool has none. Pool threads block all signals. */
+ * Threads start when a job finds none between jobs, up to a limit, and stay. A thread that cannot
+ * be started is an error only when the pool has none. Pool threads block all signals. */
 
 #include "base/list.h"
 #include "io/inbox.h"
