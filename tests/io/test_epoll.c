@@ -36,6 +36,55 @@ static void test_epoll_connect_and_accept_over_tcp(void **state)
     world_close(&world);
 }
 
+struct early {
+    struct world *world;
+    struct wf_descriptor *client;
+    const struct sockaddr_in *address;
+    struct probe connecting;
+};
+
+static void connect_early(struct probe *probe)
+{
+    struct early *early = probe->with;
+    assert_int_equal(submit_connect(early->world, &early->connecting, early->client, early->address,
+                                    sizeof *early->address),
+                     WF_PENDING);
+}
+
+/* In one batch: news that makes us connect, and what epoll said of the socket before that. */
+static void test_epoll_connect_is_not_finished_by_older_news(void **state)
+{
+    (void)state;
+    struct world world;
+    struct echo echo;
+    struct wf_descriptor client;
+    struct sockaddr_in address;
+    world_open(&world);
+    int listener = make_tcp_listener(&address), crowd[4];
+    assert_int_equal(listen(listener, 0), 0);
+    for (int i = 0; i < 4; i++) { /* from now on nobody gets an answer */
+        crowd[i] = make_tcp();
+        (void)connect(crowd[i], (struct sockaddr *)&address, sizeof address);
+    }
+    echo_open(&world, &echo, make_pair);
+    struct early early = { .world = &world, .client = &client, .address = &address };
+    echo.probe.then = connect_early;
+    echo.probe.with = &early;
+    assert_int_equal(echo_recv(&world, &echo), WF_PENDING);
+    peer_send(echo.peer, "now");
+    attach(&world, &client, make_tcp());
+    drain(&world);
+    assert_int_equal(echo.probe.calls, 1);
+    assert_int_equal(early.connecting.calls, 0);
+    assert_true(world.ops->cancel(world.io, &early.connecting.op));
+    world.ops->release(world.io, &client);
+    echo_close(&world, &echo);
+    for (int i = 0; i < 4; i++)
+        close(crowd[i]);
+    close(listener);
+    world_close(&world);
+}
+
 static void test_epoll_connect_to_nobody_is_refused(void **state)
 {
     (void)state;
@@ -500,6 +549,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_epoll_connect_and_accept_over_tcp),
+        cmocka_unit_test(test_epoll_connect_is_not_finished_by_older_news),
         cmocka_unit_test(test_epoll_connect_to_nobody_is_refused),
         cmocka_unit_test(test_epoll_connect_over_unix_is_immediate_or_eagain),
         cmocka_unit_test(test_epoll_accept_takes_all_without_waiting_again),
