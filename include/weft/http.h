@@ -1,0 +1,481 @@
+#ifndef WEFT_HTTP_H
+#define WEFT_HTTP_H
+
+/* HTTP/1.1: a server with routes, and a client that keeps its connections. Link with weft-http.
+ *
+ *     static int hello(weft_http *http, void *app)
+ *     {
+ *         (void)app;
+ *         return weft_http_text(http, 200, "hello, %s\n", weft_http_param(http, "name"));
+ *     }
+ *
+ *     static const weft_http_route routes[] = {
+ *         { "GET", "/hello/:name", hello, NULL },
+ *         { NULL, NULL, NULL, NULL },
+ *     };
+ *
+ *     static int serve(void *address)
+ *     {
+ *         return weft_http_serve(address, routes);
+ *     }
+ *
+ * One task serves one connection, and the handler runs in it: it may sleep, fetch, spawn. What it
+ * needs for one request it takes from the exchange's arena; nothing is to be freed. */
+
+#include <weft/arena.h>
+#include <weft/buffer.h>
+#include <weft/define.h>
+#include <weft/stream.h>
+
+WEFT_BEGIN_DECLS
+
+/* One request and its answer. Lives until the handler has returned. */
+typedef struct weft_http {
+    weft_arena *arena; /* memory for this exchange, taken back after it */
+} weft_http;
+
+/* A header field; a list of them ends with { NULL, NULL }. */
+typedef struct weft_http_field {
+    const char *name;
+    const char *value;
+} weft_http_field;
+
+/* Answers one request. `app` is the server's `.app`. A negative return is logged and, where no
+ * response was sent, answers 500; so does a handler that sends none. */
+typedef int weft_http_handler(weft_http *http, void *app);
+
+/* Limits of one route, where they differ from the server's. Zero: the server's. */
+typedef struct weft_http_route_options {
+    int64_t timeout; /* of the handler: then it is cancelled and 504 is sent. 0: none */
+    size_t body_max; /* bytes of a request's body; SIZE_MAX: as the server's memory allows */
+    uint64_t spare[6];
+} weft_http_route_options;
+
+/* One line of a route table. The table ends with a line of NULLs and outlives the server.
+ *
+ * In a path, ":name" stands for one segment that is not empty; where two lines match, the one with
+ * a literal at the first segment that differs is taken. HEAD is served by GET's handler where
+ * it has none of its own, OPTIONS by the server itself. */
+typedef struct weft_http_route {
+    const char *method;
+    const char *path;
+    weft_http_handler *handler;
+    const weft_http_route_options *options;
+} weft_http_route;
+
+/* Options of weft_http_serve() and weft_http_serve_on(). */
+typedef struct weft_http_serve_options {
+    const weft_http_route *routes; /* the second argument */
+    void *app;                     /* for the handlers */
+    size_t max_clients;            /* connections at one time; 0: 10,000 */
+    int64_t drain;             /* for requests in flight after a cancel; 0: 10 s, negative: none */
+    int64_t header_timeout;    /* a head, from its first byte, else 408; also how long a new
+                                  connection may be silent. 0: 10 s */
+    int64_t body_timeout;      /* a whole body, else 408; 0: 30 s */
+    int64_t idle_timeout;      /* between two requests of a connection; 0: 75 s */
+    int64_t send_timeout;      /* each 64 KiB of a response to a slow client; 0: 30 s */
+    size_t body_max;           /* bytes of a request's body, else 413; 0: 1 MiB */
+    size_t memory_max;         /* bytes of an exchange's arena: head, body and whatever the
+                                  handler takes; 0: 16 MiB */
+    uint32_t line_max;         /* bytes of a request line, else 414; 0: 8 KiB */
+    uint32_t header_size_max;  /* bytes of all header lines, else 431; 0: 64 KiB */
+    uint32_t header_count_max; /* header lines, else 431; 0: 100 */
+    uint32_t stack_size;       /* of the connections' tasks; 0: the default */
+    const char *site;          /* set by the macro */
+    size_t size;               /* set by the macro */
+} weft_http_serve_options;
+
+/** Serve HTTP on an address until cancelled.
+ *
+ * Connections are kept alive and pipelined requests are answered in order. A malformed request is
+ * answered (400, 413, 414, 431, 501 or 505) and its connection closed. When the serving task is
+ * cancelled, idle connections are closed at once and requests in flight have `.drain` to finish.
+ * Each request is one line of the access log at level info: method, path, status, bytes,
+ * microseconds.
+ *
+ * Returns: 0 after weft_listener_stop() and the last client.
+ * Errors: as weft_listen(); -EINVAL for a route table that cannot be served (the application log
+ *   names the line); -ECANCELED after a cancel, when all clients are gone.
+ * Suspends: always.
+ * Cancel: drains as above; no client is left behind.
+ * Ownership: borrows the routes and `.app`.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_serve_with(const char *address, const struct weft_http_serve_options *options);
+
+/** Serve HTTP on a listener: as weft_http_serve(), but the port is known before.
+ *
+ *     weft_listen(&listener, "127.0.0.1:0");
+ *     printf("http://%s\n", weft_listener_address(listener));
+ *     err = weft_http_serve_on(listener, routes, .app = &shop);
+ *
+ * Returns: as weft_http_serve().
+ * Errors: as weft_http_serve().
+ * Suspends: always.
+ * Cancel: as weft_http_serve(); the listener is stopped.
+ * Ownership: borrows the listener, the routes and `.app`.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_serve_on_with(weft_listener *listener, const struct weft_http_serve_options *options);
+
+/* The request. Texts end with a NUL and live as long as the exchange. */
+
+/** The request's method: "GET".
+ *
+ * Returns: the text, as it was sent; HEAD also where GET's handler serves it.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_method(weft_http *http);
+
+/** The request's path: "/product/7", still with its escapes.
+ *
+ * Returns: the text, without the query.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_path(weft_http *http);
+
+/** What a ":name" of the route's path stands for in this request, decoded.
+ *
+ * It may hold any byte but NUL, slashes and dots too: check it before it names a file.
+ *
+ * Returns: the text, never empty; NULL when the route has no such name.
+ * Errors: none: a segment that cannot be decoded was answered with 400.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_param(weft_http *http, const char *name);
+
+/** A parameter of the query, decoded: for "?q=a%20b+c", "q" gives "a b c".
+ *
+ * Returns: the first of that name, "" where it has no value; NULL when there is none, when it is
+ *   malformed, and without memory.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's arena.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_query(weft_http *http, const char *name);
+
+/** The whole query as it was sent: what stands after the "?".
+ *
+ * Returns: the text; "" when there is none.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_query_text(weft_http *http);
+
+/** The value of a header of the request; names have no case.
+ *
+ * Returns: the first of that name; NULL when there is none.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_header(weft_http *http, const char *name);
+
+/** The request's headers one by one, from index 0 on, in order of arrival.
+ *
+ * Returns: true, and the header in *field; false when there are no more.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+bool weft_http_header_at(weft_http *http, size_t index, weft_http_field *field);
+
+/** The request's body. A NUL stands behind it that does not count.
+ *
+ * Returns: the bytes; data is never NULL.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+weft_slice weft_http_body(weft_http *http);
+
+/** The client's address, as weft_stream_peer().
+ *
+ * Returns: the text.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_peer(weft_http *http);
+
+/* The response. One for each request. */
+
+/** Set a header of the response, in place of an earlier one of that name.
+ *
+ * "Content-Type" goes before what the sending function says; "Connection" can only be "close".
+ *
+ * Returns: 0.
+ * Errors: -EINVAL for a name or a value that may not be sent (control characters such as line
+ *   breaks), and for Content-Length, Transfer-Encoding and Date, which the server writes; -EALREADY
+ *   when the response was sent; WEFT_ELIMIT for the 65th; -ENOMEM.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: copies both.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_http_set_header(weft_http *http, const char *name, const char *value);
+
+/** Add a header of the response beside others of that name: Set-Cookie, Link, Vary.
+ *
+ * Returns: 0.
+ * Errors: as weft_http_set_header().
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: copies both.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_http_add_header(weft_http *http, const char *name, const char *value);
+
+/** Send the response: head and body as one write. To a HEAD, with 204 and with 304 goes no body.
+ *
+ * Returns: 0 when the stream has taken it.
+ * Errors: -EALREADY when a response was sent before; -EINVAL for a status that is not 200 to 999 or
+ *   a content type that may not be sent; -ETIMEDOUT when the client does not read; -EPIPE,
+ *   -ECONNRESET and others of weft_write(); -ENOMEM; -ECANCELED. After a failed write the
+ *   connection is closed.
+ * Suspends: unless there is room in the stream.
+ * Cancel: the response is cut and the connection closed.
+ * Ownership: borrows all until the return. `content_type` NULL: none is sent.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_send(weft_http *http, int status, const char *content_type, const void *data,
+                   size_t size);
+
+/** Send a response of plain text (UTF-8), printed as printf would.
+ *
+ * Returns: 0 when the stream has taken it.
+ * Errors: as weft_http_send().
+ * Suspends: unless there is room in the stream.
+ * Cancel: as weft_http_send().
+ * Ownership: borrows its arguments until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_text(weft_http *http, int status, const char *format, ...) WEFT_PRINTF(3, 4);
+
+/** Send a response of JSON, printed as printf would.
+ *
+ *     weft_http_json(http, 200, "{\"name\":%s}", weft_json_string(http->arena, name));
+ *
+ * Nothing is escaped by itself: %s inserts JSON text. What comes from users goes through
+ * weft_json_string().
+ *
+ * Returns: 0 when the stream has taken it.
+ * Errors: as weft_http_send().
+ * Suspends: unless there is room in the stream.
+ * Cancel: as weft_http_send().
+ * Ownership: borrows its arguments until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_json(weft_http *http, int status, const char *format, ...) WEFT_PRINTF(3, 4);
+
+/** A text as a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD.
+ *
+ * Returns: the JSON text; "null" for NULL; NULL when the arena has no memory.
+ * Errors: none but NULL.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows `text`; the JSON text is the arena's.
+ * Threads: the one that uses the arena. */
+WEFT_API
+const char *weft_json_string(weft_arena *arena, const char *text);
+
+/* The client. */
+
+typedef struct weft_http_client weft_http_client;
+
+/* One fetch: what goes in and what comes out.
+ *
+ *     weft_http_call user = { .arena = http->arena, .url = "http://users/7" };
+ *     if (weft_http_fetch(&user) == 200)
+ *         use(user.body, user.body_size); */
+typedef struct weft_http_call {
+    /* in; zero is the default, `url` and `arena` are required */
+    const char *url;                /* "http://host:port/path?query", "http://[::1]:80/" */
+    const char *method;             /* NULL: GET, with data POST */
+    const weft_http_field *headers; /* NULL: none */
+    const char *content_type;       /* of the data; NULL: none is sent */
+    const void *data;               /* the request's body */
+    size_t size;                    /* its bytes */
+    weft_arena *arena;              /* memory for what comes out */
+    weft_http_client *client;       /* its connections; NULL: the loop's own */
+    size_t body_max;                /* bytes of the response's body; 0: 16 MiB */
+    uint32_t header_size_max;       /* bytes of its headers; 0: 64 KiB */
+    uint32_t header_count_max;      /* its header lines; 0: 100 */
+
+    /* out */
+    int status;                      /* 200 to 999; 0 when no response came */
+    uint32_t header_count;           /* the response's */
+    const weft_http_field *response; /* its headers, in order of arrival */
+    const char *body;                /* NUL-terminated; never NULL after the fetch */
+    size_t body_size;                /* without the NUL */
+    const char *detail;              /* what went wrong, in words; never NULL after the fetch */
+    uint64_t spare[6];
+} weft_http_call;
+
+struct weft_http_client_options {
+    weft_http_client **client; /* the first argument */
+    uint32_t idle_max;         /* connections kept for later, in all; 0: 256 */
+    uint32_t host_idle_max;    /* … for one host; 0: 64 */
+    int64_t idle_timeout;      /* and for how long; 0: 15 s */
+    const char *site;          /* set by the macro */
+    size_t size;               /* set by the macro */
+};
+
+/** Fetch an URL. A weft_fn over weft_http_call: the same name works in place and spawned.
+ *
+ *     weft_spawn(&both, weft_http_fetch, &user);
+ *
+ * A connection of the client is used again where one is idle. When its server has closed it before
+ * a byte of the response came, GET, HEAD, PUT, DELETE and OPTIONS are sent once more on a new one.
+ * There is no timeout but the scope's.
+ *
+ * Returns: the response's status, 200 to 999, whatever it says.
+ * Errors: -EINVAL for an URL or a header that cannot be sent; -EPROTONOSUPPORT for another scheme;
+ *   weft_connect()'s; WEFT_EEND when the server closed before the response was whole;
+ *   WEFT_EPROTOCOL for a response that is none; -ENOTSUP for one with a transfer coding;
+ *   WEFT_ELIMIT for one above a limit; -ENOMEM (also the arena's limit); -ECONNRESET and others of
+ *   the connection; -ECANCELED; -EPERM outside a task. `detail` says more.
+ * Suspends: always.
+ * Cancel: the connection is closed; the server may have seen the request.
+ * Ownership: borrows the call and what it points to until the return; results are the arena's.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_fetch(void *call);
+
+/** A header of a call's response; names have no case.
+ *
+ * Returns: the value of the first of that name; NULL when there is none.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the call's arena.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_call_header(const weft_http_call *call, const char *name);
+
+/** Make a client: a set of kept connections, and of names. For the current loop.
+ *
+ * Calls without a client share one that each loop makes when it is first needed, and that ends with
+ * the loop.
+ *
+ * Returns: 0, and the client in *client.
+ * Errors: -ENOMEM; -EPERM without a loop.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: gives the client, ended by weft_http_client_free() before its loop ends.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_http_client_new_with(const struct weft_http_client_options *options);
+
+/** End a client and close its idle connections. Calls under way go on and close theirs.
+ *
+ * Returns: nothing.
+ * Errors: none. NULL is allowed.
+ * Suspends: never.
+ * Cancel: nothing is cancelled.
+ * Ownership: takes the client.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_http_client_free(weft_http_client *client);
+
+/** Say where a host of URLs is to be found: any address of weft_connect().
+ *
+ *     weft_http_client_map(NULL, "users", "mem:users");      then fetch http://users/7
+ *
+ * A host without a line of its own is looked up and connected by TCP, at port 80 or the URL's.
+ *
+ * Returns: 0.
+ * Errors: -EINVAL for an empty host or address; WEFT_ELIMIT for the 1,025th; -ENOMEM; -EPERM
+ *   without a loop.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: copies both. `client` NULL: the loop's own. `host` as in the URL, with its port where
+ *   that has one; a later line for it goes before an earlier one.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_http_client_map(weft_http_client *client, const char *host, const char *address);
+
+WEFT_END_DECLS
+
+#ifndef __cplusplus
+#    define WEFT_HTTP_SERVE_OPTIONS_(...)                                                          \
+        &(struct weft_http_serve_options)                                                          \
+        {                                                                                          \
+            .routes = __VA_ARGS__, .site = WEFT_SITE,                                              \
+            .size = sizeof(struct weft_http_serve_options)                                         \
+        }
+#    define weft_http_serve(address, ...)                                                          \
+        weft_http_serve_with((address), WEFT_HTTP_SERVE_OPTIONS_(__VA_ARGS__))
+#    define weft_http_serve_on(listener, ...)                                                      \
+        weft_http_serve_on_with((listener), WEFT_HTTP_SERVE_OPTIONS_(__VA_ARGS__))
+#    define weft_http_client_new(...)                                                              \
+        weft_http_client_new_with(                                                                 \
+            &(struct weft_http_client_options){ .client = __VA_ARGS__,                             \
+                                                .site = WEFT_SITE,                                 \
+                                                .size = sizeof(struct weft_http_client_options) })
+/* Called by name it takes a weft_http_call * and nothing else; the bare name stays a weft_fn. */
+#    define weft_http_fetch(call) weft_http_fetch(_Generic((call), weft_http_call * : (call)))
+#else
+static inline int weft_http_serve(const char *address, const weft_http_route *routes,
+                                  weft_http_serve_options options = {})
+{
+    options.routes = routes;
+    options.size = sizeof options;
+    return weft_http_serve_with(address, &options);
+}
+
+static inline int weft_http_serve_on(weft_listener *listener, const weft_http_route *routes,
+                                     weft_http_serve_options options = {})
+{
+    options.routes = routes;
+    options.size = sizeof options;
+    return weft_http_serve_on_with(listener, &options);
+}
+
+static inline int weft_http_client_new(weft_http_client **client,
+                                       weft_http_client_options options = {})
+{
+    options.client = client;
+    options.size = sizeof options;
+    return weft_http_client_new_with(&options);
+}
+
+static inline int weft_http_fetch(weft_http_call *call)
+{
+    return weft_http_fetch(static_cast<void *>(call));
+}
+
+template <class T> int weft_http_fetch(T *call) = delete; /* it takes a weft_http_call */
+#endif
+
+#endif
