@@ -54,15 +54,15 @@ struct weft_listen_options {
 
 /* Options of weft_serve() and weft_serve_on(). */
 struct weft_serve_options {
-    weft_serve_fn *handler; /* the second argument */
-    void *arg;              /* for the handler */
-    size_t max_clients;     /* served at one time; the rest waits in the backlog. 0: 10,000 */
-    int64_t drain;          /* how long clients may go on after a cancel; 0: not at all */
-    const char *name;       /* of the clients' tasks; NULL: the handler's */
-    const char *function;   /* set by the macro */
-    const char *site;       /* set by the macro */
-    uint32_t stack_size;    /* of the clients' tasks; 0: the default */
-    uint16_t size;          /* set by the macro */
+    weft_serve_fn *handler;  /* the second argument */
+    void *arg;               /* for the handler */
+    size_t max_clients;      /* served at one time; the rest waits in the backlog. 0: 10,000 */
+    int64_t drain;           /* how long clients may go on after a cancel; 0: not at all */
+    weft_callback *draining; /* called with .arg when the drain begins, before any cancel */
+    const char *name;        /* of the clients' tasks; NULL: "client" */
+    const char *site;        /* set by the macro */
+    uint32_t stack_size;     /* of the clients' tasks; 0: the default */
+    uint16_t size;           /* set by the macro */
 };
 
 /** Connect a stream. The first address of a name that answers is taken.

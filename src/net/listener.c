@@ -1,0 +1,307 @@
+#include "net/listener.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "net/memory.h"
+#include "net/socket.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weft/error.h>
+
+#define BACKLOG 511
+
+/* Names in the loop. */
+
+static weft_listener *find_name(const struct wf_net *net, const char *name)
+{
+    WF_LIST_EACH(link, &net->names) {
+        weft_listener *listener = wf_container(link, weft_listener, name_link);
+        if (strcmp(listener->name, name) == 0)
+            return listener;
+    }
+    return NULL;
+}
+
+static int listen_in_memory(weft_listener *listener, const char *name)
+{
+    struct wf_net *net = listener->loop->net;
+    if (find_name(net, name))
+        return wf_fail(-EADDRINUSE, "somebody listens on 'mem:%s' already", name);
+    size_t size = strlen(name) + 1;
+    listener->name = wf_alloc(size);
+    if (!listener->name)
+        return wf_fail(-ENOMEM, "no memory for a listener");
+    memcpy(listener->name, name, size);
+    wf_list_push_back(&net->names, &listener->name_link);
+    snprintf(listener->text, sizeof listener->text, "mem:%s", name);
+    return 0;
+}
+
+/* Sockets. */
+
+static int listen_on_socket(weft_listener *listener, const struct wf_address_text *text)
+{
+    weft_loop *loop = listener->loop;
+    int err = wf_address_resolve(loop, text, true, &listener->address, 1);
+    if (err < 0)
+        return err;
+    int fd = wf_socket_listen(&listener->address, (int)listener->backlog_max);
+    if (fd < 0)
+        return wf_fail(fd, "cannot listen: %s", weft_error_text(fd));
+    listener->descriptor.listening = true;
+    err = loop->io_ops->attach(loop->io, &listener->descriptor, fd);
+    if (err < 0) {
+        wf_socket_discard(fd);
+        return err;
+    }
+    wf_address_format(&listener->address, listener->text, sizeof listener->text);
+    return 0;
+}
+
+/* Birth. */
+
+static weft_listener *make(weft_loop *loop, const struct weft_listen_options *options)
+{
+    struct wf_net *net = wf_net_of(loop);
+    weft_listener *listener = net ? wf_alloc_zero(sizeof *listener) : NULL;
+    if (!listener)
+        return NULL;
+    listener->loop = loop;
+    listener->options = wf_stream_options_of_listen(options);
+    listener->descriptor.fd = -1;
+    listener->backlog_max = options->backlog > 0 ? (size_t)options->backlog : BACKLOG;
+    wf_list_init(&listener->name_link);
+    wf_list_init(&listener->backlog);
+    wf_list_init(&listener->connectors);
+    wf_list_push_back(&net->listeners, &listener->link);
+    return listener;
+}
+
+int weft_listen_with(weft_listener **out, const struct weft_listen_options *options)
+{
+    struct wf_address_text text;
+    weft_loop *loop = weft_loop_current();
+    if (!loop)
+        return wf_misuse(-EPERM, "a listener was made where there is no loop");
+    int err = wf_address_parse(options->address, &text);
+    if (err < 0)
+        return err;
+    weft_listener *listener = make(loop, options);
+    if (!listener)
+        return wf_fail(-ENOMEM, "no memory for a listener");
+    err = text.kind == WF_ADDRESS_MEMORY ? listen_in_memory(listener, text.path)
+                                         : listen_on_socket(listener, &text);
+    if (err < 0) {
+        wf_listener_destroy(listener);
+        return err;
+    }
+    *out = listener;
+    return 0;
+}
+
+const char *weft_listener_address(const weft_listener *listener)
+{
+    return listener->text;
+}
+
+/* Connecting in memory. */
+
+static bool unlink_abort(struct wf_waiter *w)
+{
+    wf_list_remove_init(&w->link);
+    return true;
+}
+
+static const struct wf_wait_ops connector_ops = { "room in a listener's backlog", unlink_abort };
+
+static int wait_for_backlog(weft_listener *listener)
+{
+    struct wf_waiter w;
+    wf_waiter_arm(&w, &connector_ops, listener);
+    wf_list_push_back(&listener->connectors, &w.link);
+    return (int)wf_park(&w);
+}
+
+static void arrive(weft_listener *listener, weft_stream *client)
+{
+    wf_list_push_back(&listener->backlog, &client->client_link);
+    listener->backlog_size++;
+    struct wf_waiter *w = listener->arriving;
+    if (!w)
+        return;
+    listener->arriving = NULL;
+    wf_wake(w, 0);
+}
+
+int wf_listener_connect(weft_loop *loop, const char *name, const struct wf_stream_options *options,
+                        weft_stream **stream)
+{
+    weft_stream *client;
+    struct wf_net *net = wf_net_of(loop);
+    weft_listener *listener = net ? find_name(net, name) : NULL;
+    if (!listener)
+        return wf_fail(net ? -ECONNREFUSED : -ENOMEM, "nobody listens on 'mem:%s'", name);
+    while (listener->backlog_size >= listener->backlog_max) {
+        int err = wait_for_backlog(listener);
+        if (err < 0)
+            return err;
+    }
+    int err = wf_memory_pair(loop, options, &listener->options, NULL, stream, &client);
+    if (err < 0)
+        return err;
+    snprintf((*stream)->peer_text, sizeof client->peer_text, "mem:%.40s", name);
+    snprintf(client->peer_text, sizeof client->peer_text, "mem:%.40s", name);
+    arrive(listener, client);
+    return 0;
+}
+
+/* Accepting. */
+
+static bool arriving_abort(struct wf_waiter *w)
+{
+    weft_listener *listener = w->object;
+    listener->arriving = NULL;
+    return true;
+}
+
+static const struct wf_wait_ops arriving_ops = { "a client", arriving_abort };
+
+static int accept_in_memory(weft_listener *listener, weft_stream **client)
+{
+    struct wf_list *link;
+    while (!(link = wf_list_pop_front(&listener->backlog))) {
+        struct wf_waiter w;
+        wf_waiter_arm(&w, &arriving_ops, listener);
+        listener->arriving = &w;
+        int err = (int)wf_park(&w);
+        if (err < 0)
+            return err;
+    }
+    listener->backlog_size--;
+    struct wf_list *next = wf_list_pop_front(&listener->connectors);
+    if (next)
+        wf_wake(wf_container(next, struct wf_waiter, link), 0);
+    *client = wf_container(link, weft_stream, client_link);
+    return 0;
+}
+
+static const struct wf_wait_ops accept_ops = { "a client", wf_operation_abort };
+
+static int accept_from_socket(weft_listener *listener, weft_stream **client)
+{
+    struct wf_operation operation = { .op = { .code = WF_OP_ACCEPT } };
+    operation.op.descriptor = &listener->descriptor;
+    listener->accepting = &operation;
+    int64_t fd = wf_operate(listener->loop, &operation, &accept_ops);
+    listener->accepting = NULL;
+    if (fd < 0)
+        return (int)fd;
+    return wf_socket_stream(listener->loop, (int)fd, &listener->options, client);
+}
+
+static int enter(weft_listener *listener)
+{
+    weft_task *task;
+    int err = wf_enter(&task);
+    if (err < 0)
+        return err;
+    if (listener->loop != task->loop)
+        return wf_misuse(WEFT_ETHREAD, "a listener was used by another loop than its own");
+    if (listener->acceptor)
+        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) accepts from %s already",
+                         listener->acceptor->name, listener->acceptor->site, listener->text);
+    if (listener->stopped)
+        return WEFT_ECLOSED;
+    listener->acceptor = task;
+    return 0;
+}
+
+int weft_accept(weft_listener *listener, weft_stream **client)
+{
+    int err = enter(listener);
+    if (err < 0)
+        return err;
+    err =
+        listener->name ? accept_in_memory(listener, client) : accept_from_socket(listener, client);
+    listener->acceptor = NULL;
+    if (listener->closer)
+        wf_wake(listener->closer, 0);
+    return err;
+}
+
+/* The end. */
+
+static void evict_acceptor(weft_listener *listener)
+{
+    struct wf_operation *operation = listener->accepting;
+    weft_loop *loop = listener->loop;
+    if (operation && operation->waiter.state == WF_WAIT_ARMED &&
+        loop->io_ops->cancel(loop->io, &operation->op))
+        wf_wake(&operation->waiter, WEFT_ECLOSED);
+    struct wf_waiter *w = listener->arriving;
+    listener->arriving = NULL;
+    if (w)
+        wf_wake(w, WEFT_ECLOSED);
+}
+
+static void stop_memory(weft_listener *listener)
+{
+    struct wf_list *link;
+    wf_list_remove_init(&listener->name_link);
+    while ((link = wf_list_pop_front(&listener->connectors)))
+        wf_wake(wf_container(link, struct wf_waiter, link), -ECONNREFUSED);
+    while ((link = wf_list_pop_front(&listener->backlog)))
+        wf_stream_destroy(wf_container(link, weft_stream, client_link), true);
+    listener->backlog_size = 0;
+}
+
+static void close_socket(weft_listener *listener)
+{
+    if (listener->descriptor.fd < 0 || listener->descriptor.reader)
+        return;
+    wf_socket_unlink(&listener->address);
+    listener->loop->io_ops->release(listener->loop->io, &listener->descriptor);
+}
+
+void weft_listener_stop(weft_listener *listener)
+{
+    if (listener->stopped)
+        return;
+    listener->stopped = true;
+    evict_acceptor(listener);
+    if (listener->name)
+        stop_memory(listener);
+    else
+        close_socket(listener);
+}
+
+void wf_listener_destroy(weft_listener *listener)
+{
+    weft_listener_stop(listener);
+    wf_list_remove(&listener->link);
+    wf_free(listener->name);
+    wf_free(listener);
+}
+
+static const struct wf_wait_ops leave_ops = { "the acceptor to leave", NULL };
+
+int weft_listener_close(weft_listener *listener)
+{
+    if (!listener)
+        return 0;
+    if (listener->loop->thread != wf_this_thread())
+        return wf_misuse(WEFT_ETHREAD, "a listener was closed by another thread than its own");
+    weft_listener_stop(listener);
+    if (listener->acceptor) {
+        struct wf_waiter w;
+        if (!wf_in_task(listener->loop))
+            return wf_misuse(-EPERM, "a listener was closed outside a task while task '%s' accepts",
+                             listener->acceptor->name);
+        wf_waiter_arm(&w, &leave_ops, listener);
+        listener->closer = &w;
+        wf_park(&w);
+    }
+    wf_listener_destroy(listener);
+    return 0;
+}

@@ -1,0 +1,39 @@
+#ifndef WF_NET_LISTENER_H
+#define WF_NET_LISTENER_H
+
+/* What is behind weft_listener: a socket that accepts, or a name in the loop with a queue of
+ * streams that were connected to it. */
+
+#include "core/operation.h"
+#include "net/address.h"
+#include "net/net.h"
+#include "net/stream.h"
+
+struct weft_listener {
+    weft_loop *loop;
+    struct wf_list link;              /* in the loop's listeners */
+    struct wf_stream_options options; /* of the streams it accepts */
+    struct wf_address address;        /* sockets */
+    struct wf_descriptor descriptor;  /* sockets */
+    char *name;                       /* mem: the name; NULL for sockets */
+    struct wf_list name_link;         /* mem: in the loop's names */
+    struct wf_list backlog;           /* mem: connected streams, through client_link */
+    struct wf_list connectors;        /* mem: waiters for room in the backlog */
+    size_t backlog_size;
+    size_t backlog_max;
+    weft_task *acceptor;
+    struct wf_operation *accepting; /* sockets: the acceptor's, while it is parked */
+    struct wf_waiter *arriving;     /* mem: likewise */
+    struct wf_waiter *closer;
+    bool stopped;
+    char text[128];
+};
+
+/* Connect in memory: finds the name, waits for room in its backlog. */
+int wf_listener_connect(weft_loop *loop, const char *name, const struct wf_stream_options *options,
+                        weft_stream **stream);
+
+/* Close and free, at the loop's end. */
+void wf_listener_destroy(weft_listener *listener);
+
+#endif

@@ -1,0 +1,286 @@
+/* Serving: a task for each client, until cancelled or stopped.
+ *
+ *     ACCEPTING ──max_clients──> FULL ──a client leaves──> ACCEPTING
+ *         │  └──EMFILE, ENOMEM──> PAUSED ──a client leaves, or 50 ms──> ACCEPTING
+ *         │
+ *         ├── stop ────> DRAINING ──last client──> 0
+ *         └── cancel ──> DRAINING, then cancelled ──last client──> -ECANCELED
+ *
+ * The clients must not feel the cancel that ends the accepting. So they live in a scope of their
+ * own that shields and isolates, and hangs in the tree as a member of a plain scope around the
+ * accepting:
+ *
+ *     the task ── scope `around` ── member ── scope `clients` (shield, isolate) ── a task each */
+
+#include "base/error.h"
+#include "core/loop.h"
+#include "net/listener.h"
+#include "net/stream.h"
+
+#include <weft/error.h>
+#include <weft/log.h>
+
+#define MAX_CLIENTS 10000
+#define PAUSE       (50 * WEFT_MILLISECOND)
+
+struct wf_server {
+    weft_listener *listener;
+    weft_serve_fn *handler;
+    void *arg;
+    const struct weft_serve_options *options;
+    struct wf_member member; /* what hangs `clients` into `around` */
+    struct wf_scope clients;
+    struct wf_waiter *waiting; /* the server, until a client leaves */
+    size_t active;             /* clients whose stream is still open */
+    bool paused;               /* said so already */
+};
+
+/* One client. */
+
+/* A peer that went away is everyday life, not an error of the handler. */
+static bool is_everyday(int err)
+{
+    return err == -ECONNRESET || err == -EPIPE || err == -ETIMEDOUT || err == WEFT_ECLOSED;
+}
+
+static void client_left(struct wf_server *server)
+{
+    server->active--;
+    struct wf_waiter *w = server->waiting;
+    server->waiting = NULL;
+    if (w)
+        wf_wake(w, 0);
+}
+
+static int serve_client(void *arg)
+{
+    weft_stream *client = arg;
+    struct wf_server *server = client->server;
+    wf_running->current->drop = NULL; /* from here on the stream is closed below */
+    int err = server->handler(client, server->arg);
+    weft_close(client);
+    client_left(server);
+    if (!is_everyday(err))
+        return err;
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_DEBUG, "a client left: %s", weft_error_text(err));
+    return 0;
+}
+
+/* Instead of serve_client(), when the task ended before it began. */
+static void drop_client(void *arg)
+{
+    weft_stream *client = arg;
+    struct wf_server *server = client->server;
+    weft_abort(client);
+    client_left(server);
+}
+
+static int start_client(struct wf_server *server, weft_stream *client)
+{
+    const struct weft_serve_options *given = server->options;
+    struct weft_spawn_options options = { .arg = client,
+                                          .name = given->name,
+                                          .function = "client",
+                                          .site = given->site,
+                                          .drop = drop_client,
+                                          .stack_size = given->stack_size };
+    client->server = server;
+    server->active++;
+    int err = weft_spawn_with((weft_scope *)&server->clients, serve_client, &options);
+    if (err < 0) {
+        weft_abort(client);
+        client_left(server);
+    }
+    return err;
+}
+
+/* Waiting for a client to leave. */
+
+struct leave_wait {
+    struct wf_waiter waiter;
+    struct wf_timer timer;
+    struct wf_server *server;
+};
+
+static void leave_wait_over(struct wf_timer *timer)
+{
+    struct leave_wait *wait = wf_container(timer, struct leave_wait, timer);
+    wait->server->waiting = NULL;
+    wf_wake(&wait->waiter, 0);
+}
+
+static bool leave_wait_abort(struct wf_waiter *w)
+{
+    struct leave_wait *wait = wf_container(w, struct leave_wait, waiter);
+    wait->server->waiting = NULL;
+    return true;
+}
+
+static const struct wf_wait_ops leave_wait_ops = { "a client to leave", leave_wait_abort };
+
+static int wait_for_leave(struct wf_server *server, int64_t timeout)
+{
+    weft_task *task;
+    struct leave_wait wait = { .server = server };
+    int err = wf_enter(&task);
+    if (err < 0)
+        return err;
+    wf_timer_init(&wait.timer, leave_wait_over);
+    if (timeout != WEFT_FOREVER)
+        wf_timer_add(&task->loop->timers, &wait.timer, wf_deadline_after(task->loop, timeout));
+    wf_waiter_arm(&wait.waiter, &leave_wait_ops, server);
+    server->waiting = &wait.waiter;
+    err = (int)wf_park(&wait.waiter);
+    wf_timer_cancel(&task->loop->timers, &wait.timer);
+    return err;
+}
+
+/* Accepting. */
+
+static bool is_shortage(int err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
+}
+
+static int pause_accepting(struct wf_server *server, int err)
+{
+    if (!server->paused)
+        weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING, "%s pauses accepting with %zu clients: %s",
+                 server->listener->text, server->active, weft_error_text(err));
+    server->paused = true;
+    return wait_for_leave(server, PAUSE);
+}
+
+static int accept_one(struct wf_server *server)
+{
+    weft_stream *client;
+    size_t max = server->options->max_clients ? server->options->max_clients : MAX_CLIENTS;
+    if (server->active >= max)
+        return wait_for_leave(server, WEFT_FOREVER);
+    int err = weft_accept(server->listener, &client);
+    if (err == 0)
+        err = start_client(server, client);
+    if (is_shortage(err))
+        return pause_accepting(server, err);
+    if (err == 0)
+        server->paused = false;
+    return err;
+}
+
+static int accept_all(struct wf_server *server)
+{
+    int err;
+    do
+        err = accept_one(server);
+    while (err >= 0);
+    return err == WEFT_ECLOSED && server->listener->stopped ? 0 : err;
+}
+
+/* Draining. */
+
+static void limit_drain(struct wf_server *server)
+{
+    struct wf_scope *clients = &server->clients;
+    weft_loop *loop = clients->loop;
+    if (server->options->drain <= 0)
+        wf_region_cancel(&clients->region, "the server was cancelled");
+    else if (server->options->drain != WEFT_FOREVER)
+        wf_timer_add(&loop->timers, &clients->deadline,
+                     wf_deadline_after(loop, server->options->drain));
+}
+
+static const struct wf_wait_ops drain_ops = { "its clients to end", NULL };
+
+static void join_clients(struct wf_server *server)
+{
+    struct wf_scope *clients = &server->clients;
+    struct wf_waiter w;
+    if (clients->live == 0)
+        return;
+    wf_waiter_arm(&w, &drain_ops, clients);
+    clients->joiner = &w;
+    wf_park(&w);
+    clients->joiner = NULL;
+}
+
+/* After a stop the drain has no limit, until a cancel gives it one. */
+static int drain_after_stop(struct wf_server *server)
+{
+    int err = 0;
+    while (err >= 0 && server->active > 0)
+        err = wait_for_leave(server, WEFT_FOREVER);
+    return err;
+}
+
+static int drain(struct wf_server *server, int err)
+{
+    weft_listener_stop(server->listener);
+    if (server->options->draining)
+        server->options->draining(server->arg);
+    if (err == 0)
+        err = drain_after_stop(server);
+    if (err < 0)
+        limit_drain(server);
+    join_clients(server);
+    wf_timer_cancel(&server->clients.loop->timers, &server->clients.deadline);
+    return err;
+}
+
+/* The tree. */
+
+static const char *member_name(const struct wf_member *member)
+{
+    return wf_container(member, struct wf_server, member)->listener->text;
+}
+
+static void member_cancelled(struct wf_member *member)
+{
+    (void)member;
+}
+
+static const struct wf_member_ops member_ops = { member_name, member_cancelled };
+
+static void hang_in(struct wf_server *server, struct wf_scope *around)
+{
+    struct wf_member *member = &server->member;
+    member->ops = &member_ops;
+    wf_region_init(&member->region, &around->region, WF_REGION_MEMBER, member, false);
+    wf_scope_join(around, member);
+    wf_scope_init_background(&server->clients, around->loop);
+    server->clients.name = "clients";
+    server->clients.site = server->options->site;
+    wf_region_init(&server->clients.region, &member->region, WF_REGION_SCOPE, NULL, true);
+    member->region.inner = &server->clients.region;
+}
+
+int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options *options)
+{
+    struct wf_server server = {
+        .listener = listener, .handler = options->handler, .arg = options->arg, .options = options
+    };
+    weft_scope around;
+    if (!wf_in_task(wf_running))
+        return wf_misuse(-EPERM, "weft_serve() outside a task, at %s", options->site);
+    weft_scope_begin(&around, .name = "server");
+    hang_in(&server, (struct wf_scope *)&around);
+    int err = drain(&server, accept_all(&server));
+    wf_scope_part((struct wf_scope *)&around, &server.member, 0, NULL);
+    weft_scope_end(&around);
+    return err;
+}
+
+int weft_serve_with(const char *address, const struct weft_serve_options *options)
+{
+    weft_listener *listener;
+    weft_task *task;
+    int err = wf_enter(&task);
+    if (err < 0)
+        return err;
+    struct weft_listen_options listen = { .address = address, .site = options->site };
+    err = weft_listen_with(&listener, &listen);
+    if (err < 0)
+        return err;
+    err = weft_serve_on_with(listener, options);
+    weft_listener_close(listener);
+    return err;
+}

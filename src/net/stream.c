@@ -1,0 +1,333 @@
+/* A stream's life: birth, entering and leaving its two sides, close. */
+
+#include "net/stream.h"
+
+#include "base/error.h"
+
+#include <weft/error.h>
+
+/* Birth. */
+
+static void send_done(struct wf_op *op, int64_t result);
+static void flush_hook(struct wf_turn_hook *hook);
+static void linger_fired(struct wf_timer *timer);
+
+void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transport_ops *ops,
+                    const struct wf_stream_options *options)
+{
+    struct wf_net *net = loop->net;
+    *stream = (weft_stream){ .ops = ops,
+                             .loop = loop,
+                             .linger_time = options->linger,
+                             .high_mark = options->high_mark,
+                             .low_mark = options->low_mark,
+                             .send.done = send_done,
+                             .flush.run = flush_hook };
+    weft_buffer_init(&stream->input, options->input_max);
+    stream->input.source = &net->storage.source;
+    weft_chain_init(&stream->output, (size_t)2 * options->high_mark);
+    stream->output.source = &net->storage.source;
+    wf_list_init(&stream->flush.link);
+    wf_timer_init(&stream->linger, linger_fired);
+    wf_list_push_back(&net->streams, &stream->link);
+}
+
+/* The two sides. */
+
+static int busy(const weft_stream *stream, const weft_task *other, const char *what)
+{
+    (void)stream;
+    return wf_misuse(-EBUSY, "task '%s' (spawned at %s) %s this stream already", other->name,
+                     other->site, what);
+}
+
+static int enter(weft_stream *stream, weft_task **task)
+{
+    int err = wf_enter(task);
+    if (err < 0)
+        return err;
+    if (stream->loop != (*task)->loop)
+        return wf_misuse(WEFT_ETHREAD, "a stream was used by another loop than its own");
+    return stream->closed ? WEFT_ECLOSED : 0;
+}
+
+int wf_stream_enter_read(weft_stream *stream, weft_task **task)
+{
+    int err = enter(stream, task);
+    if (err < 0)
+        return err;
+    if (stream->reader)
+        return busy(stream, stream->reader, "reads");
+    stream->reader = *task;
+    return 0;
+}
+
+int wf_stream_enter_write(weft_stream *stream, weft_task **task)
+{
+    int err = enter(stream, task);
+    if (err < 0)
+        return err;
+    if (stream->writer)
+        return busy(stream, stream->writer, "writes");
+    stream->writer = *task;
+    return 0;
+}
+
+static void tell_closer(weft_stream *stream)
+{
+    if (stream->closer && !stream->reader && !stream->writer)
+        wf_wake(stream->closer, 0);
+}
+
+void wf_stream_leave_read(weft_stream *stream)
+{
+    stream->reader = NULL;
+    tell_closer(stream);
+}
+
+void wf_stream_leave_write(weft_stream *stream)
+{
+    stream->writer = NULL;
+    tell_closer(stream);
+}
+
+/* The reader and its operation. */
+
+static struct wf_stream_wait *wait_of(struct wf_waiter *w)
+{
+    return wf_container(w, struct wf_stream_wait, waiter);
+}
+
+static bool read_abort(struct wf_waiter *w)
+{
+    struct wf_stream_wait *wait = wait_of(w);
+    return wait->stream->ops->cancel(wait->stream, &wait->op);
+}
+
+static const struct wf_wait_ops read_ops = { "bytes to read", read_abort };
+
+static void read_done(struct wf_op *op, int64_t result)
+{
+    wf_wake(&wf_container(op, struct wf_stream_wait, op)->waiter, result);
+}
+
+int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait)
+{
+    wait->stream = stream;
+    wait->op.done = read_done;
+    wf_waiter_arm(&wait->waiter, &read_ops, stream);
+    int64_t result = stream->ops->submit(stream, &wait->op);
+    if (result != WF_PENDING)
+        return result;
+    stream->reading = wait;
+    result = wf_park(&wait->waiter);
+    stream->reading = NULL;
+    return result;
+}
+
+/* Sending what is queued. */
+
+static void wake_writer(weft_stream *stream, int result)
+{
+    struct wf_waiter *w = stream->draining;
+    if (!w || (result == 0 && weft_chain_size(&stream->output) > stream->drain_to))
+        return;
+    stream->draining = NULL;
+    wf_wake(w, result);
+}
+
+static void all_sent(weft_stream *stream)
+{
+    weft_chain_release_if_empty(&stream->output);
+    if (stream->ending && !stream->ended) {
+        stream->ended = true;
+        stream->ops->shutdown(stream);
+    }
+    if (stream->lingering)
+        wf_stream_destroy(stream, false);
+}
+
+void wf_stream_fail_write(weft_stream *stream, int error)
+{
+    if (!stream->write_error)
+        stream->write_error = error;
+    weft_chain_fini(&stream->output);
+    wake_writer(stream, stream->write_error);
+    if (stream->lingering)
+        wf_stream_destroy(stream, true);
+}
+
+/* Submit the first pieces of the queue: false when there is no more to do now. */
+static bool send_pieces(weft_stream *stream)
+{
+    struct wf_op *op = &stream->send;
+    op->code = WF_OP_SEND;
+    op->now = false;
+    op->send.vector = stream->pieces;
+    op->send.count = weft_chain_iovec(&stream->output, stream->pieces, WF_SEND_PIECES);
+    int64_t result = stream->ops->submit(stream, op);
+    stream->sending = result == WF_PENDING;
+    if (result >= 0)
+        weft_chain_consume(&stream->output, (size_t)result);
+    else if (result != WF_PENDING)
+        wf_stream_fail_write(stream, (int)result);
+    return result >= 0;
+}
+
+void wf_stream_flush_now(weft_stream *stream)
+{
+    if (stream->sending)
+        return;
+    while (weft_chain_size(&stream->output) > 0)
+        if (!send_pieces(stream))
+            return;
+    wake_writer(stream, 0);
+    all_sent(stream);
+}
+
+static void send_done(struct wf_op *op, int64_t result)
+{
+    weft_stream *stream = wf_container(op, weft_stream, send);
+    stream->sending = false;
+    if (stream->doomed) {
+        wf_stream_destroy(stream, stream->reset);
+        return;
+    }
+    if (result < 0) {
+        wf_stream_fail_write(stream, (int)result);
+        return;
+    }
+    weft_chain_consume(&stream->output, (size_t)result);
+    wake_writer(stream, 0);
+    wf_stream_flush_now(stream);
+}
+
+static void flush_hook(struct wf_turn_hook *hook)
+{
+    wf_stream_flush_now(wf_container(hook, weft_stream, flush));
+}
+
+/* Close. */
+
+void wf_stream_destroy(weft_stream *stream, bool reset)
+{
+    stream->reset = reset;
+    if (stream->sending && !stream->ops->cancel(stream, &stream->send)) {
+        stream->doomed = true;
+        return;
+    }
+    wf_timer_cancel(&stream->loop->timers, &stream->linger);
+    wf_list_remove_init(&stream->flush.link);
+    wf_list_remove(&stream->link);
+    weft_buffer_fini(&stream->input);
+    weft_chain_fini(&stream->output);
+    stream->ops->release(stream, reset);
+}
+
+static void linger_fired(struct wf_timer *timer)
+{
+    wf_stream_destroy(wf_container(timer, weft_stream, linger), true);
+}
+
+/* Make the reader leave. Where the transport cannot give the buffer back yet, it leaves with the
+ * completion. */
+static void evict_reader(weft_stream *stream)
+{
+    struct wf_stream_wait *wait = stream->reading;
+    if (!wait || wait->waiter.state != WF_WAIT_ARMED)
+        return;
+    if (stream->ops->cancel(stream, &wait->op))
+        wf_wake(&wait->waiter, WEFT_ECLOSED);
+}
+
+static void evict_writer(weft_stream *stream)
+{
+    struct wf_waiter *w = stream->draining;
+    if (!w)
+        return;
+    stream->draining = NULL;
+    wf_wake(w, WEFT_ECLOSED);
+}
+
+static const struct wf_wait_ops leave_ops = { "others to leave the stream", NULL };
+
+static int wait_until_left(weft_stream *stream)
+{
+    if (!stream->reader && !stream->writer)
+        return 0;
+    if (!wf_in_task(stream->loop))
+        return wf_misuse(-EPERM, "a stream was closed outside a task while task '%s' is in it",
+                         (stream->reader ? stream->reader : stream->writer)->name);
+    struct wf_waiter w;
+    wf_waiter_arm(&w, &leave_ops, stream);
+    stream->closer = &w;
+    wf_park(&w);
+    stream->closer = NULL;
+    return 0;
+}
+
+static bool in_cancelled_scope(const weft_stream *stream)
+{
+    const weft_loop *loop = stream->loop;
+    return wf_in_task(loop) && loop->current->innermost->effective;
+}
+
+static void begin_linger(weft_stream *stream)
+{
+    weft_loop *loop = stream->loop;
+    stream->lingering = true;
+    wf_list_remove(&stream->link);
+    wf_list_push_back(&loop->lingering, &stream->link);
+    wf_timer_add(&loop->timers, &stream->linger, wf_deadline_after(loop, stream->linger_time));
+    wf_turn_hook_arm(loop, &stream->flush);
+}
+
+static int close_stream(weft_stream *stream, bool reset)
+{
+    if (!stream)
+        return 0;
+    if (stream->loop->thread != wf_this_thread())
+        return wf_misuse(WEFT_ETHREAD, "a stream was closed by another thread than its own");
+    reset = reset || stream->torn || in_cancelled_scope(stream);
+    stream->closed = true;
+    evict_reader(stream);
+    evict_writer(stream);
+    int err = wait_until_left(stream);
+    if (err < 0) {
+        stream->closed = false;
+        return err;
+    }
+    bool queued = weft_chain_size(&stream->output) > 0 && !stream->write_error;
+    if (queued && !reset && stream->linger_time > 0)
+        begin_linger(stream);
+    else
+        wf_stream_destroy(stream, reset || queued);
+    return 0;
+}
+
+int weft_close(weft_stream *stream)
+{
+    return close_stream(stream, false);
+}
+
+int weft_abort(weft_stream *stream)
+{
+    return close_stream(stream, true);
+}
+
+const char *weft_stream_peer(weft_stream *stream)
+{
+    if (!stream->peer_text[0])
+        stream->ops->peer(stream, stream->peer_text, sizeof stream->peer_text);
+    return stream->peer_text;
+}
+
+size_t weft_stream_queued(const weft_stream *stream)
+{
+    return weft_chain_size(&stream->output);
+}
+
+weft_buffer *weft_stream_input(weft_stream *stream)
+{
+    return &stream->input;
+}

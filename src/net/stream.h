@@ -1,0 +1,114 @@
+#ifndef WF_NET_STREAM_H
+#define WF_NET_STREAM_H
+
+/* What is behind weft_stream.
+ *
+ *      read side      transport ──RECV──> the reader's buffer, or input (read ahead)
+ *      write side     weft_write ──> output ──turn hook──> SEND ──> transport
+ *
+ * A transport carries bytes: a socket, or the other half of a pair in memory. It is asked in the
+ * same operations as the kernel, so the stream's code does not know which it has.
+ *
+ *     OPEN ──weft_close──> CLOSING ──> LINGERING ──> gone      (nothing queued: straight to gone)
+ *                          others leave  flushes in the background, at most .linger
+ *
+ * Write side: queued bytes are the chain `output`. While `sending`, a SEND of its first pieces is
+ * with the transport; the chain never moves bytes, so appending goes on. A failure is kept in
+ * write_error, drops what is queued, and is what every later write answers.
+ *
+ * One task in each side: `reader`, `writer` (which is also who flushes or shuts down). */
+
+#include "core/loop.h"
+#include "net/net.h"
+
+#include <weft/buffer.h>
+#include <weft/stream.h>
+
+#define WF_SEND_DIRECT 4096 /* from this size on, bytes are sent from the caller's memory first */
+#define WF_SEND_PIECES 8    /* of the chain in one SEND */
+#define WF_READ_CHUNK  4096 /* room made for reading ahead when more is wanted */
+#define WF_LEND_SIZE   (16u << 10) /* of a block that a transport lends */
+#define WF_LINGER      (5 * WEFT_SECOND)
+
+struct wf_transport_ops {
+    const char *name;
+    bool eager; /* sending costs no system call: do not gather the turn's writes */
+    int64_t (*submit)(weft_stream *stream, struct wf_op *op); /* RECV, RECV_LEND, SEND */
+    bool (*cancel)(weft_stream *stream, struct wf_op *op);
+    void (*lend_return)(weft_stream *stream, char *block);
+    int (*shutdown)(weft_stream *stream); /* nothing more will be sent */
+    /* Close and free the stream's memory. No operation is pending. */
+    void (*release)(weft_stream *stream, bool reset);
+    void (*peer)(weft_stream *stream, char *text, size_t size);
+};
+
+/* A task in one side of a stream: its operation, if it has one with the transport. */
+struct wf_stream_wait {
+    struct wf_op op;
+    struct wf_waiter waiter;
+    weft_stream *stream;
+};
+
+struct weft_stream {
+    const struct wf_transport_ops *ops;
+    weft_loop *loop;
+    struct wf_list link; /* in the loop's streams, or its lingering ones */
+
+    weft_buffer input;
+    weft_task *reader;
+    struct wf_stream_wait *reading; /* the reader's, while it is parked */
+
+    weft_chain output;
+    struct wf_op send; /* the stream's own */
+    struct iovec pieces[WF_SEND_PIECES];
+    struct wf_turn_hook flush;
+    weft_task *writer;
+    struct wf_waiter *draining; /* the writer, until queued <= drain_to */
+    size_t drain_to;
+    int write_error; /* 0, or what writes answer */
+
+    struct wf_waiter *closer; /* until reader and writer have left */
+    struct wf_timer linger;
+    int64_t linger_time;
+    struct wf_server *server; /* whose client it is */
+    struct wf_list client_link;
+    uint32_t high_mark;
+    uint32_t low_mark;
+    bool sending; /* `send` is with the transport */
+    bool at_end;  /* the peer has ended */
+    bool ending;  /* our end follows what is queued */
+    bool ended;   /* and has been sent */
+    bool torn;    /* a write was cut in the middle */
+    bool closed;
+    bool lingering;
+    bool doomed; /* goes when the transport gives `send` back */
+    bool reset;  /* how it goes */
+    char peer_text[64];
+};
+
+/* For transports: prepare the common part. */
+void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transport_ops *ops,
+                    const struct wf_stream_options *options);
+
+/* Free without ceremony, at the loop's end or when its birth failed half way. */
+void wf_stream_destroy(weft_stream *stream, bool reset);
+
+/* A side's entry: wf_enter(), the checks that every call makes, and the guard. 0 or an error. */
+int wf_stream_enter_read(weft_stream *stream, weft_task **task);
+int wf_stream_enter_write(weft_stream *stream, weft_task **task);
+void wf_stream_leave_read(weft_stream *stream);
+void wf_stream_leave_write(weft_stream *stream);
+
+/* The transport's word on wait->op: at once, or after parking. */
+int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait);
+
+/* Send what is queued, as far as it goes. */
+void wf_stream_flush_now(weft_stream *stream);
+
+/* The write side has failed. */
+void wf_stream_fail_write(weft_stream *stream, int error);
+
+/* Nothing is queued any more, or the write side has failed: lingering ends. */
+void wf_stream_linger_over(weft_stream *stream);
+
+#endif

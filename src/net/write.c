@@ -1,0 +1,220 @@
+/* Writing: first wait for room, while nothing is taken; then take whole, and return. Draining is
+ * the stream's work, so a cancel after taking cannot be told from one before. */
+
+#include "net/stream.h"
+
+#include "base/error.h"
+
+#include <weft/error.h>
+
+/* Waiting until no more than `to` bytes are queued. */
+
+static bool drain_abort(struct wf_waiter *w)
+{
+    weft_stream *stream = w->object;
+    stream->draining = NULL;
+    return true;
+}
+
+static const struct wf_wait_ops drain_ops = { "room to write", drain_abort };
+
+static int wait_drained(weft_stream *stream, size_t to)
+{
+    struct wf_waiter w;
+    wf_waiter_arm(&w, &drain_ops, stream);
+    stream->drain_to = to;
+    stream->draining = &w;
+    int err = (int)wf_park(&w);
+    return err < 0 ? err : stream->write_error;
+}
+
+static int wait_for_room(weft_stream *stream)
+{
+    if (stream->write_error)
+        return stream->write_error;
+    if (WF_LIKELY(weft_chain_size(&stream->output) < stream->high_mark))
+        return 0;
+    return wait_drained(stream, stream->low_mark);
+}
+
+/* Taking. */
+
+static bool can_send_directly(const weft_stream *stream, size_t size)
+{
+    return (size >= WF_SEND_DIRECT || stream->ops->eager) && !stream->sending &&
+           weft_chain_size(&stream->output) == 0;
+}
+
+/* Offer the pieces to the transport at once; how many bytes it took. */
+static int64_t send_directly(weft_stream *stream, const struct iovec *vector, int count)
+{
+    struct wf_op op = { .code = WF_OP_SEND, .now = true, .send = { vector, count } };
+    int64_t result = stream->ops->submit(stream, &op);
+    if (result == -EAGAIN)
+        return 0;
+    if (result < 0)
+        wf_stream_fail_write(stream, (int)result);
+    return result;
+}
+
+static int tear(weft_stream *stream, int err, size_t done, size_t size)
+{
+    stream->torn = true;
+    if (!stream->write_error)
+        stream->write_error = -EPIPE;
+    return wf_fail(err, "after %zu of %zu bytes", done, size);
+}
+
+/* Queue what lies behind the first `skip` bytes of the pieces. */
+static int queue(weft_stream *stream, const struct iovec *vector, int count, size_t skip)
+{
+    for (int i = 0; i < count; i++) {
+        size_t size = vector[i].iov_len, gone = skip < size ? skip : size;
+        skip -= gone;
+        int err = weft_chain_append(&stream->output, (const char *)vector[i].iov_base + gone,
+                                    size - gone);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+/* Take all of the pieces, at most the high mark's size, for which there is room. */
+static int take(weft_stream *stream, const struct iovec *vector, int count, size_t size)
+{
+    int64_t sent = 0;
+    if (can_send_directly(stream, size)) {
+        sent = send_directly(stream, vector, count);
+        if (sent < 0)
+            return (int)sent;
+        if ((size_t)sent == size)
+            return 0;
+    }
+    size_t before = weft_chain_size(&stream->output);
+    int err = queue(stream, vector, count, (size_t)sent);
+    size_t taken = (size_t)sent + weft_chain_size(&stream->output) - before;
+    if (err < 0 && taken > 0)
+        err = tear(stream, err, taken, size);
+    wf_turn_hook_arm(stream->loop, &stream->flush);
+    return err;
+}
+
+static int take_bytes(weft_stream *stream, const char *data, size_t size)
+{
+    struct iovec piece = { (char *)(uintptr_t)data, size };
+    return take(stream, &piece, 1, size);
+}
+
+/* The calls. */
+
+static int enter(weft_stream *stream)
+{
+    weft_task *task;
+    int err = wf_stream_enter_write(stream, &task);
+    if (err < 0)
+        return err;
+    err = stream->ending ? -EPIPE : 0;
+    if (err < 0)
+        wf_stream_leave_write(stream);
+    return err;
+}
+
+static ssize_t write_some(weft_stream *stream, const char *data, size_t size)
+{
+    size_t taken = size < stream->high_mark ? size : stream->high_mark;
+    int err = wait_for_room(stream);
+    if (err == 0)
+        err = take_bytes(stream, data, taken);
+    return err < 0 ? err : (ssize_t)taken;
+}
+
+static int write_all(weft_stream *stream, const char *data, size_t size)
+{
+    size_t done = 0;
+    do {
+        ssize_t n = write_some(stream, data + done, size - done);
+        if (n < 0)
+            return done > 0 && !stream->torn ? tear(stream, (int)n, done, size) : (int)n;
+        done += (size_t)n;
+    } while (done < size);
+    return 0;
+}
+
+int weft_write(weft_stream *stream, const void *data, size_t size)
+{
+    int err = enter(stream);
+    if (err < 0)
+        return err;
+    err = write_all(stream, data, size);
+    wf_stream_leave_write(stream);
+    return err;
+}
+
+ssize_t weft_write_some(weft_stream *stream, const void *data, size_t size)
+{
+    int err = enter(stream);
+    if (err < 0)
+        return err;
+    ssize_t n = write_some(stream, data, size);
+    wf_stream_leave_write(stream);
+    return n;
+}
+
+static int write_pieces(weft_stream *stream, const weft_slice *pieces, size_t count)
+{
+    struct iovec vector[WF_SEND_PIECES];
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        vector[i] = (struct iovec){ (char *)(uintptr_t)pieces[i].data, pieces[i].size };
+        size += pieces[i].size;
+    }
+    if (size > stream->high_mark)
+        return wf_misuse(-EINVAL, "weft_write_pieces() with %zu bytes: at most the high mark, %u",
+                         size, stream->high_mark);
+    int err = wait_for_room(stream);
+    return err < 0 ? err : take(stream, vector, (int)count, size);
+}
+
+int weft_write_pieces(weft_stream *stream, const weft_slice *pieces, size_t count)
+{
+    if (count > WF_SEND_PIECES)
+        return wf_misuse(-EINVAL, "weft_write_pieces() with %zu pieces: at most %d", count,
+                         WF_SEND_PIECES);
+    int err = enter(stream);
+    if (err < 0)
+        return err;
+    err = write_pieces(stream, pieces, count);
+    wf_stream_leave_write(stream);
+    return err;
+}
+
+static int flush(weft_stream *stream)
+{
+    wf_stream_flush_now(stream);
+    if (stream->write_error || weft_chain_size(&stream->output) == 0)
+        return stream->write_error;
+    return wait_drained(stream, 0);
+}
+
+int weft_flush(weft_stream *stream)
+{
+    weft_task *task;
+    int err = wf_stream_enter_write(stream, &task);
+    if (err < 0)
+        return err;
+    err = flush(stream);
+    wf_stream_leave_write(stream);
+    return err;
+}
+
+int weft_shutdown_write(weft_stream *stream)
+{
+    weft_task *task;
+    int err = wf_stream_enter_write(stream, &task);
+    if (err < 0)
+        return err;
+    stream->ending = true;
+    err = stream->ended ? 0 : flush(stream);
+    wf_stream_leave_write(stream);
+    return err;
+}
