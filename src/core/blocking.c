@@ -77,11 +77,10 @@ bool weft_blocking_cancelled(void)
 static void run(struct wf_job *inner)
 {
     struct job *job = wf_container(inner, struct job, job);
-    void *value;
-    weft_drop_fn *drop;
-    job->result = wf_value_take(job->fn(job->arg), &value, &drop);
-    if (drop)
-        drop(value);
+    job->result = job->fn(job->arg);
+    struct wf_value value = wf_value_take(&job->result);
+    if (value.drop)
+        value.drop(value.pointer);
 }
 
 /* On the loop's thread. */

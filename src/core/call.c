@@ -4,12 +4,15 @@
 #include "base/memory.h"
 #include "core/loop.h"
 
+#include <stdatomic.h>
 #include <weft/error.h>
 #include <weft/log.h>
 
+/* Loops start their generations far apart: a handle of one that is gone names nothing here. */
 void wf_calls_init(struct wf_calls *calls)
 {
-    *calls = (struct wf_calls){ 0 };
+    static atomic_uint loops;
+    *calls = (struct wf_calls){ .generation = atomic_fetch_add(&loops, 1) * 0x9e3779b1u };
 }
 
 void wf_calls_fini(struct wf_calls *calls)
@@ -44,6 +47,7 @@ static int grow(struct wf_calls *calls)
     calls->chunks[calls->chunk_count++] = chunk;
     for (uint32_t i = WF_CALLS_PER_CHUNK; i-- > 0;) {
         chunk[i].index = n * WF_CALLS_PER_CHUNK + i;
+        chunk[i].generation = calls->generation;
         link_free(calls, &chunk[i]);
     }
     return 0;
@@ -57,19 +61,23 @@ static void put(struct wf_calls *calls, struct wf_call *call)
 }
 
 /* The callback that runs now on this thread, for weft_callback_fail(). */
-static _Thread_local struct wf_call *running_call;
+static _Thread_local weft_callback *running;
 
-static void run(struct wf_ready *item)
+void wf_callback_run(weft_callback *fn, void *arg)
+{
+    running = fn;
+    fn(arg);
+    running = NULL;
+}
+
+static void run(struct wf_ready *item, bool closed)
 {
     struct wf_call *call = wf_container(item, struct wf_call, ready);
-    weft_loop *loop = call->loop;
-    struct wf_call copy = *call;
-    put(&loop->calls, call);
-    if (!copy.fn)
-        return;
-    running_call = &copy;
-    copy.fn(copy.arg);
-    running_call = NULL;
+    weft_callback *fn = call->fn;
+    void *arg = call->arg;
+    put(&call->loop->calls, call);
+    if (fn && !closed)
+        wf_callback_run(fn, arg);
 }
 
 static void fire(struct wf_timer *timer)
@@ -162,11 +170,10 @@ bool weft_handle_cancel(weft_handle handle)
 
 void weft_callback_fail(int err, const char *text)
 {
-    if (!running_call) {
+    if (!running) {
         wf_misuse(-EPERM, "weft_callback_fail() was called outside a callback");
         return;
     }
     weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "a callback failed: %s%s%s (callback at %p)",
-             weft_error_text(err), text ? ": " : "", text ? text : "",
-             (void *)(uintptr_t)running_call->fn);
+             weft_error_text(err), text ? ": " : "", text ? text : "", (void *)(uintptr_t)running);
 }

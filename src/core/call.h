@@ -32,9 +32,13 @@ struct wf_calls {
     uint32_t chunk_count;
     uint32_t free; /* index + 1; 0: none */
     uint32_t live;
+    uint32_t generation; /* of slots that were never used */
 };
 
 void wf_calls_init(struct wf_calls *calls);
 void wf_calls_fini(struct wf_calls *calls);
+
+/* Call a user's callback on the dispatcher, so that it may say that it failed. */
+void wf_callback_run(weft_callback *fn, void *arg);
 
 #endif

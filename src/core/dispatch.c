@@ -45,13 +45,15 @@ static void switch_to(weft_loop *loop, weft_task *from, weft_task *to)
     arrive(loop);
 }
 
-/* Count resumes; look at the ticks every now and then. */
+/* Count resumes; look at the ticks every now and then. Once it is over it stays so: whoever asks
+ * next, a task or the dispatcher, looks again. */
 static bool slice_is_over(weft_loop *loop)
 {
     if (WF_LIKELY(--loop->until_look > 0))
         return false;
-    loop->until_look = WF_RESUMES_PER_LOOK;
-    return wf_clock_ticks() >= loop->slice_end;
+    bool over = wf_clock_ticks() >= loop->slice_end;
+    loop->until_look = over ? 1 : WF_RESUMES_PER_LOOK;
+    return over;
 }
 
 static weft_task *take_lifo(weft_loop *loop)
@@ -119,14 +121,15 @@ void wf_task_entry(void *arg)
     wf_dispatch_final(task);
 }
 
+/* The spawner has not suspended: it comes back to what was left of its budget. */
 void wf_dispatch_eager(weft_task *task)
 {
     weft_loop *loop = task->loop;
     weft_task *from = loop->current;
-    uint8_t state = from->state;
+    uint16_t budget = from->budget;
     task->resumer = from;
     switch_to(loop, from, task);
-    from->state = state;
+    from->budget = budget;
 }
 
 static void end_unstarted(weft_task *task)
@@ -147,28 +150,28 @@ static void run_task(weft_loop *loop, weft_task *task)
         switch_to(loop, &loop->root, task);
 }
 
+static void run_head(weft_loop *loop)
+{
+    struct wf_ready *item = wf_ready_pop(&loop->ready);
+    loop->turn_left--;
+    loop->lifo_used = 0;
+    if (item->run)
+        item->run(item, false);
+    else
+        run_task(loop, task_of(item));
+}
+
 void wf_dispatch_turn(weft_loop *loop)
 {
     loop->turn_left = loop->ready.count;
     loop->until_look = WF_RESUMES_PER_LOOK;
-    while (loop->turn_left > 0 || loop->lifo) {
+    do {
         weft_task *task = take_lifo(loop);
-        if (task) {
+        if (task)
             run_task(loop, task);
-            continue;
-        }
-        if (loop->turn_left == 0)
-            break;
-        struct wf_ready *item = wf_ready_pop(&loop->ready);
-        loop->turn_left--;
-        loop->lifo_used = 0;
-        if (item->run)
-            item->run(item);
-        else
-            run_task(loop, task_of(item));
-        if (slice_is_over(loop))
-            break;
-    }
+        else if (loop->turn_left > 0)
+            run_head(loop);
+    } while ((loop->turn_left > 0 || loop->lifo) && !slice_is_over(loop));
 }
 
 void wf_hand_over(weft_task *task)

@@ -27,6 +27,7 @@
 #include <weft/error.h>
 #include <weft/log.h>
 
+_Thread_local const struct wf_loop_watch *wf_loop_watch;
 static _Thread_local weft_loop *newest; /* made by this thread and not freed, through older */
 
 #define TASKS_MAX ((size_t)1 << 24)
@@ -120,6 +121,9 @@ static int make(weft_loop **out, const struct weft_loop_options *options)
              loop->io_reason);
     loop->older = newest;
     newest = loop;
+    loop->watch = wf_loop_watch;
+    if (loop->watch)
+        loop->watch->born(loop);
     *out = loop;
     return 0;
 }
@@ -143,6 +147,12 @@ void wf_loop_deliver_mail(weft_loop *loop)
     }
 }
 
+void wf_loop_unready(weft_loop *loop, struct wf_ready *item)
+{
+    if (wf_ready_remove(&loop->ready, item) < loop->turn_left)
+        loop->turn_left--;
+}
+
 static void run_turn_hooks(weft_loop *loop)
 {
     struct wf_list hooks, *link;
@@ -156,12 +166,19 @@ static void run_turn_hooks(weft_loop *loop)
     }
 }
 
+/* When a slice that begins now is over. While the test clock stands still no slice ends: a run
+ * depends on nothing but its program. */
+static uint64_t slice_from(const weft_loop *loop, uint64_t ticks)
+{
+    return loop->clock.test ? UINT64_MAX : ticks + wf_clock_ticks_of(WF_SLICE);
+}
+
 static void fire_timers(weft_loop *loop)
 {
     if (loop->timers.count == 0)
         return;
     int64_t now = wf_clock_now(&loop->clock);
-    uint64_t end = wf_clock_ticks() + wf_clock_ticks_of(WF_SLICE);
+    uint64_t end = slice_from(loop, wf_clock_ticks());
     unsigned fired = 0;
     struct wf_timer *timer;
     wf_timers_advance(&loop->timers, now);
@@ -210,7 +227,7 @@ static void turn(weft_loop *loop)
 {
     uint64_t ticks = wf_clock_ticks();
     loop->counters.turns++;
-    loop->slice_end = ticks + wf_clock_ticks_of(WF_SLICE);
+    loop->slice_end = slice_from(loop, ticks);
     wf_dispatch_turn(loop);
     wf_loop_deliver_mail(loop);
     run_turn_hooks(loop);
@@ -228,6 +245,8 @@ static void turn(weft_loop *loop)
 
 static int begin_run(weft_loop *loop)
 {
+    if (loop->closed)
+        return wf_misuse(-ESHUTDOWN, "a loop was run after weft_loop_free()");
     if (wf_running)
         return wf_misuse(-EDEADLK,
                          "a loop runs on this thread already: a loop cannot be run inside "
@@ -342,24 +361,41 @@ static const char *waits_for(const weft_task *task)
     return task->state == WF_TASK_NEW ? "its first turn" : "its turn";
 }
 
-/* Their frames may be used by threads and by one another: the stacks stay as they are. */
+static void abandon(weft_task *task)
+{
+    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
+             "task '%s' (spawned at %s) was destroyed while pending: it still waits for %s",
+             task->name, task->site, waits_for(task));
+    task->state = WF_TASK_DONE;
+    task->result = WEFT_ESTUCK;
+    task->retrieved = true;
+}
+
+/* Their frames may be used by threads and by one another: the stacks stay as they are, and the
+ * tasks and the loop's memory with them. */
 static int abandon_tasks(weft_loop *loop)
 {
-    struct wf_list *link;
-    int result = 0;
-    while ((link = wf_list_pop_front(&loop->background.members))) {
-        weft_task *task = wf_task_of_member(wf_container(link, struct wf_member, link));
-        weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
-                 "task '%s' (spawned at %s) was destroyed while pending: it still waits for %s",
-                 task->name, task->site, waits_for(task));
-        task->state = WF_TASK_DONE;
-        task->result = WEFT_ESTUCK;
-        task->retrieved = true;
+    struct wf_region *root = &loop->background.region, *region = root;
+    while ((region = wf_region_next(root, region))) {
+        if (region->kind != WF_REGION_MEMBER)
+            continue;
+        abandon(wf_task_of_member(region->member));
         loop->tasks_abandoned = true;
-        result = WEFT_ESTUCK;
-        wf_task_unref(task);
     }
-    return result;
+    return loop->tasks_abandoned ? WEFT_ESTUCK : 0;
+}
+
+/* Tell those who wait for a turn that none will come: callbacks, and tasks that have not begun. */
+static void refuse_ready(weft_loop *loop)
+{
+    while (loop->ready.head) {
+        struct wf_ready *item = wf_ready_pop(&loop->ready);
+        weft_task *task = wf_container(item, weft_task, ready);
+        if (item->run)
+            item->run(item, true);
+        else if (task->state == WF_TASK_NEW)
+            wf_task_finish_unstarted(task, -ECANCELED);
+    }
 }
 
 static void refuse_mail(weft_loop *loop)
@@ -379,8 +415,9 @@ static void forget(weft_loop *loop)
     *link = loop->older;
 }
 
-/* What handles still name stays: each task keeps the loop's memory until its last release. */
-static void keep_for_handles(weft_loop *loop)
+/* From here on nothing begins. What handles still name stays: each task keeps the loop's memory
+ * until its last release. */
+static void close_door(weft_loop *loop)
 {
     loop->closed = true;
     atomic_fetch_add(&loop->references, (int)loop->tasks.live);
@@ -390,11 +427,15 @@ static int destroy(weft_loop *loop)
 {
     begin_run(loop);
     wind_down(loop);
+    close_door(loop);
+    refuse_mail(loop);
+    refuse_ready(loop);
     int result = abandon_tasks(loop);
     if (loop->net_free)
         loop->net_free(loop);
-    refuse_mail(loop);
     end_run(loop);
+    if (loop->watch)
+        loop->watch->dies(loop);
     wf_calls_fini(&loop->calls);
     if (!loop->tasks_abandoned) {
         wf_pool_free(loop->pool);
@@ -403,7 +444,6 @@ static int destroy(weft_loop *loop)
         wf_stack_pool_fini(&loop->stacks);
     }
     forget(loop);
-    keep_for_handles(loop);
     weft_loop_release(loop);
     return result;
 }
@@ -412,6 +452,8 @@ int weft_loop_free(weft_loop *loop)
 {
     if (!loop)
         return 0;
+    if (loop->closed)
+        return wf_misuse(-ESHUTDOWN, "a loop was freed twice");
     if (wf_running)
         return wf_misuse(-EDEADLK, "a loop was freed inside a running loop");
     if (loop->thread != wf_this_thread())
@@ -450,8 +492,10 @@ static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options
         .arg = options->arg, .task = &task, .function = "main", .site = options->site
     };
     int err = weft_spawn_with((weft_scope *)&loop->background, fn, &spawn);
-    if (err < 0)
+    if (err < 0) {
+        weft_loop_free(loop);
         return err;
+    }
     struct wf_interrupt interrupt;
     if (!options->no_signals)
         wf_interrupt_take(&interrupt, loop, task);

@@ -34,15 +34,27 @@ struct wf_loop_counters {
     uint64_t turns, resumes, spawns, polls;
 };
 
+/* Who looks over the loops' shoulders: the torture driver. */
+struct wf_loop_watch {
+    void (*born)(weft_loop *loop);
+    /* At the entry of each suspending call, and again when its waiter is armed and the task is
+     * about to park: the points at which a cancel may come. */
+    void (*suspends)(weft_loop *loop, weft_task *task);
+    void (*dies)(weft_loop *loop); /* nothing runs any more; its parts are still there */
+};
+
+/* For the loops that this thread makes from now on. */
+extern _Thread_local const struct wf_loop_watch *wf_loop_watch;
+
 struct weft_loop {
     /* Touched by every switch. */
     weft_task *current; /* who runs; &root when no task does */
     struct wf_ready_queue ready;
-    size_t turn_left;  /* items of the turn that have not run */
-    weft_task *lifo;   /* handed the processor by the running task */
-    weft_task *zombie; /* ended, still to be reaped off its stack */
-    void (*on_suspend)(weft_loop *loop, weft_task *task); /* the torture driver; NULL */
-    uint32_t until_look;                                  /* resumes before the ticks are read */
+    size_t turn_left;                  /* items of the turn that have not run */
+    weft_task *lifo;                   /* handed the processor by the running task */
+    weft_task *zombie;                 /* ended, still to be reaped off its stack */
+    const struct wf_loop_watch *watch; /* NULL: nobody watches */
+    uint32_t until_look;               /* resumes before the ticks are read */
     uint32_t lifo_used;
     uint64_t slice_end; /* ticks */
     uint64_t next_poll; /* ticks */
@@ -80,6 +92,7 @@ struct weft_loop {
     bool stopping;
     bool closed;
     bool debug;
+    bool dropping;        /* user code that is no task's runs on a task's stack */
     bool tasks_abandoned; /* their stacks stay mapped */
 };
 
@@ -119,6 +132,9 @@ static inline void wf_turn_hook_arm(weft_loop *loop, struct wf_turn_hook *hook)
     if (wf_list_is_empty(&hook->link))
         wf_list_push_back(&loop->turn_hooks, &hook->link);
 }
+
+/* Take a ready callback back before it runs. */
+void wf_loop_unready(weft_loop *loop, struct wf_ready *item);
 
 /* Take what other threads have sent and make it ready. */
 void wf_loop_deliver_mail(weft_loop *loop);

@@ -39,7 +39,7 @@ void wf_abort(struct wf_waiter *w)
 }
 
 /* Semantics 13: a scope whose frame has returned would be corrupted by whoever runs next. */
-static void check_open_scope(const weft_task *task, const void *frame)
+void wf_check_open_scope(const weft_task *task, const void *frame)
 {
     const struct wf_region *innermost = task->innermost;
     if (WF_LIKELY(innermost->kind != WF_REGION_SCOPE))
@@ -51,28 +51,31 @@ static void check_open_scope(const weft_task *task, const void *frame)
 int64_t wf_park(struct wf_waiter *w)
 {
     weft_task *task = w->owner;
-    check_open_scope(task, __builtin_frame_address(0));
+    wf_check_open_scope(task, __builtin_frame_address(0));
     if (WF_LIKELY(w->state != WF_WAIT_DONE)) {
         task->parked = w;
         task->state = WF_TASK_PARKED;
+        if (WF_UNLIKELY(task->loop->watch != NULL))
+            task->loop->watch->suspends(task->loop, task);
         wf_dispatch(task);
         task->parked = NULL;
     }
     if (WF_UNLIKELY(w->aborted))
-        return wf_task_deliver_cancel(task);
+        wf_task_deliver_cancel(task);
     return w->result;
 }
 
 void wf_task_yield(weft_task *task)
 {
-    check_open_scope(task, __builtin_frame_address(0));
+    wf_check_open_scope(task, __builtin_frame_address(0));
     wf_task_make_ready(task);
     wf_dispatch(task);
 }
 
 static int enter_outside(void)
 {
-    return wf_misuse(-EPERM, "a function that suspends was called outside a task");
+    wf_misuse(-EPERM, "a function that suspends was called outside a task");
+    return -EPERM;
 }
 
 int wf_enter(weft_task **out)
@@ -81,12 +84,14 @@ int wf_enter(weft_task **out)
     if (WF_UNLIKELY(!wf_in_task(loop)))
         return enter_outside();
     weft_task *task = loop->current;
-    if (WF_UNLIKELY(loop->on_suspend != NULL))
-        loop->on_suspend(loop, task);
+    if (WF_UNLIKELY(loop->watch != NULL))
+        loop->watch->suspends(loop, task);
     if (WF_UNLIKELY(--task->budget == 0))
         wf_task_yield(task);
-    if (WF_UNLIKELY(task->innermost->effective))
-        return wf_task_deliver_cancel(task);
+    if (WF_UNLIKELY(task->innermost->effective)) {
+        wf_task_deliver_cancel(task);
+        return -ECANCELED;
+    }
     task->spins = 0;
     *out = task;
     return 0;
@@ -125,7 +130,7 @@ static void report_spin(const weft_task *task)
 }
 
 /* The first one returns at once; each further one in a row lets everybody else run first. */
-int wf_task_deliver_cancel(weft_task *task)
+void wf_task_deliver_cancel(weft_task *task)
 {
     wf_region_tell(task->innermost);
     uint32_t spins = task->spins++;
@@ -135,14 +140,14 @@ int wf_task_deliver_cancel(weft_task *task)
         pause_task(task);
     else if (spins > 0)
         wf_task_yield(task);
-    return -ECANCELED;
 }
 
 /* Sleep. */
 
 static bool sleep_abort(struct wf_waiter *w)
 {
-    wf_timer_cancel(&wf_running->timers, w->object);
+    const weft_task *task = w->owner;
+    wf_timer_cancel(&task->loop->timers, w->object);
     return true;
 }
 

@@ -12,25 +12,35 @@ static void free_post(struct wf_post *post)
     wf_free(post);
 }
 
-static void run_post(struct wf_ready *item)
+static void drop_post(struct wf_post *post)
+{
+    weft_drop_fn *dropped = post->dropped;
+    void *arg = post->arg;
+    free_post(post);
+    if (dropped)
+        dropped(arg);
+}
+
+static void run_post(struct wf_ready *item, bool closed)
 {
     struct wf_post *post = wf_container(item, struct wf_post, ready);
     weft_callback *fn = post->fn;
     void *arg = post->arg;
+    if (closed) {
+        drop_post(post);
+        return;
+    }
     free_post(post);
-    fn(arg);
+    wf_callback_run(fn, arg);
 }
 
 static void deliver_post(struct wf_mail *mail, bool closed)
 {
     struct wf_post *post = wf_container(mail, struct wf_post, mail);
-    if (!closed) {
+    if (closed)
+        drop_post(post);
+    else
         wf_ready_push(&post->loop->ready, &post->ready);
-        return;
-    }
-    if (post->dropped)
-        post->dropped(post->arg);
-    free_post(post);
 }
 
 int weft_post_with(weft_loop *loop, weft_callback *fn, const struct weft_post_options *options)
@@ -66,11 +76,12 @@ static struct wf_notice *inside(struct weft_notice *notice)
     return (struct wf_notice *)notice;
 }
 
-static void run_notice(struct wf_ready *item)
+static void run_notice(struct wf_ready *item, bool closed)
 {
     struct wf_notice *notice = wf_container(item, struct wf_notice, ready);
     atomic_store(&notice->state, IDLE);
-    notice->fn(notice->arg);
+    if (!closed)
+        wf_callback_run(notice->fn, notice->arg);
 }
 
 static void deliver_notice(struct wf_mail *mail, bool closed)
@@ -111,6 +122,6 @@ void weft_notice_fini(struct weft_notice *opaque)
     if (atomic_load(&notice->state) == MAILED)
         wf_loop_deliver_mail(loop);
     if (atomic_load(&notice->state) == READY)
-        wf_ready_remove(&loop->ready, &notice->ready);
+        wf_loop_unready(loop, &notice->ready);
     weft_loop_release(loop);
 }

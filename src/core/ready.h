@@ -6,10 +6,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct wf_ready {
     struct wf_ready *next;
-    void (*run)(struct wf_ready *item); /* a callback, on the dispatcher; NULL: a task */
+    /* A callback, on the dispatcher; closed: the loop ends and nobody is called any more.
+     * NULL: a task. */
+    void (*run)(struct wf_ready *item, bool closed);
 };
 
 struct wf_ready_queue {
@@ -44,19 +47,20 @@ static inline struct wf_ready *wf_ready_pop(struct wf_ready_queue *queue)
     return item;
 }
 
-/* O(n), for the rare case. False when it is not there. */
-static inline bool wf_ready_remove(struct wf_ready_queue *queue, struct wf_ready *item)
+/* O(n), for the rare case. How many were before it; SIZE_MAX when it is not there. */
+static inline size_t wf_ready_remove(struct wf_ready_queue *queue, struct wf_ready *item)
 {
-    for (struct wf_ready **link = &queue->head; *link; link = &(*link)->next) {
+    size_t before = 0;
+    for (struct wf_ready **link = &queue->head; *link; link = &(*link)->next, before++) {
         if (*link != item)
             continue;
         *link = item->next;
         if (!*link)
             queue->tail = link;
         queue->count--;
-        return true;
+        return before;
     }
-    return false;
+    return SIZE_MAX;
 }
 
 #endif

@@ -9,9 +9,10 @@ void wf_region_init(struct wf_region *region, struct wf_region *outer, enum wf_r
         .outer = outer,
         .member = member,
         .kind = (uint8_t)kind,
-        .shield = shield,
-        .effective = outer && outer->effective && !shield,
+        .shield = shield && !(outer && outer->pierced),
+        .pierced = outer && outer->pierced,
     };
+    region->effective = outer && outer->effective && !region->shield;
 }
 
 static struct wf_region *first_member(const struct wf_region *region)
@@ -51,6 +52,11 @@ static struct wf_region *next_in_tree(const struct wf_region *root, struct wf_re
     return next;
 }
 
+struct wf_region *wf_region_next(const struct wf_region *root, struct wf_region *region)
+{
+    return next_in_tree(root, region, true);
+}
+
 /* Mark one region; tells its task when that is where the task's code is. */
 static void take_effect(struct wf_region *region)
 {
@@ -64,8 +70,10 @@ static void push_down(struct wf_region *root, bool through)
 {
     struct wf_region *region = root;
     while (region) {
-        if (through && region != root)
-            region->shield = false;
+        if (through) {
+            region->pierced = true;
+            region->shield = region->shield && region == root;
+        }
         bool reached = region == root || !region->shield;
         bool fresh = reached && !region->effective;
         if (fresh)

@@ -32,6 +32,7 @@ struct wf_region {
     const char *why;          /* of the first cancel */
     uint8_t kind;
     bool shield;    /* what is around does not reach inside */
+    bool pierced;   /* no shield inside holds, not even one that is put up later */
     bool cancelled; /* asked to end */
     bool effective; /* its code is to end */
 };
@@ -58,6 +59,9 @@ void wf_region_cancel(struct wf_region *region, const char *why);
 
 /* The same through all shields, which shield no more. */
 void wf_region_pierce(struct wf_region *region, const char *why);
+
+/* The next one inside `root`, depth first; NULL after the last. Begin with root itself. */
+struct wf_region *wf_region_next(const struct wf_region *root, struct wf_region *region);
 
 /* -ECANCELED is being handed to the code in `region`: let the scopes from there outward know. */
 void wf_region_tell(struct wf_region *region);

@@ -52,7 +52,7 @@ void wf_scope_init_background(struct wf_scope *scope, weft_loop *loop)
     wf_region_init(&scope->region, NULL, WF_REGION_SCOPE, NULL, false);
 }
 
-/* The earlier of .timeout and .deadline; 0: none. */
+/* The earlier of .timeout and .deadline; 0: none. 1 is always over. */
 static int64_t deadline_of(weft_loop *loop, const struct weft_scope_options *options)
 {
     int64_t timeout = options->timeout, deadline = options->deadline;
@@ -60,6 +60,8 @@ static int64_t deadline_of(weft_loop *loop, const struct weft_scope_options *opt
         timeout = WF_SHIELD_TIMEOUT;
     if (timeout == 0 || timeout == WEFT_FOREVER)
         return deadline;
+    if (timeout < 0)
+        return 1;
     int64_t from_now = wf_deadline_after(loop, timeout);
     return deadline == 0 || from_now < deadline ? from_now : deadline;
 }
@@ -86,6 +88,9 @@ void weft_scope_begin_with(const struct weft_scope_options *options)
         return;
     }
     weft_task *task = loop->current;
+    wf_check_open_scope(task, __builtin_frame_address(0));
+    if (task->innermost == &scope->region)
+        wf_scope_left_open(task);
     init(scope, loop, task);
     scope->name = options->name;
     scope->site = options->site;
@@ -110,7 +115,7 @@ static void keep_error(struct wf_scope *scope, int error, const char *name, cons
     scope->error_count++;
 }
 
-void wf_scope_fail(struct wf_scope *scope, int error, const char *name, const char *site)
+static void fail(struct wf_scope *scope, int error, const char *name, const char *site)
 {
     keep_error(scope, error, name, site);
     if (scope->cause == WEFT_CAUSE_NONE)
@@ -120,10 +125,26 @@ void wf_scope_fail(struct wf_scope *scope, int error, const char *name, const ch
     wf_region_cancel(&scope->region, "a task beside it failed");
 }
 
+void wf_scope_child_failed(struct wf_scope *scope, int error, const char *name, const char *site)
+{
+    if (scope->isolate)
+        keep_error(scope, error, name, site);
+    else
+        fail(scope, error, name, site);
+}
+
 void wf_scope_told(struct wf_scope *scope, bool own)
 {
     if (scope->cause == WEFT_CAUSE_NONE)
         scope->cause = own ? WEFT_CAUSE_DEADLINE : WEFT_CAUSE_ENCLOSING;
+}
+
+static int check_thread(const struct wf_scope *scope)
+{
+    if (scope->loop->thread == wf_this_thread())
+        return 0;
+    return wf_misuse(WEFT_ETHREAD, "the scope '%s' (begun at %s) was used from another thread",
+                     name_of(scope), scope->site);
 }
 
 int wf_scope_admit(struct wf_scope *scope)
@@ -132,11 +153,9 @@ int wf_scope_admit(struct wf_scope *scope)
         return wf_misuse(-EPERM, "a task was spawned where there is no loop");
     if (!is_open(scope))
         return wf_misuse(-ESHUTDOWN, "a task was spawned into a scope that has ended");
-    if (scope->loop->thread != wf_this_thread())
-        return wf_misuse(WEFT_ETHREAD,
-                         "a task was spawned into the scope '%s' (begun at %s) of "
-                         "another thread",
-                         name_of(scope), scope->site);
+    int err = check_thread(scope);
+    if (err < 0)
+        return err;
     if (!scope->owner)
         return scope->loop->closed ? -ESHUTDOWN : 0;
     if (!wf_in_task(scope->loop) ||
@@ -158,10 +177,8 @@ void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error, 
 {
     wf_list_remove(&member->link);
     scope->live--;
-    if (error < 0 && scope->isolate)
-        keep_error(scope, error, member->ops->name(member), site);
-    else if (error < 0)
-        wf_scope_fail(scope, error, member->ops->name(member), site);
+    if (error < 0)
+        wf_scope_child_failed(scope, error, member->ops->name(member), site);
     if (scope->live == 0 && scope->joiner)
         wf_wake(scope->joiner, 0);
 }
@@ -187,6 +204,8 @@ static void close_scope(struct wf_scope *scope)
     wf_timer_cancel(&scope->loop->timers, &scope->deadline);
     task->innermost = scope->region.outer;
     task->innermost->inner = NULL;
+    if (!task->innermost->effective)
+        task->spins = 0;
     scope->magic = WF_SCOPE_ENDED;
 }
 
@@ -241,9 +260,10 @@ int weft_scope_leave(weft_scope *opaque, int err)
     int refused = check_end(scope);
     if (refused < 0)
         return refused;
-    bool benign = err == -ECANCELED && scope->region.effective;
-    if (err < 0 && !benign)
-        wf_scope_fail(scope, err, "body", scope->site);
+    if (err == -ECANCELED && scope->region.effective)
+        wf_region_tell(&scope->region);
+    else if (err < 0)
+        fail(scope, err, "body", scope->site);
     join(scope);
     close_scope(scope);
     return verdict(scope);
@@ -257,7 +277,7 @@ int weft_scope_end(weft_scope *scope)
 void weft_scope_cancel(weft_scope *opaque, const char *why)
 {
     struct wf_scope *scope = inside(opaque);
-    if (!is_open(scope))
+    if (!is_open(scope) || check_thread(scope) < 0)
         return;
     if (scope->cause == WEFT_CAUSE_NONE)
         scope->cause = WEFT_CAUSE_CANCEL;
@@ -267,7 +287,7 @@ void weft_scope_cancel(weft_scope *opaque, const char *why)
 void weft_scope_set_deadline(weft_scope *opaque, int64_t deadline)
 {
     struct wf_scope *scope = inside(opaque);
-    if (!is_open(scope) || !scope->owner)
+    if (!is_open(scope) || !scope->owner || check_thread(scope) < 0)
         return;
     wf_timer_cancel(&scope->loop->timers, &scope->deadline);
     arm_deadline(scope, deadline);

@@ -56,8 +56,8 @@ void wf_scope_join(struct wf_scope *scope, struct wf_member *member);
 /* A member is gone. error: 0, or its failure (a benign cancel is none). */
 void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error, const char *site);
 
-/* Something that is no member has failed in it: a spawn, the body. */
-void wf_scope_fail(struct wf_scope *scope, int error, const char *name, const char *site);
+/* A child has failed in it, or could not be spawned: with .isolate that is noted and no more. */
+void wf_scope_child_failed(struct wf_scope *scope, int error, const char *name, const char *site);
 
 /* Somebody inside was handed -ECANCELED: by the scope's own cancel, or by one around it. */
 void wf_scope_told(struct wf_scope *scope, bool own);

@@ -2,17 +2,22 @@
 
 #include "core/loop.h"
 
+#include <sched.h>
+
 static const int signals[2] = { SIGINT, SIGTERM };
 
-/* Whose interrupt this process's signals are. */
+/* Whose interrupt this process's signals are, and how many threads are just posting it. */
 static _Atomic(struct wf_interrupt *) taker;
+static atomic_int posting;
 
 static void on_signal(int number)
 {
     (void)number;
+    atomic_fetch_add(&posting, 1);
     struct wf_interrupt *interrupt = atomic_load(&taker);
     if (interrupt)
         weft_signal_post(&interrupt->notice);
+    atomic_fetch_sub(&posting, 1);
 }
 
 static void restore(struct wf_interrupt *interrupt)
@@ -61,5 +66,7 @@ void wf_interrupt_give_back(struct wf_interrupt *interrupt)
     restore(interrupt);
     struct wf_interrupt *us = interrupt;
     atomic_compare_exchange_strong(&taker, &us, NULL);
+    while (atomic_load(&posting) > 0) /* another thread's handler holds the notice */
+        sched_yield();
     weft_notice_fini(&interrupt->notice);
 }

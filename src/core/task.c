@@ -7,11 +7,16 @@
 #include <weft/error.h>
 #include <weft/log.h>
 
-/* Results that are pointers: one slot a thread, taken only when the function that has just returned
- * says so; a value that nobody took cannot travel. */
+/* Results that are pointers: one slot for each task and one for each thread outside tasks. It is
+ * taken only when the function that has just returned says so, and is empty afterwards: a value
+ * that nobody took cannot travel, not even to another task while this one is suspended. */
 
-static _Thread_local void *value_slot;
-static _Thread_local weft_drop_fn *value_slot_drop;
+static _Thread_local struct wf_value thread_value;
+
+static struct wf_value *value_slot(void)
+{
+    return wf_in_task(wf_running) ? &wf_running->current->value : &thread_value;
+}
 
 int weft_return(void *value)
 {
@@ -20,22 +25,18 @@ int weft_return(void *value)
 
 int weft_return_owned(void *value, weft_drop_fn *drop)
 {
-    value_slot = value;
-    value_slot_drop = drop;
+    *value_slot() = (struct wf_value){ value, drop };
     return WEFT_VALUE;
 }
 
-int wf_value_take(int code, void **value, weft_drop_fn **drop)
+struct wf_value wf_value_take(int *code)
 {
-    if (code != WEFT_VALUE) {
-        *value = NULL;
-        *drop = NULL;
-        return code;
-    }
-    *value = value_slot;
-    *drop = value_slot_drop;
-    value_slot = NULL;
-    return 0;
+    struct wf_value *slot = value_slot(), value = *slot;
+    *slot = (struct wf_value){ NULL, NULL };
+    if (*code != WEFT_VALUE)
+        return *slot;
+    *code = 0;
+    return value;
 }
 
 /* Names. */
@@ -107,8 +108,7 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     wf_region_init(&task->member.region, &scope->region, WF_REGION_MEMBER, &task->member, false);
     wf_list_init(&task->waiters);
     task->references = options->task ? 2 : 1;
-    task->value = NULL;
-    task->value_drop = NULL;
+    task->value = (struct wf_value){ NULL, NULL };
     task->site = options->site ? options->site : "?";
 }
 
@@ -116,7 +116,7 @@ int wf_task_prepare(weft_task *task)
 {
     struct wf_stack stack;
     int err = wf_stack_get(&task->loop->stacks, task->stack_size, &stack);
-    if (err < 0)
+    if (err != 0)
         return err;
     task->stack = stack.slot;
     wf_context_init(&task->context, stack.low, stack.size, wf_task_entry, task);
@@ -128,7 +128,7 @@ static int prepare_with_copy(weft_task *task, const struct weft_spawn_options *o
 {
     struct wf_stack stack;
     int err = wf_stack_get(&task->loop->stacks, task->stack_size, &stack);
-    if (err < 0)
+    if (err != 0)
         return err;
     size_t size = ((size_t)options->copy + 63) & ~(size_t)63;
     char *copy = stack.low + stack.size - size;
@@ -184,7 +184,7 @@ static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn
 {
     const char *name = options->name ? options->name : options->function;
     if (scope->owner)
-        wf_scope_fail(scope, err, name ? name : "task", options->site);
+        wf_scope_child_failed(scope, err, name ? name : "task", options->site);
     else
         weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' could not be spawned at %s: %s",
                  name ? name : "task", options->site ? options->site : "?", weft_error_text(err));
@@ -193,7 +193,14 @@ static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn
 
 static bool may_start_now(const weft_task *task, const struct weft_spawn_options *options)
 {
-    return options->eager && task->loop == wf_running && !task->innermost->effective;
+    return options->eager && task->loop == wf_running && !wf_running->dropping &&
+           !task->innermost->effective;
+}
+
+static void start_now(weft_task *task)
+{
+    wf_check_open_scope(wf_running->current, __builtin_frame_address(0));
+    wf_dispatch_eager(task);
 }
 
 int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_options *options)
@@ -211,7 +218,7 @@ int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_opt
     if (options->task)
         *options->task = task;
     if (may_start_now(task, options) && (task->stack || wf_task_prepare(task) == 0))
-        wf_dispatch_eager(task);
+        start_now(task);
     else
         wf_ready_push(&scope->loop->ready, &task->ready);
     return 0;
@@ -219,13 +226,16 @@ int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_opt
 
 /* Death. */
 
-/* User code that is not the task's: it may not suspend. */
+/* User code that is not the task's, though it may stand on its stack: it may not suspend. */
 static void call_drop(weft_task *task, weft_drop_fn *drop, void *arg)
 {
     weft_loop *loop = task->loop;
     weft_task *current = loop->current;
+    bool dropping = loop->dropping;
     loop->current = &loop->root;
+    loop->dropping = true;
     drop(arg);
+    loop->dropping = dropping;
     loop->current = current;
 }
 
@@ -290,17 +300,23 @@ static void finish(weft_task *task, int result)
     task->result = result;
     task->cancelled = asked && result == -ECANCELED;
     task->state = WF_TASK_DONE;
+    if (task->cancelled)
+        wf_region_tell(&task->member.region);
     settle_error(task);
     struct wf_scope *scope = wf_task_scope(task);
     wf_scope_part(scope, &task->member, task->cancelled || result >= 0 ? 0 : result, task->site);
     wake_waiters(task);
 }
 
-static void check_value(weft_task *task)
+static void check_value(const weft_task *task)
 {
-    const char *value = task->value, *low = task->context.stack_low;
-    if (value && value >= low && value < low + task->context.stack_size)
-        wf_panic(task->site, 0, "weft_return() of a pointer into the ending task's own stack");
+    const char *value = task->value.pointer, *low = task->stack->low;
+    static char text[160];
+    if (WF_LIKELY(!value || value < low || value >= low + task->stack->size))
+        return;
+    snprintf(text, sizeof text, "task '%s' (spawned at %s) returned a pointer into its own stack",
+             task->name, task->site);
+    wf_panic(__FILE__, __LINE__, text);
 }
 
 void wf_task_run(weft_task *task)
@@ -308,7 +324,7 @@ void wf_task_run(weft_task *task)
     int code = task->fn(task->arg);
     if (WF_UNLIKELY(task->innermost != &task->member.region))
         wf_scope_left_open(task);
-    code = wf_value_take(code, &task->value, &task->value_drop);
+    task->value = wf_value_take(&code);
     check_value(task);
     finish(task, code);
 }
@@ -323,10 +339,11 @@ static void give_back_stack(weft_task *task)
     task->stack = NULL;
 }
 
+/* A copied argument lies on the stack until it was dropped. */
 void wf_task_finish_unstarted(weft_task *task, int result)
 {
-    give_back_stack(task);
     finish(task, result);
+    give_back_stack(task);
     wf_task_unref(task);
 }
 
@@ -344,8 +361,8 @@ void wf_task_unref(weft_task *task)
     weft_loop *loop = task->loop;
     if (!task->retrieved)
         log_failure(task, "failed and nobody read its result");
-    if (task->value_drop)
-        call_drop(task, task->value_drop, task->value);
+    if (task->value.drop)
+        call_drop(task, task->value.drop, task->value.pointer);
     free_task(task);
     if (loop->closed)
         weft_loop_release(loop);
@@ -369,11 +386,12 @@ static bool await_abort(struct wf_waiter *w)
 
 static const struct wf_wait_ops await_ops = { "task", await_abort };
 
-/* A loop of tasks that await one another: following the wait from `target` leads back to us. */
+/* Whether `target` cannot end before we do: it is us, or we live in a scope of its, or it awaits
+ * such a task. */
 static bool awaits_us(const weft_task *target, const weft_task *us)
 {
     for (int hops = 0; target && hops < 10000; hops++) {
-        if (target == us)
+        if (wf_region_is_inside(&us->member.region, &target->member.region))
             return true;
         const struct wf_waiter *w = target->parked;
         target = w && w->ops == &await_ops ? w->object : NULL;
@@ -399,6 +417,16 @@ static int wait_for_end(weft_task *self, weft_task *task)
     return err;
 }
 
+static int check_loop(const weft_task *self, const weft_task *task)
+{
+    if (task->loop == self->loop)
+        return 0;
+    if (check_thread(task) == 0 && task->loop->closed)
+        return wf_misuse(-ESHUTDOWN, "task '%s' was awaited after its loop had ended", task->name);
+    return wf_misuse(WEFT_ETHREAD, "task '%s' (spawned at %s) was awaited in another loop",
+                     task->name, task->site);
+}
+
 int weft_await(weft_task *task)
 {
     return weft_await_value(task, NULL);
@@ -409,9 +437,7 @@ int weft_await_value(weft_task *task, void **value)
     weft_task *self;
     int err = task ? wf_enter(&self) : -ENOMEM;
     if (err == 0)
-        err = check_thread(task);
-    if (err == 0 && task->loop != self->loop)
-        err = wf_misuse(-EXDEV, "task '%s' belongs to another loop", task->name);
+        err = check_loop(self, task);
     if (err == 0 && task->state != WF_TASK_DONE)
         err = wait_for_end(self, task);
     return err < 0 ? err : weft_task_result(task, value);
@@ -425,7 +451,7 @@ int weft_task_result(weft_task *task, void **value)
         return -EAGAIN;
     task->retrieved = true;
     if (value && task->result >= 0)
-        *value = task->value;
+        *value = task->value.pointer;
     return task->result;
 }
 
@@ -441,7 +467,7 @@ bool weft_task_is_cancelled(const weft_task *task)
 
 void weft_task_cancel(weft_task *task, const char *why)
 {
-    if (!task || task->state == WF_TASK_DONE || check_thread(task) < 0)
+    if (!task || task->state == WF_TASK_DONE || check_thread(task) < 0 || task->loop->closed)
         return;
     if (task->cancel_requests < UINT16_MAX)
         task->cancel_requests++;

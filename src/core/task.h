@@ -34,6 +34,12 @@ struct wf_task_name {
     char text[WF_TASK_NAME_MAX + 1];
 };
 
+/* What a function hands back besides its code. */
+struct wf_value {
+    void *pointer;
+    weft_drop_fn *drop; /* NULL: it is nobody's to free */
+};
+
 struct weft_task {
     struct wf_context context; /* first: the switch's line */
     struct wf_ready ready;     /* in the loop's queue; run == NULL marks a task */
@@ -57,9 +63,8 @@ struct weft_task {
     struct wf_member member;     /* region, and its place in the scope */
     struct wf_list waiters;      /* who awaits it, in order */
     uint32_t references;
-    int result;  /* when DONE */
-    void *value; /* when DONE by weft_return() */
-    weft_drop_fn *value_drop;
+    int result;            /* when DONE */
+    struct wf_value value; /* of weft_return(); the result's when DONE */
     const char *name;
     const char *site;
 };
@@ -82,8 +87,9 @@ void wf_task_make_ready(weft_task *task);
 /* Give every other ready task one turn; nothing wakes it early. */
 void wf_task_yield(weft_task *task);
 
-/* Hand -ECANCELED to the current task: tell its regions, and slow down who does not listen. */
-int wf_task_deliver_cancel(weft_task *task);
+/* The current task is to be handed -ECANCELED: tell its regions, and slow down who does not
+ * listen. */
+void wf_task_deliver_cancel(weft_task *task);
 
 /* Get a stack and build the first frame. -ENOMEM. */
 int wf_task_prepare(weft_task *task);
@@ -102,7 +108,11 @@ void wf_task_reap(weft_task *task);
 
 void wf_task_unref(weft_task *task);
 
-/* The value slot of weft_return(): take what the function that returned `code` handed back. */
-int wf_value_take(int code, void **value, weft_drop_fn **drop);
+/* What the function that returned *code handed back through weft_return(); *code becomes 0 then. */
+struct wf_value wf_value_take(int *code);
+
+/* Semantics 13: abort when the innermost scope lies in the dead part of the current stack, below
+ * `frame`. */
+void wf_check_open_scope(const weft_task *task, const void *frame);
 
 #endif
