@@ -26,12 +26,11 @@
 
 #include "base/list.h"
 #include "io/inbox.h"
+#include "io/os_types.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #define WF_PENDING INT64_MIN
 
@@ -41,8 +40,7 @@ enum { WF_POLL_READ = 1, WF_POLL_WRITE = 2, WF_POLL_ERROR = 4 };
 enum wf_op_code {
     WF_OP_ACCEPT,    /* one connection: its descriptor, non-blocking and close-on-exec */
     WF_OP_RECV,      /* into the caller's buffer; 0 at the end of the stream */
-    WF_OP_RECV_LEND, /* into a block of the driver's, which the caller gives back with lend_return()
-                      */
+    WF_OP_RECV_LEND, /* into a block of the driver's, given back with lend_return() */
     WF_OP_SEND,      /* an iovec; may be partial */
     WF_OP_CONNECT,
     WF_OP_POLL, /* one readiness event of any other descriptor: WF_POLL_ bits. Always ready, like a

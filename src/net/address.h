@@ -5,10 +5,10 @@
  *
  *     "host:port" "1.2.3.4:80" "[::1]:0" ":8080" (any)  "unix:/path"  "mem:name" */
 
+#include "io/os_types.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <weft/loop.h>
 
 enum wf_address_kind { WF_ADDRESS_INET, WF_ADDRESS_UNIX, WF_ADDRESS_MEMORY };

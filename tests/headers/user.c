@@ -3,7 +3,84 @@
 
 #include <weft.h>
 
+static int work(void *arg)
+{
+    return arg ? weft_return(arg) : weft_sleep(WEFT_MILLISECOND);
+}
+
+static void call(void *arg)
+{
+    (void)arg;
+}
+
+static int client(weft_stream *stream, void *arg)
+{
+    char buffer[64];
+    (void)arg;
+    return (int)weft_read(stream, buffer, sizeof buffer);
+}
+
+static int tasks(void *arg)
+{
+    weft_scope plain, full;
+    weft_task *task = NULL;
+    weft_task *const constant = task;
+    void *value = NULL;
+
+    weft_scope_begin(&plain);
+    weft_spawn(&plain, work, arg);
+    weft_spawn(&plain, work, &value, .name = "named", .task = &task, .eager = true,
+               .stack_size = 16384, .copy = sizeof value, .drop = call);
+    weft_scope_begin(&full, .timeout = 2 * WEFT_SECOND, .shield = true, .isolate = true,
+                     .name = "full", .deadline = weft_now() + WEFT_HOUR);
+    weft_spawn(weft_background(), work, NULL);
+    int err = weft_await(constant);
+    err = err < 0 ? err : weft_await_value(task, &value);
+    weft_task_cancel(task, "enough");
+    weft_task_release(task);
+    weft_scope_cancel(&full, "enough");
+    err = weft_scope_leave(&full, err);
+    return err < 0 ? err : weft_scope_end(&plain);
+}
+
+static int streams(void *address)
+{
+    weft_listener *listener;
+    weft_stream *stream;
+    int err = weft_listen(&listener, "127.0.0.1:0", .backlog = 10);
+
+    err = err < 0 ? err : weft_serve_on(listener, client, .max_clients = 10, .drain = WEFT_SECOND);
+    err = err < 0 ? err : weft_serve(address, client);
+    err = err < 0 ? err : weft_serve("[::]:7777", client, .arg = address);
+    err = err < 0 ? err : weft_connect(&stream, "mem:name");
+    err = err < 0 ? err : weft_connect(&stream, "db:5432", .linger = -1);
+    return err;
+}
+
+static int pools(void *arg)
+{
+    weft_pool *pool;
+    int err = weft_pool_open(&pool);
+
+    err = err < 0 ? err : weft_pool_open(&pool, .name = "files", .threads = 2);
+    err = err < 0 ? err : weft_blocking(work, arg);
+    err = err < 0 ? err : weft_blocking(work, arg, .pool = pool, .abandon = call);
+    weft_pool_close(pool);
+    return err;
+}
+
 int main(void)
 {
-    return weft_error_text(0) == NULL;
+    weft_loop *loop;
+    int err = weft_loop_new(&loop);
+
+    err = err < 0 ? err : weft_loop_new(&loop, .backend = "epoll", .debug = true);
+    weft_call_soon(call, NULL);
+    weft_handle_cancel(weft_call_later(WEFT_SECOND, call, loop));
+    weft_post(loop, call, NULL);
+    weft_post(loop, call, NULL, .dropped = call);
+    weft_loop_free(loop);
+    err = err < 0 ? err : weft_run(tasks, "argument");
+    err = err < 0 ? err : weft_run(streams, NULL, .grace = WEFT_SECOND, .clock = WEFT_CLOCK_TEST);
+    return err < 0 ? err : weft_run(pools, NULL, .no_signals = true);
 }

@@ -1,6 +1,78 @@
+/* An echo server and a client of it, in one process: C11 and C++17 read the same text. Exits with 0
+ * when the echo came back. */
+
+#include <stdio.h>
+#include <string.h>
 #include <weft.h>
+
+static int echo(weft_stream *client, void *arg)
+{
+    char buffer[4096];
+    ssize_t n;
+
+    (void)arg;
+    while ((n = weft_read(client, buffer, sizeof buffer)) > 0) {
+        int err = weft_write(client, buffer, (size_t)n);
+        if (err < 0)
+            return err;
+    }
+    return (int)n;
+}
+
+static int serve(void *arg)
+{
+    return weft_serve_on((weft_listener *)arg, echo);
+}
+
+static int say_hello(void *arg)
+{
+    weft_stream *server;
+    char line[64];
+    int err = weft_connect(&server, (const char *)arg);
+
+    if (err < 0)
+        return err;
+    err = weft_write(server, "hello\n", 6);
+    if (err == 0 && weft_read_line(server, line, sizeof line) == 5)
+        err = strcmp(line, "hello") == 0;
+    weft_close(server);
+    return err;
+}
+
+static int serve_and_ask(void *arg)
+{
+    weft_listener *listener;
+    weft_scope scope;
+    weft_task *client = NULL;
+    int err = weft_listen(&listener, "127.0.0.1:0");
+
+    (void)arg;
+    if (err < 0)
+        return err;
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, serve, listener);
+#ifdef __cplusplus
+    weft_spawn_options options = {};
+    options.task = &client;
+    options.name = "client";
+    weft_spawn(&scope, say_hello, (void *)weft_listener_address(listener), options);
+#else
+    weft_spawn(&scope, say_hello, (void *)weft_listener_address(listener), .task = &client,
+               .name = "client");
+#endif
+    err = weft_await(client);
+    weft_task_release(client);
+    weft_scope_cancel(&scope, "the client is done");
+    weft_scope_end(&scope);
+    weft_listener_close(listener);
+    return err;
+}
 
 int main(void)
 {
-    return weft_error_text(0) == 0;
+    int answer = weft_run(serve_and_ask, NULL);
+
+    if (answer != 1)
+        fprintf(stderr, "no echo: %s\n", weft_error_text(answer));
+    return answer != 1;
 }
