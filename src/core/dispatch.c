@@ -2,8 +2,9 @@
  *
  * A task that suspends does not go back to the dispatcher: it picks the next task itself and
  * switches to it directly, so a hand-over is one switch. The dispatcher (the thread's own stack,
- * loop.c) gets the processor when the turn is over, when the next item is a callback, when a new
- * task cannot simply start, and when the slice is used up.
+ * loop.c) gets the processor when the next item is a callback, when a new task cannot simply start,
+ * when the slice is used up, and when the turn is over and there is something to look at between
+ * two turns: mail, a hook, or, after WF_SHORT_TURNS, the clock.
  *
  *     eager start   the spawner goes on at the child's first suspension or end
  *     lifo slot     a started task that was served directly, at most WF_LIFO_MAX times in a row
@@ -68,11 +69,26 @@ static weft_task *take_lifo(weft_loop *loop)
     return NULL;
 }
 
+/* Between two turns the dispatcher looks for mail, hooks, timers and I/O. When there can be none of
+ * the first two and it looked a short while ago, tasks begin the next turn by themselves. */
+static bool begin_short_turn(weft_loop *loop)
+{
+    if (loop->short_turns == 0 || !wf_list_is_empty(&loop->turn_hooks) ||
+        !wf_inbox_is_empty(loop->inbox) || loop->stopping)
+        return false;
+    loop->short_turns--;
+    loop->turn_left = loop->ready.count;
+    loop->counters.turns++;
+    return loop->turn_left > 0;
+}
+
 /* The queue's first task, if a task may take it: &root when the dispatcher must. */
 static weft_task *take_queue(weft_loop *loop)
 {
+    if (loop->turn_left == 0 && !begin_short_turn(loop))
+        return &loop->root;
     struct wf_ready *head = loop->ready.head;
-    if (loop->turn_left == 0 || !head || head->run || slice_is_over(loop))
+    if (!head || head->run || slice_is_over(loop))
         return &loop->root;
     weft_task *task = task_of(head);
     if (task->state == WF_TASK_NEW && task->innermost->effective)
@@ -165,6 +181,7 @@ void wf_dispatch_turn(weft_loop *loop)
 {
     loop->turn_left = loop->ready.count;
     loop->until_look = WF_RESUMES_PER_LOOK;
+    loop->short_turns = loop->clock.test ? 0 : WF_SHORT_TURNS;
     do {
         weft_task *task = take_lifo(loop);
         if (task)

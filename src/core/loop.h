@@ -21,6 +21,7 @@
 #define WF_SLICE            (500 * WEFT_MICROSECOND) /* of tasks before timers and I/O get a look */
 #define WF_POLL_INTERVAL    (20 * WEFT_MICROSECOND)  /* of busy turns before the kernel is asked */
 #define WF_RESUMES_PER_LOOK 32                       /* switches between two looks at the ticks */
+#define WF_SHORT_TURNS      32                       /* turns that tasks begin without the dispatcher */
 #define WF_LIFO_MAX         3                        /* hand-overs in a row */
 #define WF_GRACE            (10 * WEFT_SECOND)
 
@@ -56,6 +57,7 @@ struct weft_loop {
     const struct wf_loop_watch *watch; /* NULL: nobody watches */
     uint32_t until_look;               /* resumes before the ticks are read */
     uint32_t lifo_used;
+    uint32_t short_turns;        /* left before the dispatcher must look */
     uint64_t slice_end; /* ticks */
     uint64_t next_poll; /* ticks */
 
