@@ -1,0 +1,294 @@
+/* The life of a connection.
+ *
+ *      ┌────────────── the response says that it goes on ──────────────┐
+ *      ↓                                                               │
+ *    IDLE ──first byte──> HEAD ──complete──> BODY ──whole──> HANDLER ──┤
+ *      │                   │                  │                        │ it does not
+ *      │ timeout, closed   │ refused, 408     │ 413, 408               ↓
+ *      ↓                   ↓                  ↓                     LINGER ──> closed
+ *    closed                └──────────────────┴── answered ────────────↑
+ *
+ * Each wait has a deadline: IDLE ends silently, HEAD and BODY with 408. A request that is there
+ * when it is looked for (pipelined, or short and in time) costs no timer.
+ *
+ * LINGER: who closes a socket with unread bytes in it resets it, and the reset may overtake the
+ * response. So the end is sent, and what still comes is read and dropped, for a bounded time and
+ * amount. */
+
+#include "http/connection.h"
+
+#include "http/body.h"
+#include "http/route.h"
+#include "http/write.h"
+
+#include <weft/error.h>
+#include <weft/log.h>
+#include <weft/task.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LINGER_TIME  (2 * WEFT_SECOND)
+#define LINGER_BYTES ((size_t)1 << 20)
+#define LAST_LOOK    WEFT_MILLISECOND /* for bytes that the kernel has when the drain begins */
+
+/* --- the head --- */
+
+static size_t readable(struct wf_http_connection *c)
+{
+    return weft_buffer_readable(weft_stream_input(c->stream));
+}
+
+/* 1: complete or refused; 0: more is needed; -ENOMEM. */
+static int parse_head(struct wf_http_connection *c)
+{
+    struct wf_http_exchange *x = &c->exchange;
+    weft_buffer *input = weft_stream_input(c->stream);
+    if (weft_buffer_readable(input) == 0)
+        return 0;
+    int err = x->http.arena ? 0 : wf_http_exchange_begin(x);
+    if (err < 0)
+        return err;
+    return wf_http1_parse(&x->parser, weft_buffer_data(input), weft_buffer_readable(input)) !=
+           WF_HTTP1_MORE;
+}
+
+static int64_t patience(struct wf_http_connection *c)
+{
+    if (readable(c) > 0)
+        return c->server->options.header_timeout;
+    if (c->server->draining)
+        return LAST_LOOK;
+    return c->is_old ? c->server->options.idle_timeout : c->server->options.header_timeout;
+}
+
+static int wait_for_head(struct wf_http_connection *c)
+{
+    int done = 0;
+    while (done == 0) {
+        bool was_idle = c->is_idle = readable(c) == 0;
+        ssize_t n = weft_fill(c->stream);
+        c->is_idle = false;
+        if (n <= 0)
+            return n < 0 ? (int)n : WEFT_EEND;
+        done = parse_head(c);
+        if (done == 0 && was_idle)
+            weft_scope_set_deadline(&c->waiting, weft_now() + c->server->options.header_timeout);
+    }
+    return done < 0 ? done : 0;
+}
+
+static int receive_head(struct wf_http_connection *c)
+{
+    int done = parse_head(c);
+    if (done != 0)
+        return done < 0 ? done : 0;
+    weft_scope_begin(&c->waiting, .timeout = patience(c), .name = "request");
+    return weft_scope_leave(&c->waiting, wait_for_head(c));
+}
+
+void wf_http_connection_drain(struct wf_http_connection *c)
+{
+    if (c->is_idle)
+        weft_scope_set_deadline(&c->waiting, weft_now() + LAST_LOOK);
+}
+
+/* --- the body --- */
+
+static size_t body_max(const struct wf_http_exchange *x)
+{
+    const weft_http_route_options *options = x->route ? x->route->options : NULL;
+    return options && options->body_max ? options->body_max : x->server->options.body_max;
+}
+
+/* The client waits for a word before it sends the body. */
+static int invite(struct wf_http_connection *c)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const char *expect = weft_http_header(&c->exchange.http, "Expect");
+    bool taken;
+    if (!expect || c->exchange.parser.head.version_minor == 0 || readable(c) > 0)
+        return 0;
+    return wf_http_write(c->stream, (weft_slice){ text, sizeof text - 1 }, (weft_slice){ "", 0 },
+                         c->server->options.send_timeout, &taken);
+}
+
+static int receive_body(struct wf_http_connection *c)
+{
+    struct wf_http_exchange *x = &c->exchange;
+    const struct wf_http1_head *head = &x->parser.head;
+    if (head->framing == WF_HTTP1_FRAMING_NONE)
+        return 0;
+    if (head->content_length > body_max(x))
+        return WEFT_ELIMIT;
+    if (head->content_length <= readable(c))
+        return wf_http_body_read(c->stream, head, body_max(x), x->http.arena, &x->body);
+    weft_scope_begin(&c->waiting, .timeout = c->server->options.body_timeout, .name = "body");
+    int err = invite(c);
+    if (err == 0)
+        err = wf_http_body_read(c->stream, head, body_max(x), x->http.arena, &x->body);
+    return weft_scope_leave(&c->waiting, err);
+}
+
+/* --- the handler --- */
+
+static void log_failure(const struct wf_http_exchange *x, const char *what)
+{
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "%s %s: the handler of %s in task '%s' %s",
+             x->method, x->path, x->route->path, weft_task_name(weft_task_self()), what);
+}
+
+static void log_error(const struct wf_http_exchange *x, int err)
+{
+    char what[128];
+    snprintf(what, sizeof what, "failed: %s (%s)", weft_error_text(err), weft_error_name(err));
+    log_failure(x, what);
+}
+
+/* Its result; -ETIMEDOUT in *late when the route's time was over. */
+static int call_handler(struct wf_http_exchange *x, bool *late)
+{
+    const weft_http_route *route = x->route;
+    void *app = x->server->options.app;
+    if (!route->options || route->options->timeout == 0)
+        return route->handler(&x->http, app);
+    weft_scope scope;
+    weft_scope_begin(&scope, .timeout = route->options->timeout, .name = route->path);
+    int err = weft_scope_leave(&scope, route->handler(&x->http, app));
+    *late = weft_scope_cause(&scope) == WEFT_CAUSE_DEADLINE;
+    return err;
+}
+
+static void run_handler(struct wf_http_exchange *x)
+{
+    bool late = false;
+    int err = call_handler(x, &late);
+    if (x->broken)
+        return; /* the client is gone, which is no failure of the handler */
+    if (!x->status && weft_cancelled() < 0) {
+        x->broken = true;
+        return;
+    }
+    if (err < 0)
+        log_error(x, err);
+    else if (!x->status)
+        log_failure(x, "has sent no response");
+    if (!x->status)
+        weft_http_text(&x->http, late ? 504 : 500, "%s\n", wf_http1_reason(late ? 504 : 500));
+}
+
+/* --- an exchange --- */
+
+/* What a failure to receive is answered with; 0: nothing. */
+static int status_of(int err)
+{
+    switch (err) {
+    case -ETIMEDOUT:
+        return 408;
+    case WEFT_EEND:
+        return 400;
+    case WEFT_ELIMIT:
+        return 413;
+    case -ENOMEM:
+        return 503;
+    default:
+        return 0;
+    }
+}
+
+static const char *words_of(int err)
+{
+    switch (err) {
+    case -ETIMEDOUT:
+        return "the request did not come in time";
+    case WEFT_EEND:
+        return "the request ended early";
+    default:
+        return NULL;
+    }
+}
+
+static void answer_failure(struct wf_http_exchange *x, int err, int status)
+{
+    if (status)
+        wf_http_refuse(x, status, words_of(err));
+    else
+        x->broken = true;
+}
+
+static void answer(struct wf_http_connection *c)
+{
+    struct wf_http_exchange *x = &c->exchange;
+    int err = wf_http_exchange_take_head(x);
+    int status = err < 0 ? 503 : wf_http_route_find(x);
+    if (err == 0)
+        err = receive_body(c);
+    if (err < 0)
+        answer_failure(x, err, status_of(err));
+    else if (x->route && status == 200)
+        run_handler(x);
+    else if (status == 204)
+        weft_http_send(&x->http, status, NULL, "", 0);
+    else if (status == 404 || status == 405)
+        weft_http_text(&x->http, status, "%s\n", wf_http1_reason(status));
+    else
+        wf_http_refuse(x, status, status == 400 ? "malformed escape in the path" : NULL);
+}
+
+static void answer_no_head(struct wf_http_connection *c, int err)
+{
+    bool started = readable(c) > 0;
+    int status = err == WEFT_ELIMIT ? 431 : status_of(err);
+    answer_failure(&c->exchange, err, started ? status : 0);
+}
+
+static void linger(struct wf_http_connection *c)
+{
+    weft_buffer *input = weft_stream_input(c->stream);
+    size_t dropped = 0;
+    weft_scope_begin(&c->waiting, .timeout = LINGER_TIME, .name = "linger");
+    ssize_t n = weft_shutdown_write(c->stream);
+    while (n >= 0 && dropped < LINGER_BYTES) {
+        dropped += weft_buffer_readable(input);
+        weft_buffer_consume(input, weft_buffer_readable(input));
+        n = weft_fill(c->stream);
+        if (n == 0)
+            break;
+    }
+    weft_scope_end(&c->waiting);
+}
+
+/* Serve a request. Returns whether there may be another. */
+static bool serve_next(struct wf_http_connection *c)
+{
+    struct wf_http_exchange *x = &c->exchange;
+    wf_http_exchange_init(x, c->server, c->stream);
+    int err = receive_head(c);
+    if (err < 0)
+        answer_no_head(c, err);
+    else if (x->parser.status)
+        wf_http_refuse(x, x->parser.status, x->parser.why);
+    else
+        answer(c);
+    c->is_old = true;
+    bool sent = x->status && !x->broken, last = x->close;
+    wf_http_exchange_end(x);
+    if (sent && last)
+        linger(c);
+    return sent && !last;
+}
+
+int wf_http_connection_serve(weft_stream *stream, void *arg)
+{
+    struct wf_http_server *server = arg;
+    struct wf_http_connection c;
+    c.server = server;
+    c.stream = stream;
+    c.is_idle = c.is_old = false;
+    wf_list_push_back(&server->connections, &c.link);
+    while (serve_next(&c))
+        ;
+    wf_list_remove(&c.link);
+    return weft_cancelled();
+}

@@ -1,0 +1,72 @@
+#ifndef WF_HTTP_EXCHANGE_H
+#define WF_HTTP_EXCHANGE_H
+
+/* One request and its response.
+ *
+ *     EMPTY ──first byte──> PARSING ──> head known ──> body known ──> status != 0: sent
+ *
+ * The texts of the request lie in one copy of its head, in the arena, and get their NUL there: what
+ * follows a piece of a head is never part of another piece, but for paths of absolute form. */
+
+#include "codec/http1.h"
+#include "http/server.h"
+
+#define WF_HTTP_PARAMS_MAX 16
+#define WF_HTTP_FIELDS_MAX 64
+
+struct wf_http_param {
+    weft_slice name; /* in the route's path */
+    const char *value;
+};
+
+struct wf_http_exchange {
+    weft_http http; /* what users see; first */
+    struct wf_http_server *server;
+    weft_stream *stream;
+
+    /* the request */
+    struct wf_http1_parser parser;
+    char *head;                   /* the copy that the parser's offsets are for; NULL before */
+    const char *method;           /* "" before */
+    const char *path;             /* "" before */
+    const char *query;            /* "" where there is none */
+    const weft_http_route *route; /* NULL: none matches */
+    struct wf_http_param params[WF_HTTP_PARAMS_MAX];
+    unsigned param_count;
+    weft_slice body;
+    int64_t started; /* when the head was complete, where the access log wants it */
+
+    /* the response */
+    struct wf_http1_field *fields; /* in the arena */
+    unsigned field_count, field_room;
+    size_t field_size;        /* bytes on the wire, of all fields */
+    const char *content_type; /* set as a header: goes before what the sender says */
+    bool close;               /* this response is the connection's last */
+    bool broken;              /* not even a response can be sent any more */
+    bool is_head;             /* no body is sent */
+    int status;               /* 0: not sent yet */
+    size_t sent;              /* bytes of body */
+};
+
+static inline struct wf_http_exchange *wf_http_exchange_of(weft_http *http)
+{
+    return (struct wf_http_exchange *)http;
+}
+
+/* Forget the last exchange. */
+void wf_http_exchange_init(struct wf_http_exchange *x, struct wf_http_server *server,
+                           weft_stream *stream);
+
+/* The first byte has come: get memory. -ENOMEM. */
+int wf_http_exchange_begin(struct wf_http_exchange *x);
+
+/* The head is complete in the stream's input: take it out, and make its texts. -ENOMEM. */
+int wf_http_exchange_take_head(struct wf_http_exchange *x);
+
+/* Write the access log's line, and give the memory back. */
+void wf_http_exchange_end(struct wf_http_exchange *x);
+
+/* Send a small text as the response, and make it the connection's last. */
+void wf_http_refuse(struct wf_http_exchange *x, int status, const char *why);
+
+#endif

@@ -1,0 +1,251 @@
+/* The response: its headers are kept as they will be sent, the head is written last, and head and
+ * body go to the stream as one. */
+
+#include "http/exchange.h"
+#include "http/write.h"
+
+#include <weft/error.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HEAD_SMALL 512 /* heads up to this size are written on the stack */
+#define BODY_SMALL 1024
+
+/* --- headers --- */
+
+static bool same_name(const char *name, size_t size, const char *other)
+{
+    return wf_http1_span_is_nocase(name, (struct wf_http1_span){ 0, (uint32_t)size }, other);
+}
+
+/* What the server writes itself: a second one would contradict it. */
+static bool is_reserved(const char *name, size_t size)
+{
+    return same_name(name, size, "Content-Length") || same_name(name, size, "Transfer-Encoding") ||
+           same_name(name, size, "Date");
+}
+
+/* A checked copy: the line in the arena, cut into name and value. */
+static int make_field(weft_arena *arena, const char *name, const char *value,
+                      struct wf_http1_field *field)
+{
+    struct wf_http1_field given = { name, strlen(name), value, strlen(value) };
+    if (given.name_len > UINT16_MAX || given.value_len > WEFT_STREAM_HIGH_MARK)
+        return -EINVAL;
+    size_t room = given.name_len + given.value_len + 5;
+    char *line = weft_arena_alloc(arena, room);
+    if (!line)
+        return -ENOMEM;
+    ptrdiff_t size = wf_http1_write_field(line, room, &given);
+    if (size < 0)
+        return -EINVAL;
+    line[given.name_len] = line[size - 2] = '\0';
+    field->name = line;
+    field->name_len = given.name_len;
+    field->value = line + given.name_len + 2;
+    field->value_len = given.value_len;
+    return 0;
+}
+
+/* Room for one more. */
+static int grow(struct wf_http_exchange *x)
+{
+    if (x->field_count < x->field_room)
+        return 0;
+    if (x->field_count == WF_HTTP_FIELDS_MAX)
+        return WEFT_ELIMIT;
+    unsigned room = x->field_room ? 2 * x->field_room : 8;
+    struct wf_http1_field *fields = weft_arena_alloc(x->http.arena, room * sizeof *fields);
+    if (!fields)
+        return -ENOMEM;
+    if (x->field_count > 0)
+        memcpy(fields, x->fields, x->field_count * sizeof *fields);
+    x->fields = fields;
+    x->field_room = room;
+    return 0;
+}
+
+/* Take out the fields of this name. */
+static void remove_field(struct wf_http_exchange *x, const struct wf_http1_field *field)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < x->field_count; i++) {
+        if (same_name(x->fields[i].name, x->fields[i].name_len, field->name))
+            x->field_size -= x->fields[i].name_len + x->fields[i].value_len + 4;
+        else
+            x->fields[kept++] = x->fields[i];
+    }
+    x->field_count = kept;
+}
+
+/* Headers that the head has a place of its own for: 1 when this is one. */
+static int set_special(struct wf_http_exchange *x, const struct wf_http1_field *field)
+{
+    if (same_name(field->name, field->name_len, "Content-Type")) {
+        x->content_type = field->value;
+        return 1;
+    }
+    if (!same_name(field->name, field->name_len, "Connection"))
+        return 0;
+    if (!same_name(field->value, field->value_len, "close"))
+        return -EINVAL;
+    x->close = true;
+    return 1;
+}
+
+static int put_header(weft_http *http, const char *name, const char *value, bool replace)
+{
+    struct wf_http_exchange *x = wf_http_exchange_of(http);
+    struct wf_http1_field field;
+    if (x->status)
+        return -EALREADY;
+    if (is_reserved(name, strlen(name)))
+        return -EINVAL;
+    int err = make_field(http->arena, name, value, &field);
+    if (err < 0)
+        return err;
+    err = set_special(x, &field);
+    if (err != 0)
+        return err < 0 ? err : 0;
+    if (replace)
+        remove_field(x, &field);
+    err = grow(x);
+    if (err < 0)
+        return err;
+    x->fields[x->field_count++] = field;
+    x->field_size += field.name_len + field.value_len + 4;
+    return 0;
+}
+
+int weft_http_set_header(weft_http *http, const char *name, const char *value)
+{
+    return put_header(http, name, value, true);
+}
+
+int weft_http_add_header(weft_http *http, const char *name, const char *value)
+{
+    return put_header(http, name, value, false);
+}
+
+/* --- sending --- */
+
+static enum wf_http1_connection connection_word(const struct wf_http_exchange *x)
+{
+    if (x->close)
+        return WF_HTTP1_CONNECTION_CLOSE;
+    return x->parser.head.version_minor == 0 ? WF_HTTP1_CONNECTION_KEEP_ALIVE
+                                             : WF_HTTP1_CONNECTION_UNSAID;
+}
+
+/* Write the head into `space`, or into the arena when it is larger. */
+static int write_head(struct wf_http_exchange *x, int status, const char *content_type,
+                      size_t body_size, char space[static HEAD_SMALL], weft_slice *head)
+{
+    const char *type = x->content_type ? x->content_type : content_type;
+    struct wf_http1_response_out out = {
+        .status = status,
+        .connection = connection_word(x),
+        .content_length = status == 304 ? WF_HTTP1_LENGTH_UNSAID : (int64_t)body_size,
+        .date = wf_http_date_now(&x->server->date),
+        .content_type = type,
+        .fields = x->fields,
+        .field_count = x->field_count,
+    };
+    size_t room = 256 + x->field_size + (type ? strlen(type) : 0);
+    if (room > HEAD_SMALL)
+        space = weft_arena_alloc(x->http.arena, room);
+    if (!space)
+        return -ENOMEM;
+    ptrdiff_t size = wf_http1_write_response(space, room > HEAD_SMALL ? room : HEAD_SMALL, &out);
+    *head = (weft_slice){ space, size < 0 ? 0 : (size_t)size };
+    return size < 0 ? (int)size : 0;
+}
+
+static bool has_body(const struct wf_http_exchange *x, int status)
+{
+    return !x->is_head && status != 204 && status != 304;
+}
+
+/* A failure after which another response may still be tried: nothing has been sent, and nothing is
+ * wrong with the connection. */
+static bool is_harmless(int err)
+{
+    return err == -ECANCELED || err == -ENOMEM || err == -EINVAL || err == -EBUSY;
+}
+
+int weft_http_send(weft_http *http, int status, const char *content_type, const void *data,
+                   size_t size)
+{
+    struct wf_http_exchange *x = wf_http_exchange_of(http);
+    char space[HEAD_SMALL];
+    weft_slice head, body = { data, size };
+    bool taken;
+    if (x->status)
+        return -EALREADY;
+    if (status < 200 || status > 999)
+        return -EINVAL;
+    x->close |= x->server->draining;
+    int err = write_head(x, status, content_type, size, space, &head);
+    if (err < 0)
+        return err;
+    if (!has_body(x, status))
+        body.size = 0;
+    x->status = status; /* from here on it is this response's turn */
+    err = wf_http_write(x->stream, head, body, x->server->options.send_timeout, &taken);
+    x->sent = body.size;
+    if (err < 0) {
+        x->broken |= taken || !is_harmless(err);
+        x->status = x->broken ? status : 0;
+    }
+    return err;
+}
+
+/* Print into a small space, or into the arena. */
+WEFT_PRINTF(5, 0)
+static int send_format(weft_http *http, int status, const char *content_type, char *space,
+                       const char *format, va_list list)
+{
+    va_list again;
+    va_copy(again, list);
+    char *text = space;
+    int size = vsnprintf(space, BODY_SMALL, format, list);
+    if (size >= BODY_SMALL) {
+        text = weft_arena_alloc(http->arena, (size_t)size + 1);
+        if (text)
+            vsnprintf(text, (size_t)size + 1, format, again);
+    }
+    va_end(again);
+    if (size < 0)
+        return -EINVAL;
+    return text ? weft_http_send(http, status, content_type, text, (size_t)size) : -ENOMEM;
+}
+
+int weft_http_text(weft_http *http, int status, const char *format, ...)
+{
+    char space[BODY_SMALL];
+    va_list list;
+    va_start(list, format);
+    int err = send_format(http, status, "text/plain; charset=utf-8", space, format, list);
+    va_end(list);
+    return err;
+}
+
+int weft_http_json(weft_http *http, int status, const char *format, ...)
+{
+    char space[BODY_SMALL];
+    va_list list;
+    va_start(list, format);
+    int err = send_format(http, status, "application/json", space, format, list);
+    va_end(list);
+    return err;
+}
+
+void wf_http_refuse(struct wf_http_exchange *x, int status, const char *why)
+{
+    x->close = true;
+    weft_http_text(&x->http, status, "%d %s%s%s\n", status, wf_http1_reason(status),
+                   why ? ": " : "", why ? why : "");
+}

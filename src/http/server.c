@@ -1,0 +1,121 @@
+/* The server: weft_serve() with a task for each connection, and what they share.
+ *
+ * An arena belongs to an exchange, not to a connection: a connection that waits holds none, and the
+ * next request of any connection gets the one that was used last. So the heap is asked only when
+ * more requests are in flight than ever before.
+ *
+ * Drain: weft_serve() says that it begins, before it cancels anything. Connections that wait for a
+ * request are told to wait no longer than it takes to look once more; the others say "Connection:
+ * close" with their response. Nobody is cancelled until the drain time is over. */
+
+#include "http/server.h"
+
+#include "http/connection.h"
+#include "http/route.h"
+
+#include <errno.h>
+#include <string.h>
+
+weft_arena *wf_http_server_take_arena(struct wf_http_server *server)
+{
+    weft_arena *arena;
+    if (server->spare_count > 0)
+        return server->spare[--server->spare_count];
+    return weft_arena_new(&arena, server->options.memory_max) == 0 ? arena : NULL;
+}
+
+void wf_http_server_give_arena(struct wf_http_server *server, weft_arena *arena)
+{
+    if (!arena)
+        return;
+    if (server->spare_count == WF_HTTP_SPARE_MAX) {
+        weft_arena_free(arena);
+        return;
+    }
+    weft_arena_reset(arena);
+    server->spare[server->spare_count++] = arena;
+}
+
+static void default_time(int64_t *value, int64_t fallback)
+{
+    if (*value == 0)
+        *value = fallback;
+}
+
+static void default_size(size_t *value, size_t fallback)
+{
+    if (*value == 0)
+        *value = fallback;
+}
+
+static void default_count(uint32_t *value, uint32_t fallback, uint32_t least)
+{
+    if (*value == 0)
+        *value = fallback;
+    if (*value < least)
+        *value = least;
+    if (*value > UINT32_C(1) << 24) /* offsets are 32 bits wide */
+        *value = UINT32_C(1) << 24;
+}
+
+static void init(struct wf_http_server *server, const struct weft_http_serve_options *given)
+{
+    memset(server, 0, sizeof *server);
+    weft_http_serve_options *options = &server->options;
+    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    default_time(&options->drain, 10 * WEFT_SECOND);
+    default_time(&options->header_timeout, 10 * WEFT_SECOND);
+    default_time(&options->body_timeout, 30 * WEFT_SECOND);
+    default_time(&options->idle_timeout, 75 * WEFT_SECOND);
+    default_time(&options->send_timeout, 30 * WEFT_SECOND);
+    default_size(&options->body_max, (size_t)1 << 20);
+    default_size(&options->memory_max, (size_t)16 << 20);
+    default_count(&options->line_max, 8 << 10, 16);
+    default_count(&options->header_size_max, 64 << 10, 2);
+    default_count(&options->header_count_max, 100, 1);
+    server->limits = (struct wf_http1_limits){
+        .line_max = options->line_max,
+        .block_max = options->header_size_max,
+        .header_max = options->header_count_max,
+    };
+    wf_list_init(&server->connections);
+}
+
+static void drain(void *arg)
+{
+    struct wf_http_server *server = arg;
+    server->draining = true;
+    WF_LIST_EACH(link, &server->connections)
+        wf_http_connection_drain(wf_container(link, struct wf_http_connection, link));
+}
+
+static int serve(struct wf_http_server *server, weft_listener *listener)
+{
+    const weft_http_serve_options *options = &server->options;
+    int err =
+        weft_serve_on(listener, wf_http_connection_serve, .arg = server,
+                      .max_clients = options->max_clients, .drain = options->drain,
+                      .draining = drain, .name = "http client", .stack_size = options->stack_size);
+    while (server->spare_count > 0)
+        weft_arena_free(server->spare[--server->spare_count]);
+    return err;
+}
+
+int weft_http_serve_on_with(weft_listener *listener, const struct weft_http_serve_options *options)
+{
+    struct wf_http_server server;
+    init(&server, options);
+    int err = wf_http_routes_check(server.options.routes);
+    return err < 0 ? err : serve(&server, listener);
+}
+
+int weft_http_serve_with(const char *address, const struct weft_http_serve_options *options)
+{
+    weft_listener *listener;
+    int err = weft_listen(&listener, address);
+    if (err < 0)
+        return err;
+    err = weft_http_serve_on_with(listener, options);
+    weft_listener_close(listener);
+    return err;
+}
