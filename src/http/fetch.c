@@ -1,0 +1,336 @@
+/* One fetch:
+ *
+ *     an idle connection, or a new one ──> request written ──> head ──> body ──> kept, or closed
+ *                  ↑                                 │
+ *                  └── once, on a new one ───────────┘ the server had closed the idle one
+ *
+ * A server may close an idle connection in the moment it is taken; then no byte of a response
+ * comes, and a method that may be repeated is. Whatever else fails closes the connection: what is
+ * still to come on it belongs to nobody. */
+
+#include "http/body.h"
+#include "http/client.h"
+#include "http/url.h"
+#include "http/write.h"
+
+#include <weft/error.h>
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#define BODY_MAX    ((size_t)16 << 20)
+#define INTERIM_MAX 16 /* 1xx responses before the response */
+
+struct fetch {
+    weft_http_call *call;
+    weft_http_client *client;
+    struct wf_http_url url;
+    const char *address; /* where it goes */
+    const char *method;
+    weft_slice request; /* the head */
+    weft_stream *stream;
+    struct wf_http1_parser parser;
+    struct wf_http1_header *headers; /* room for the parser's */
+    bool reused;                     /* the connection has served before */
+    bool answered;                   /* a byte of the response has come */
+    int write_error;                 /* the request was not taken whole */
+    const char *what;                /* for the detail: what was being done */
+    const char *why;                 /* and what was wrong, or NULL: the error's text */
+};
+
+/* --- the request --- */
+
+static struct wf_http1_field *make_fields(struct fetch *f, size_t *count, size_t *size)
+{
+    const weft_http_field *given = f->call->headers;
+    *count = *size = 0;
+    while (given && given[*count].name)
+        ++*count;
+    struct wf_http1_field *fields = weft_arena_alloc(f->call->arena, *count * sizeof *fields);
+    for (size_t i = 0; fields && i < *count; i++) {
+        const char *value = given[i].value ? given[i].value : "";
+        fields[i] =
+            (struct wf_http1_field){ given[i].name, strlen(given[i].name), value, strlen(value) };
+        *size += fields[i].name_len + fields[i].value_len + 4;
+    }
+    return fields;
+}
+
+/* Methods whose meaning foresees a body say its length even where that is 0. */
+static int64_t length_to_say(const struct fetch *f)
+{
+    bool says = f->call->size > 0 || strcmp(f->method, "POST") == 0 ||
+                strcmp(f->method, "PUT") == 0 || strcmp(f->method, "PATCH") == 0;
+    return says ? (int64_t)f->call->size : WF_HTTP1_LENGTH_UNSAID;
+}
+
+static int write_request(struct fetch *f)
+{
+    size_t count, fields_size;
+    struct wf_http1_field *fields = make_fields(f, &count, &fields_size);
+    struct wf_http1_request_out out = {
+        .method = f->method,
+        .target = f->url.target,
+        .host = f->url.host,
+        .content_length = length_to_say(f),
+        .content_type = f->call->content_type,
+        .fields = fields,
+        .field_count = count,
+    };
+    size_t room = 128 + strlen(out.method) + strlen(out.target) + strlen(out.host) + fields_size +
+                  (out.content_type ? strlen(out.content_type) : 0);
+    char *head = fields ? weft_arena_alloc(f->call->arena, room) : NULL;
+    if (!head)
+        return -ENOMEM;
+    ptrdiff_t size = wf_http1_write_request(head, room, &out);
+    f->why = "the URL, the method or a header holds what may not be sent";
+    if (size < 0)
+        return (int)size;
+    f->request = (weft_slice){ head, (size_t)size };
+    f->why = NULL;
+    return 0;
+}
+
+static int prepare(struct fetch *f)
+{
+    weft_http_call *call = f->call;
+    f->what = "prepare";
+    int err = wf_http_url_parse(&f->url, call->url, call->arena, &f->why);
+    if (err < 0)
+        return err;
+    f->method = call->method ? call->method : call->size > 0 ? "POST" : "GET";
+    const char *mapped = wf_http_client_find(f->client, f->url.host);
+    f->address = mapped ? weft_arena_copy(call->arena, mapped, strlen(mapped)) : f->url.address;
+    struct wf_http1_limits limits = WF_HTTP1_LIMITS_DEFAULT;
+    uint32_t header_max = call->header_count_max ? call->header_count_max : limits.header_max;
+    f->headers = weft_arena_alloc(call->arena, header_max * sizeof *f->headers);
+    if (!f->address || !f->headers)
+        return -ENOMEM;
+    return write_request(f);
+}
+
+/* --- the response --- */
+
+static void begin_response(struct fetch *f)
+{
+    const weft_http_call *call = f->call;
+    struct wf_http1_limits limits = WF_HTTP1_LIMITS_DEFAULT;
+    if (call->header_count_max)
+        limits.header_max = call->header_count_max;
+    if (call->header_size_max)
+        limits.block_max = call->header_size_max < 2 ? 2 : call->header_size_max;
+    wf_http1_response_begin(&f->parser, &limits, f->headers, strcmp(f->method, "HEAD") == 0);
+}
+
+static int refused(struct fetch *f)
+{
+    f->why = f->parser.why;
+    return f->parser.status == 431   ? WEFT_ELIMIT
+           : f->parser.status == 501 ? -ENOTSUP
+                                     : WEFT_EPROTOCOL;
+}
+
+/* Read until a head is complete, interim or not; it stays in the input. */
+static int read_head(struct fetch *f)
+{
+    weft_buffer *input = weft_stream_input(f->stream);
+    begin_response(f);
+    for (;;) {
+        enum wf_http1_result result =
+            wf_http1_parse(&f->parser, weft_buffer_data(input), weft_buffer_readable(input));
+        if (result != WF_HTTP1_MORE)
+            return result == WF_HTTP1_COMPLETE ? 0 : refused(f);
+        ssize_t n = weft_fill(f->stream);
+        if (n <= 0)
+            return n < 0 ? (int)n : WEFT_EEND;
+        f->answered = true;
+    }
+}
+
+static int read_final_head(struct fetch *f)
+{
+    for (int interim = 0; interim < INTERIM_MAX; interim++) {
+        int err = read_head(f);
+        if (err < 0 || f->parser.head.status >= 200)
+            return err;
+        if (f->parser.head.status == 101)
+            break;
+        weft_buffer_consume(weft_stream_input(f->stream), f->parser.head.size);
+    }
+    f->why = "1xx responses that nobody asked for";
+    return WEFT_EPROTOCOL;
+}
+
+static const char *terminate(char *head, struct wf_http1_span span)
+{
+    head[span.offset + span.len] = '\0';
+    return head + span.offset;
+}
+
+/* Copy the head out of the input and make its headers readable. */
+static int take_head(struct fetch *f)
+{
+    const struct wf_http1_head *head = &f->parser.head;
+    weft_http_call *call = f->call;
+    weft_buffer *input = weft_stream_input(f->stream);
+    char *text = weft_arena_copy(call->arena, weft_buffer_data(input), head->size);
+    weft_http_field *fields = weft_arena_alloc(call->arena, head->header_count * sizeof *fields);
+    if (!text || !fields)
+        return -ENOMEM;
+    weft_buffer_consume(input, head->size);
+    for (uint32_t i = 0; i < head->header_count; i++) {
+        fields[i].name = terminate(text, head->headers[i].name);
+        fields[i].value = terminate(text, head->headers[i].value);
+    }
+    call->status = head->status;
+    call->response = fields;
+    call->header_count = head->header_count;
+    return 0;
+}
+
+static int read_response(struct fetch *f)
+{
+    weft_http_call *call = f->call;
+    weft_slice body;
+    f->what = "response";
+    int err = read_final_head(f);
+    if (err == 0)
+        err = take_head(f);
+    if (err < 0)
+        return err;
+    err = wf_http_body_read(f->stream, &f->parser.head, call->body_max ? call->body_max : BODY_MAX,
+                            call->arena, &body);
+    call->body = body.data;
+    call->body_size = body.size;
+    return err;
+}
+
+/* --- a connection --- */
+
+/* A server may answer before it has read everything, and stop reading. */
+static bool may_have_answered(int err)
+{
+    return err == 0 || err == -EPIPE || err == -ECONNRESET;
+}
+
+static int converse(struct fetch *f)
+{
+    bool taken;
+    weft_slice data = { f->call->data, f->call->size };
+    f->what = "send";
+    f->write_error = wf_http_write(f->stream, f->request, data, 0, &taken);
+    if (!may_have_answered(f->write_error))
+        return f->write_error;
+    int err = read_response(f);
+    return err < 0 && f->write_error < 0 && !f->answered ? f->write_error : err;
+}
+
+static bool can_be_kept(const struct fetch *f)
+{
+    return f->parser.head.keep_alive && f->write_error == 0 && !f->client->closed &&
+           weft_buffer_readable(weft_stream_input(f->stream)) == 0;
+}
+
+static int open_connection(struct fetch *f, bool fresh)
+{
+    f->stream = fresh ? NULL : wf_http_pool_take(&f->client->pool, f->address);
+    f->reused = f->stream != NULL;
+    f->answered = false;
+    f->what = "connect";
+    return f->reused ? 0 : weft_connect(&f->stream, f->address);
+}
+
+/* The resolver and the address parser leave a sentence. */
+static int not_connected(struct fetch *f, int err)
+{
+    if (err == WEFT_EDNS || err == -EINVAL)
+        f->why = weft_error_detail();
+    return err;
+}
+
+static int attempt(struct fetch *f, bool fresh)
+{
+    int err = open_connection(f, fresh);
+    if (err < 0)
+        return not_connected(f, err);
+    err = converse(f);
+    if (err == 0 && can_be_kept(f))
+        wf_http_pool_put(&f->client->pool, f->address, f->stream);
+    else
+        weft_close(f->stream);
+    return err;
+}
+
+static bool may_repeat(const struct fetch *f, int err)
+{
+    static const char *const methods[] = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS" };
+    if (!f->reused || f->answered)
+        return false;
+    if (err != WEFT_EEND && err != -ECONNRESET && err != -EPIPE)
+        return false;
+    for (size_t i = 0; i < WF_ARRAY_SIZE(methods); i++)
+        if (strcmp(f->method, methods[i]) == 0)
+            return true;
+    return false;
+}
+
+static int perform(struct fetch *f)
+{
+    int err = prepare(f);
+    if (err < 0)
+        return err;
+    err = attempt(f, false);
+    return may_repeat(f, err) ? attempt(f, true) : err;
+}
+
+/* --- the call --- */
+
+static void clear(weft_http_call *call)
+{
+    call->status = 0;
+    call->header_count = 0;
+    call->response = NULL;
+    call->body = "";
+    call->body_size = 0;
+    call->detail = "";
+}
+
+/* Before anything can overwrite weft_error_detail(), which `why` may be. */
+static void explain(struct fetch *f, int err)
+{
+    weft_http_call *call = f->call;
+    const char *why = f->why && *f->why ? f->why : weft_error_text(err);
+    char *detail = weft_arena_format(call->arena, "%s: %s: %s", call->url ? call->url : "(null)",
+                                     f->what, why);
+    call->detail = detail ? detail : weft_error_text(err);
+}
+
+#undef weft_http_fetch
+
+int weft_http_fetch(void *arg)
+{
+    weft_http_call *call = arg;
+    struct fetch f = { .call = call, .client = call->client, .what = "prepare" };
+    clear(call);
+    if (!call->arena) {
+        call->detail = "the call has no arena";
+        return -EINVAL;
+    }
+    int err = wf_http_client_retain(&f.client);
+    if (err == 0) {
+        err = perform(&f);
+        if (err < 0)
+            explain(&f, err);
+        wf_http_client_release(f.client);
+    }
+    return err < 0 ? err : call->status;
+}
+
+const char *weft_http_call_header(const weft_http_call *call, const char *name)
+{
+    for (uint32_t i = 0; i < call->header_count; i++)
+        if (strcasecmp(call->response[i].name, name) == 0)
+            return call->response[i].value;
+    return NULL;
+}
