@@ -1,0 +1,30 @@
+/* GET /catalog/:id: what a product is. */
+
+#include "storefront.h"
+
+#include <errno.h>
+
+static int describe(weft_http *http, void *app)
+{
+    const struct service *service = app;
+    int err = service_work(service);
+    if (err < 0)
+        return err;
+
+    const struct product *product = products_find(service->products, weft_http_param(http, "id"));
+    if (product == NULL)
+        return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
+
+    const char *name = weft_json_string(http->arena, product->name);
+    const char *category = weft_json_string(http->arena, product->category);
+    const char *description = weft_json_string(http->arena, product->description);
+    if (name == NULL || category == NULL || description == NULL)
+        return -ENOMEM;
+    return weft_http_json(http, 200, "{\"id\":%d,\"name\":%s,\"category\":%s,\"description\":%s}",
+                          product->id, name, category, description);
+}
+
+const weft_http_route catalog_routes[] = {
+    { "GET", "/catalog/:id", describe, NULL },
+    { NULL, NULL, NULL, NULL },
+};
