@@ -3,15 +3,14 @@
  * A task that suspends does not go back to the dispatcher: it picks the next task itself and
  * switches to it directly, so a hand-over is one switch. The dispatcher (the thread's own stack,
  * loop.c) gets the processor when the next item is a callback, when a new task cannot simply start,
- * when the slice is used up, and when the turn is over and there is something to look at between
- * two turns: mail, a hook, or, after WF_SHORT_TURNS, the clock.
+ * after every WF_RESUMES_PER_LOOK switches to look at the clock, and when the turn is over and
+ * there is mail or a hook.
  *
  *     eager start   the spawner goes on at the child's first suspension or end
  *     lifo slot     a started task that was served directly, at most WF_LIFO_MAX times in a row
  *     queue         what was ready when the turn began, in FIFO order
  *
- * A task that ends cannot give back the stack it stands on. It goes on with the next new task on
- * the same stack, or becomes the loop's zombie, reaped by whoever arrives next. */
+ * A task that ends leaves its fiber to the next new one, or to rest (fiber.h). */
 
 #include "core/loop.h"
 
@@ -24,10 +23,10 @@ static weft_task *task_of(struct wf_ready *item)
 
 static void arrive(weft_loop *loop)
 {
-    weft_task *zombie = loop->zombie;
+    struct wf_fiber *zombie = loop->fibers.zombie;
     if (WF_UNLIKELY(zombie)) {
-        loop->zombie = NULL;
-        wf_task_reap(zombie);
+        loop->fibers.zombie = NULL;
+        wf_fiber_free(zombie);
     }
 }
 
@@ -42,19 +41,8 @@ static void resume(weft_loop *loop, weft_task *task)
 static void switch_to(weft_loop *loop, weft_task *from, weft_task *to)
 {
     resume(loop, to);
-    wf_context_switch(&from->context, &to->context);
+    wf_context_switch(&from->fiber->context, &to->fiber->context);
     arrive(loop);
-}
-
-/* Count resumes; look at the ticks every now and then. Once it is over it stays so: whoever asks
- * next, a task or the dispatcher, looks again. */
-static bool slice_is_over(weft_loop *loop)
-{
-    if (WF_LIKELY(--loop->until_look > 0))
-        return false;
-    bool over = wf_clock_ticks() >= loop->slice_end;
-    loop->until_look = over ? 1 : WF_RESUMES_PER_LOOK;
-    return over;
 }
 
 static weft_task *take_lifo(weft_loop *loop)
@@ -69,31 +57,31 @@ static weft_task *take_lifo(weft_loop *loop)
     return NULL;
 }
 
-/* Between two turns the dispatcher looks for mail, hooks, timers and I/O. When there can be none of
- * the first two and it looked a short while ago, tasks begin the next turn by themselves. */
-static bool begin_short_turn(weft_loop *loop)
+/* Between two turns the dispatcher looks for mail, hooks, timers and I/O. When there is none of the
+ * first two, tasks begin the next turn by themselves until it is time to look at the clock. */
+static bool may_begin_turn(const weft_loop *loop)
 {
-    if (loop->short_turns == 0 || !wf_list_is_empty(&loop->turn_hooks) ||
-        !wf_inbox_is_empty(loop->inbox) || loop->stopping)
-        return false;
-    loop->short_turns--;
-    loop->turn_left = loop->ready.count;
-    loop->counters.turns++;
-    return loop->turn_left > 0;
+    return loop->direct_turns && wf_list_is_empty(&loop->turn_hooks) &&
+           wf_inbox_is_empty(loop->inbox) && !loop->stopping;
 }
 
 /* The queue's first task, if a task may take it: &root when the dispatcher must. */
 static weft_task *take_queue(weft_loop *loop)
 {
-    if (loop->turn_left == 0 && !begin_short_turn(loop))
-        return &loop->root;
     struct wf_ready *head = loop->ready.head;
-    if (!head || head->run || slice_is_over(loop))
+    if (!head || head->run || loop->until_look <= 1)
         return &loop->root;
     weft_task *task = task_of(head);
     if (task->state == WF_TASK_NEW && task->innermost->effective)
         return &loop->root;
+    if (loop->turn_left == 0) {
+        if (!may_begin_turn(loop))
+            return &loop->root;
+        loop->turn_left = loop->ready.count;
+        loop->counters.turns++;
+    }
     wf_ready_pop(&loop->ready);
+    loop->until_look--;
     loop->turn_left--;
     loop->lifo_used = 0;
     return task;
@@ -110,10 +98,10 @@ static weft_task *choose(weft_loop *loop, weft_task *from)
     return next ? next : take_queue(loop);
 }
 
-/* A new task needs a stack before it can be switched to. Without one the dispatcher ends it. */
+/* A new task needs a fiber before it can be switched to. Without one the dispatcher ends it. */
 static weft_task *prepared(weft_loop *loop, weft_task *task)
 {
-    if (WF_LIKELY(task->stack || task == &loop->root) || wf_task_prepare(task) == 0)
+    if (WF_LIKELY(wf_task_prepare(task) == 0))
         return task;
     wf_task_finish_unstarted(task, -ENOMEM);
     return &loop->root;
@@ -127,14 +115,6 @@ void wf_dispatch(weft_task *from)
         switch_to(loop, from, next);
     else
         resume(loop, from);
-}
-
-void wf_task_entry(void *arg)
-{
-    weft_task *task = arg;
-    arrive(task->loop);
-    wf_task_run(task);
-    wf_dispatch_final(task);
 }
 
 /* The spawner has not suspended: it comes back to what was left of its budget. */
@@ -177,11 +157,21 @@ static void run_head(weft_loop *loop)
         run_task(loop, task_of(item));
 }
 
+/* Every WF_RESUMES_PER_LOOK items the clock is read. */
+static bool slice_is_over(weft_loop *loop)
+{
+    if (WF_LIKELY(loop->until_look > 1)) {
+        loop->until_look--;
+        return false;
+    }
+    loop->until_look = WF_RESUMES_PER_LOOK;
+    return wf_clock_ticks() >= loop->slice_end;
+}
+
 void wf_dispatch_turn(weft_loop *loop)
 {
     loop->turn_left = loop->ready.count;
     loop->until_look = WF_RESUMES_PER_LOOK;
-    loop->short_turns = loop->clock.test ? 0 : WF_SHORT_TURNS;
     do {
         weft_task *task = take_lifo(loop);
         if (task)
@@ -200,34 +190,48 @@ void wf_hand_over(weft_task *task)
     loop->lifo = task;
 }
 
-/* Let a new task of the same size go on with the stack of the one that has ended. */
-static void inherit_stack(weft_task *heir, weft_task *from)
+/* Let a new task of the same size go on where the last one has ended. */
+static bool adopt(struct wf_fiber *fiber, weft_task *task)
 {
-    heir->context = from->context;
-    heir->stack = from->stack;
-    heir->stack_size = from->stack_size;
-    from->stack = NULL;
+    if (task->fiber || task->fiber_class != fiber->class || fiber->single)
+        return false;
+    task->fiber = fiber;
+    fiber->task = task;
+    return true;
 }
 
-static bool can_inherit(const weft_loop *loop, const weft_task *heir, const weft_task *from)
+static void end_task(weft_task *task)
 {
-    return heir != &loop->root && !heir->stack && heir->stack_size == from->stack_size;
+    task->fiber = NULL;
+    wf_task_unref(task);
 }
 
-_Noreturn void wf_dispatch_final(weft_task *from)
+/* Leave the fiber for good, or until it is assigned to another task. */
+static void leave(struct wf_fiber *fiber, weft_task *next)
 {
-    weft_loop *loop = from->loop;
-    weft_task *next = choose(loop, from);
-    while (can_inherit(loop, next, from)) {
-        inherit_stack(next, from);
-        wf_task_unref(from);
-        from = next;
-        resume(loop, from);
-        wf_task_run(from);
-        next = choose(loop, from);
-    }
-    next = prepared(loop, next);
-    loop->zombie = from;
+    weft_loop *loop = fiber->loop;
     resume(loop, next);
-    wf_context_switch_final(&from->context, &next->context);
+    if (WF_UNLIKELY(!wf_fiber_rest(&loop->fibers, fiber))) {
+        loop->fibers.zombie = fiber;
+        wf_context_switch_final(&fiber->context, &next->fiber->context);
+    }
+    wf_context_switch(&fiber->context, &next->fiber->context);
+    arrive(loop);
+}
+
+_Noreturn void wf_fiber_main(void *arg)
+{
+    struct wf_fiber *fiber = arg;
+    weft_loop *loop = fiber->loop;
+    arrive(loop);
+    for (;;) {
+        weft_task *task = fiber->task;
+        wf_task_run(task);
+        weft_task *next = choose(loop, task);
+        end_task(task);
+        if (adopt(fiber, next))
+            resume(loop, next);
+        else
+            leave(fiber, prepared(loop, next));
+    }
 }

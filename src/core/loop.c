@@ -69,7 +69,8 @@ static void init_root(weft_loop *loop)
     root->state = WF_TASK_RUNNING;
     root->innermost = &root->member.region;
     wf_region_init(&root->member.region, NULL, WF_REGION_MEMBER, &root->member, false);
-    wf_context_main(&root->context);
+    wf_context_main(&loop->thread_fiber.context);
+    root->fiber = &loop->thread_fiber;
     loop->current = root;
 }
 
@@ -77,6 +78,7 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
 {
     const char *debug = getenv("WEFT_DEBUG");
     wf_clock_init(&loop->clock, options->clock == WEFT_CLOCK_TEST);
+    loop->direct_turns = !loop->clock.test;
     wf_ready_init(&loop->ready);
     wf_stack_pool_init(&loop->stacks, options->stacks_max, 0);
     wf_slab_init(&loop->tasks, sizeof(weft_task), WF_SLAB_CACHE_LINE, TASKS_MAX);
@@ -441,6 +443,7 @@ static int destroy(weft_loop *loop)
         wf_pool_free(loop->pool);
         wf_pool_free(loop->resolver);
         loop->io_ops->close(loop->io);
+        wf_fibers_free_idle(loop);
         wf_stack_pool_fini(&loop->stacks);
     }
     forget(loop);
@@ -474,7 +477,7 @@ void weft_loop_release(weft_loop *loop)
     wf_inbox_release(loop->inbox);
     wf_slab_fini(&loop->names);
     wf_slab_fini(&loop->tasks);
-    wf_context_fini(&loop->root.context);
+    wf_context_fini(&loop->thread_fiber.context);
     wf_free(loop);
 }
 

@@ -21,7 +21,6 @@
 #define WF_SLICE            (500 * WEFT_MICROSECOND) /* of tasks before timers and I/O get a look */
 #define WF_POLL_INTERVAL    (20 * WEFT_MICROSECOND)  /* of busy turns before the kernel is asked */
 #define WF_RESUMES_PER_LOOK 32                       /* switches between two looks at the ticks */
-#define WF_SHORT_TURNS      32                       /* turns that tasks begin without the dispatcher */
 #define WF_LIFO_MAX         3                        /* hand-overs in a row */
 #define WF_GRACE            (10 * WEFT_SECOND)
 
@@ -51,16 +50,17 @@ struct weft_loop {
     /* Touched by every switch. */
     weft_task *current; /* who runs; &root when no task does */
     struct wf_ready_queue ready;
-    size_t turn_left;                  /* items of the turn that have not run */
     weft_task *lifo;                   /* handed the processor by the running task */
-    weft_task *zombie;                 /* ended, still to be reaped off its stack */
+    size_t turn_left;                  /* items of the turn that have not run; kept away from
+                                    ready.count: together they become one vector, slow to load */
     const struct wf_loop_watch *watch; /* NULL: nobody watches */
     uint32_t until_look;               /* resumes before the ticks are read */
     uint32_t lifo_used;
-    uint32_t short_turns;        /* left before the dispatcher must look */
+    bool direct_turns;  /* tasks may begin a turn; not with the test clock */
     uint64_t slice_end; /* ticks */
     uint64_t next_poll; /* ticks */
 
+    struct wf_fibers fibers;
     struct wf_stack_pool stacks;
     struct wf_slab tasks;
     struct wf_slab names; /* struct wf_task_name */
@@ -82,7 +82,8 @@ struct weft_loop {
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
 
-    weft_task root; /* the dispatcher: this thread's own stack */
+    weft_task root;               /* the dispatcher: this thread's own stack */
+    struct wf_fiber thread_fiber; /* the root's: this thread's own stack */
     struct wf_loop_counters counters;
     const void *thread; /* the address of a thread-local: whose loop this is */
     weft_loop *older;   /* made before by this thread */
@@ -112,14 +113,41 @@ static inline bool wf_in_task(const weft_loop *loop)
     return loop && loop->current != &loop->root;
 }
 
+/* Put a parked or yielding task at the queue's end. */
+static inline void wf_task_make_ready(weft_task *task)
+{
+    task->state = WF_TASK_READY;
+    wf_ready_push(&task->loop->ready, &task->ready);
+}
+
+/* Arm a waiter for the current task; link is left to the caller. */
+static inline void wf_waiter_arm(struct wf_waiter *w, const struct wf_wait_ops *ops, void *object)
+{
+    w->ops = ops;
+    w->wake = wf_wake_task;
+    w->object = object;
+    w->owner = wf_running->current;
+    w->state = WF_WAIT_ARMED;
+    w->aborted = false;
+}
+
+/* See that a task has a fiber to run on. -ENOMEM. */
+static inline int wf_task_prepare(weft_task *task)
+{
+    if (task->fiber)
+        return 0;
+    task->fiber = wf_fiber_take(&task->loop->fibers, task->fiber_class);
+    if (WF_UNLIKELY(!task->fiber))
+        return wf_fiber_make(task, 0);
+    task->fiber->task = task;
+    return 0;
+}
+
 /* On the dispatcher: run what is ready now, until it has run or the slice is over. */
 void wf_dispatch_turn(weft_loop *loop);
 
 /* Suspend the current task: choose who runs next and switch to it. Returns when it is resumed. */
 void wf_dispatch(weft_task *from);
-
-/* The current task has ended: run whoever is next. */
-_Noreturn void wf_dispatch_final(weft_task *from);
 
 /* Run a prepared new task up to its first suspension, then come back. */
 void wf_dispatch_eager(weft_task *task);

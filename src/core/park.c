@@ -5,22 +5,6 @@
 
 #include <weft/log.h>
 
-void wf_waiter_arm(struct wf_waiter *w, const struct wf_wait_ops *ops, void *object)
-{
-    w->ops = ops;
-    w->wake = wf_wake_task;
-    w->object = object;
-    w->owner = wf_running->current;
-    w->state = WF_WAIT_ARMED;
-    w->aborted = false;
-}
-
-void wf_task_make_ready(weft_task *task)
-{
-    task->state = WF_TASK_READY;
-    wf_ready_push(&task->loop->ready, &task->ready);
-}
-
 void wf_wake_task(struct wf_waiter *w)
 {
     weft_task *task = w->owner;
@@ -44,7 +28,7 @@ void wf_check_open_scope(const weft_task *task, const void *frame)
     const struct wf_region *innermost = task->innermost;
     if (WF_LIKELY(innermost->kind != WF_REGION_SCOPE))
         return;
-    if (WF_UNLIKELY(wf_context_is_dead_below(&task->context, innermost, frame)))
+    if (WF_UNLIKELY(wf_context_is_dead_below(&task->fiber->context, innermost, frame)))
         wf_scope_left_open(task);
 }
 

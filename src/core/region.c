@@ -2,19 +2,6 @@
 
 #include "core/scope.h"
 
-void wf_region_init(struct wf_region *region, struct wf_region *outer, enum wf_region_kind kind,
-                    struct wf_member *member, bool shield)
-{
-    *region = (struct wf_region){
-        .outer = outer,
-        .member = member,
-        .kind = (uint8_t)kind,
-        .shield = shield && !(outer && outer->pierced),
-        .pierced = outer && outer->pierced,
-    };
-    region->effective = outer && outer->effective && !region->shield;
-}
-
 static struct wf_region *first_member(const struct wf_region *region)
 {
     if (region->kind != WF_REGION_SCOPE)
@@ -126,7 +113,7 @@ const char *wf_region_why(const struct wf_region *region)
     return "not cancelled";
 }
 
-bool wf_region_is_inside(const struct wf_region *region, const struct wf_region *ancestor)
+bool wf_region_descends(const struct wf_region *region, const struct wf_region *ancestor)
 {
     while (region && region != ancestor)
         region = region->outer;

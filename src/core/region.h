@@ -51,8 +51,18 @@ struct wf_member {
 };
 
 /* A region inside `outer` (NULL: a root). */
-void wf_region_init(struct wf_region *region, struct wf_region *outer, enum wf_region_kind kind,
-                    struct wf_member *member, bool shield);
+static inline void wf_region_init(struct wf_region *region, struct wf_region *outer,
+                                  enum wf_region_kind kind, struct wf_member *member, bool shield)
+{
+    *region = (struct wf_region){
+        .outer = outer,
+        .member = member,
+        .kind = (uint8_t)kind,
+        .shield = shield && !(outer && outer->pierced),
+        .pierced = outer && outer->pierced,
+    };
+    region->effective = outer && outer->effective && !region->shield;
+}
 
 /* Cancel it and everything inside, shields excepted. Again: nothing. */
 void wf_region_cancel(struct wf_region *region, const char *why);
@@ -70,6 +80,12 @@ void wf_region_tell(struct wf_region *region);
 const char *wf_region_why(const struct wf_region *region);
 
 /* Whether `region` is `ancestor` or lies inside it. */
-bool wf_region_is_inside(const struct wf_region *region, const struct wf_region *ancestor);
+bool wf_region_descends(const struct wf_region *region, const struct wf_region *ancestor);
+
+static inline bool wf_region_is_inside(const struct wf_region *region,
+                                       const struct wf_region *ancestor)
+{
+    return region == ancestor || wf_region_descends(region, ancestor);
+}
 
 #endif

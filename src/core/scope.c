@@ -167,12 +167,6 @@ int wf_scope_admit(struct wf_scope *scope)
     return 0;
 }
 
-void wf_scope_join(struct wf_scope *scope, struct wf_member *member)
-{
-    wf_list_push_back(&scope->members, &member->link);
-    scope->live++;
-}
-
 void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error, const char *site)
 {
     wf_list_remove(&member->link);

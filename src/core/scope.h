@@ -51,7 +51,11 @@ void wf_scope_init_background(struct wf_scope *scope, weft_loop *loop);
 /* A task may join: 0, -ESHUTDOWN, -EPERM, WEFT_ETHREAD. */
 int wf_scope_admit(struct wf_scope *scope);
 
-void wf_scope_join(struct wf_scope *scope, struct wf_member *member);
+static inline void wf_scope_join(struct wf_scope *scope, struct wf_member *member)
+{
+    wf_list_push_back(&scope->members, &member->link);
+    scope->live++;
+}
 
 /* A member is gone. error: 0, or its failure (a benign cancel is none). */
 void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error, const char *site);

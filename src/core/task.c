@@ -77,15 +77,6 @@ struct wf_scope *wf_task_scope(const weft_task *task)
 
 /* Birth. */
 
-static uint32_t stack_class(uint32_t size)
-{
-    if (size == 0)
-        return WF_TASK_STACK_SIZE;
-    return (uint32_t)(size <= WF_STACK_SMALL    ? WF_STACK_SMALL
-                      : size <= WF_STACK_MEDIUM ? WF_STACK_MEDIUM
-                                                : WF_STACK_LARGE);
-}
-
 static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, weft_fn *fn,
                       const struct weft_spawn_options *options)
 {
@@ -101,8 +92,8 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     task->fn = fn;
     task->arg = options->arg;
     task->drop = options->drop;
-    task->stack = NULL;
-    task->stack_size = stack_class(options->stack_size);
+    task->fiber = NULL;
+    task->fiber_class = wf_fiber_class(options->stack_size);
     task->spins = 0;
     task->member.ops = &task_member_ops;
     wf_region_init(&task->member.region, &scope->region, WF_REGION_MEMBER, &task->member, false);
@@ -110,33 +101,6 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     task->references = options->task ? 2 : 1;
     task->value = (struct wf_value){ NULL, NULL };
     task->site = options->site ? options->site : "?";
-}
-
-int wf_task_prepare(weft_task *task)
-{
-    struct wf_stack stack;
-    int err = wf_stack_get(&task->loop->stacks, task->stack_size, &stack);
-    if (err != 0)
-        return err;
-    task->stack = stack.slot;
-    wf_context_init(&task->context, stack.low, stack.size, wf_task_entry, task);
-    return 0;
-}
-
-/* The copy lies at the stack's top, above the first frame. */
-static int prepare_with_copy(weft_task *task, const struct weft_spawn_options *options)
-{
-    struct wf_stack stack;
-    int err = wf_stack_get(&task->loop->stacks, task->stack_size, &stack);
-    if (err != 0)
-        return err;
-    size_t size = ((size_t)options->copy + 63) & ~(size_t)63;
-    char *copy = stack.low + stack.size - size;
-    memcpy(copy, options->arg, options->copy);
-    task->arg = copy;
-    task->stack = stack.slot;
-    wf_context_init(&task->context, stack.low, stack.size - size, wf_task_entry, task);
-    return 0;
 }
 
 static int check_options(const struct weft_spawn_options *options)
@@ -150,7 +114,7 @@ static int check_options(const struct weft_spawn_options *options)
     return 0;
 }
 
-static void free_task(weft_task *task)
+static void put_task(weft_task *task)
 {
     weft_loop *loop = task->loop;
     if (task->owned_name)
@@ -171,9 +135,9 @@ static int make(struct wf_scope *scope, weft_fn *fn, const struct weft_spawn_opt
     init_task(task, loop, scope, fn, options);
     err = set_name(task, options);
     if (err == 0 && options->copy > 0)
-        err = prepare_with_copy(task, options);
+        err = wf_fiber_make(task, options->copy);
     if (err < 0) {
-        free_task(task);
+        put_task(task);
         return err;
     }
     *out = task;
@@ -217,7 +181,7 @@ int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_opt
     scope->loop->counters.spawns++;
     if (options->task)
         *options->task = task;
-    if (may_start_now(task, options) && (task->stack || wf_task_prepare(task) == 0))
+    if (may_start_now(task, options) && wf_task_prepare(task) == 0)
         start_now(task);
     else
         wf_ready_push(&scope->loop->ready, &task->ready);
@@ -310,9 +274,10 @@ static void finish(weft_task *task, int result)
 
 static void check_value(const weft_task *task)
 {
-    const char *value = task->value.pointer, *low = task->stack->low;
+    const char *value = task->value.pointer;
+    const struct wf_stack_slot *stack = task->fiber->stack;
     static char text[160];
-    if (WF_LIKELY(!value || value < low || value >= low + task->stack->size))
+    if (WF_LIKELY(!value || value < stack->low || value >= stack->low + stack->size))
         return;
     snprintf(text, sizeof text, "task '%s' (spawned at %s) returned a pointer into its own stack",
              task->name, task->site);
@@ -329,41 +294,24 @@ void wf_task_run(weft_task *task)
     finish(task, code);
 }
 
-static void give_back_stack(weft_task *task)
-{
-    if (!task->stack)
-        return;
-    struct wf_stack stack = { task->stack->low, task->stack->size, task->stack };
-    wf_context_fini(&task->context);
-    wf_stack_put(&task->loop->stacks, &stack);
-    task->stack = NULL;
-}
-
-/* A copied argument lies on the stack until it was dropped. */
+/* A copied argument lies on its stack until it was dropped. */
 void wf_task_finish_unstarted(weft_task *task, int result)
 {
     finish(task, result);
-    give_back_stack(task);
+    if (task->fiber)
+        wf_fiber_free(task->fiber);
+    task->fiber = NULL;
     wf_task_unref(task);
 }
 
-void wf_task_reap(weft_task *task)
+void wf_task_free(weft_task *task)
 {
-    give_back_stack(task);
-    wf_task_unref(task);
-}
-
-void wf_task_unref(weft_task *task)
-{
-    wf_assert(task->references > 0);
-    if (--task->references > 0)
-        return;
     weft_loop *loop = task->loop;
     if (!task->retrieved)
         log_failure(task, "failed and nobody read its result");
     if (task->value.drop)
         call_drop(task, task->value.drop, task->value.pointer);
-    free_task(task);
+    put_task(task);
     if (loop->closed)
         weft_loop_release(loop);
 }
@@ -399,10 +347,16 @@ static bool awaits_us(const weft_task *target, const weft_task *us)
     return false;
 }
 
+/* Without an open scope and a wait of its own a task cannot stand in our way. */
+static bool is_plain(const weft_task *task)
+{
+    return task->innermost == &task->member.region && !task->parked;
+}
+
 static int wait_for_end(weft_task *self, weft_task *task)
 {
     struct wf_waiter w;
-    if (awaits_us(task, self))
+    if (task == self || (!is_plain(task) && awaits_us(task, self)))
         return wf_misuse(-EDEADLK,
                          "task '%s' (spawned at %s) would wait for its own end through "
                          "task '%s'",

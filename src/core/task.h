@@ -10,12 +10,11 @@
  *      ↓                    ↓
  *     DONE <────────────────┘                           result readable while handles live
  *
- * A new task has no stack: it takes one when it is first dispatched, or goes on with the stack of
- * the task that has just ended. `references` counts the runtime (until DONE), handles and waiters;
- * with the last one the task goes back to its slab. */
+ * A new task has no stack: it takes a fiber when it is first dispatched, and leaves it when its
+ * body returns. `references` counts the runtime (until DONE), handles and waiters; with the last
+ * one the task goes back to its slab. */
 
-#include "context/context.h"
-#include "context/stack.h"
+#include "core/fiber.h"
 #include "core/ready.h"
 #include "core/region.h"
 #include "core/waiter.h"
@@ -41,8 +40,8 @@ struct wf_value {
 };
 
 struct weft_task {
-    struct wf_context context; /* first: the switch's line */
-    struct wf_ready ready;     /* in the loop's queue; run == NULL marks a task */
+    struct wf_fiber *fiber; /* NULL: not begun, or ended */
+    struct wf_ready ready;  /* in the loop's queue; run == NULL marks a task */
     struct wf_region
         *innermost;           /* where its code is: its own region or its innermost open scope's */
     struct wf_waiter *parked; /* what it waits for */
@@ -50,6 +49,7 @@ struct weft_task {
     bool cancelled;           /* DONE by a cancel that was asked for */
     bool retrieved;           /* somebody has read the result */
     bool owned_name;          /* name is a struct wf_task_name */
+    uint8_t fiber_class;      /* of the stack it needs */
     uint16_t budget;          /* suspending calls left before a forced turn */
     uint16_t cancel_requests;
     weft_loop *loop;
@@ -57,11 +57,9 @@ struct weft_task {
     weft_fn *fn;
     void *arg;
     weft_drop_fn *drop;
-    struct wf_stack_slot *stack; /* NULL: none yet, or given up */
-    uint32_t stack_size;         /* asked for; then what it has */
-    uint32_t spins;              /* times -ECANCELED was handed out in a row */
-    struct wf_member member;     /* region, and its place in the scope */
-    struct wf_list waiters;      /* who awaits it, in order */
+    uint32_t spins;          /* times -ECANCELED was handed out in a row */
+    struct wf_member member; /* region, and its place in the scope */
+    struct wf_list waiters;  /* who awaits it, in order */
     uint32_t references;
     int result;            /* when DONE */
     struct wf_value value; /* of weft_return(); the result's when DONE */
@@ -81,9 +79,6 @@ struct wf_scope *wf_task_scope(const weft_task *task);
  * delivered. May give up the processor for a turn when the budget is used up. */
 int wf_enter(weft_task **task);
 
-/* Put a parked or yielding task at the queue's end. */
-void wf_task_make_ready(weft_task *task);
-
 /* Give every other ready task one turn; nothing wakes it early. */
 void wf_task_yield(weft_task *task);
 
@@ -91,22 +86,21 @@ void wf_task_yield(weft_task *task);
  * listen. */
 void wf_task_deliver_cancel(weft_task *task);
 
-/* Get a stack and build the first frame. -ENOMEM. */
-int wf_task_prepare(weft_task *task);
-
-/* The first frame of every task's stack. */
-void wf_task_entry(void *task);
-
-/* Run the body and finish: the caller leaves the stack. */
+/* Run the body and finish: the caller leaves the fiber. */
 void wf_task_run(weft_task *task);
 
 /* End a task that never ran. */
 void wf_task_finish_unstarted(weft_task *task, int result);
 
-/* After a switch: give back what the task that ended has left. */
-void wf_task_reap(weft_task *task);
+/* The last reference is gone. */
+void wf_task_free(weft_task *task);
 
-void wf_task_unref(weft_task *task);
+static inline void wf_task_unref(weft_task *task)
+{
+    wf_assert(task->references > 0);
+    if (--task->references == 0)
+        wf_task_free(task);
+}
 
 /* What the function that returned *code handed back through weft_return(); *code becomes 0 then. */
 struct wf_value wf_value_take(int *code);

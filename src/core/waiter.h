@@ -50,9 +50,6 @@ struct wf_waiter {
 /* Wake a parked task: the wake of every waiter that goes through wf_park(). */
 void wf_wake_task(struct wf_waiter *w);
 
-/* Arm a waiter for the current task; link is left to the caller. */
-void wf_waiter_arm(struct wf_waiter *w, const struct wf_wait_ops *ops, void *object);
-
 /* ARMED or ABORTING -> DONE. */
 static inline void wf_wake(struct wf_waiter *w, int64_t result)
 {
