@@ -10,12 +10,20 @@ static const int signals[2] = { SIGINT, SIGTERM };
 static _Atomic(struct wf_interrupt *) taker;
 static atomic_int posting;
 
+static void by_default(int number)
+{
+    struct sigaction action = { .sa_handler = SIG_DFL };
+    sigaction(number, &action, NULL);
+    raise(number); /* comes when the handler returns */
+}
+
 static void on_signal(int number)
 {
-    (void)number;
     atomic_fetch_add(&posting, 1);
     struct wf_interrupt *interrupt = atomic_load(&taker);
-    if (interrupt)
+    if (interrupt && atomic_fetch_add(&interrupt->count, 1) >= 2)
+        by_default(number);
+    else if (interrupt)
         weft_signal_post(&interrupt->notice);
     atomic_fetch_sub(&posting, 1);
 }
@@ -32,13 +40,14 @@ static void restore(struct wf_interrupt *interrupt)
 static void on_notice(void *arg)
 {
     struct wf_interrupt *interrupt = arg;
-    if (++interrupt->count == 1) {
+    unsigned count = atomic_load(&interrupt->count), handled = interrupt->handled;
+    if (handled == 0 && count > 0)
         weft_task_cancel(interrupt->main, "interrupted");
-        return;
+    if (handled < 2 && count >= 2) {
+        wf_region_pierce(&interrupt->main->member.region, "interrupted twice");
+        wf_region_pierce(&interrupt->loop->background.region, "interrupted twice");
     }
-    restore(interrupt);
-    wf_region_pierce(&interrupt->main->member.region, "interrupted twice");
-    wf_region_pierce(&interrupt->loop->background.region, "interrupted twice");
+    interrupt->handled = count;
 }
 
 static bool is_default(int number, struct sigaction *action)

@@ -4,6 +4,7 @@
 /* Ctrl-C: SIGINT and SIGTERM of weft_run(), as notices to its loop. */
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <weft/loop.h>
 
@@ -13,10 +14,12 @@ struct wf_interrupt {
     weft_task *main;
     struct sigaction before[2]; /* of SIGINT and SIGTERM */
     bool taken[2];              /* they had their default action and are ours now */
-    unsigned count;
+    atomic_uint count;          /* signals that came; the handler's */
+    unsigned handled;           /* how many of them the loop has answered */
 };
 
-/* The first signal cancels `main`, the second one shields too and gives the third its default. */
+/* The first signal cancels `main`, the second one shields too, the third has its default action,
+ * also when the loop hangs in a task that never suspends. */
 void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main);
 void wf_interrupt_give_back(struct wf_interrupt *interrupt);
 
