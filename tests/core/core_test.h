@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "core/loop.h"
 
 #include <dirent.h>
