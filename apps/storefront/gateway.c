@@ -99,7 +99,7 @@ static int product(weft_http *http, void *app)
     const struct storefront *shop = app;
     const char *id = weft_http_param(http, "id");
     if (read_number(id) < 0) /* nothing but digits goes into URLs */
-        return weft_http_json(http, 400, "{\"error\":\"a product's id is a number\"}\n");
+        return weft_http_json(http, 400, "{\"error\":\"an id has 1 to 9 digits\"}\n");
 
     struct part parts[STOREFRONT_PARTS];
     enum weft_scope_cause cause;
