@@ -158,6 +158,7 @@ def read_products():
 class Pages(unittest.TestCase):
     """What is answered, with the services in memory."""
     flags = ()
+    files_max = 10
 
     @classmethod
     def setUpClass(cls):
@@ -227,21 +228,23 @@ class Pages(unittest.TestCase):
         for n, client in enumerate(clients):
             for page in range(pages):
                 status, _, body = client.answer()
-                self.assertEqual((status, json.loads(body)['product']['id']), (200, n + page + 1))
+                self.assertEqual(status, 200, body)
+                self.assertEqual(json.loads(body)['product']['id'], n + page + 1)
         self.assertEqual(self.shop.threads(), 1)
         for client in clients:
             client.__exit__()
         self.shop.get('/health')  # by its answer the others are gone
 
     def test_many_clients_leave_nothing_behind(self):
+        pages = 1 if SANITIZED else 32
+        for _ in range(4):
+            self.round_of_clients(pages)
+        resident = self.shop.resident()
         for _ in range(10):
-            self.round_of_clients(1)
-        files, resident = self.shop.files(), self.shop.resident()
-        for _ in range(10):
-            self.round_of_clients(1 if SANITIZED else 16)
-        self.assertLessEqual(self.shop.files(), files + 2)
-        if not SANITIZED:  # 10,240 pages: a leak of 100 bytes in each would show
-            self.assertLess(self.shop.resident() - resident, 1 << 20)
+            self.round_of_clients(pages)
+        self.assertLessEqual(self.shop.files(), self.files_max)
+        if not SANITIZED:  # 20,480 pages: a leak of 100 bytes in each would show
+            self.assertLess(self.shop.resident() - resident, 2 << 20)
 
     def test_garbage_is_refused_and_harms_nobody(self):
         seed = int(os.environ.get('WEFT_SEED', 0)) or random.randrange(1, 1 << 32)
@@ -263,6 +266,7 @@ class Pages(unittest.TestCase):
 class PagesTcp(Pages):
     """The same, with the services on TCP ports."""
     flags = ('--tcp',)
+    files_max = 14 + 4 * 64 * 2  # the client keeps 64 connections for each service; both ends
 
 
 class Failures(unittest.TestCase):
@@ -378,10 +382,9 @@ class Ends(unittest.TestCase):
 
     def test_next_free_port_is_taken(self):
         with Storefront(listen=()) as first, Storefront(listen=()) as second:
-            self.assertLessEqual(8080, first.port)
-            self.assertLess(first.port, second.port)
-            self.assertLessEqual(second.port, 8180)
+            self.assertNotEqual(first.port, second.port)
             for shop in first, second:
+                self.assertIn(shop.port, range(8080, 8181))
                 self.assertEqual(shop.url, 'http://127.0.0.1:%d' % shop.port)
                 self.assertEqual(shop.example, 'try: curl %s/product/7' % shop.url)
                 self.assertEqual(shop.get('/health')[0], 200)
@@ -415,4 +418,4 @@ class Ends(unittest.TestCase):
 if __name__ == '__main__':
     arguments = [a for a in sys.argv[1:] if a != '--sanitized']
     PROGRAM, PRODUCTS = arguments[:2]
-    unittest.main(argv=sys.argv[:1] + arguments[2:])
+    unittest.main(argv=sys.argv[:1] + arguments[2:], warnings='ignore')
