@@ -15,10 +15,15 @@
  * A side's function does one run, of some 10 ms or more, and returns its cost per operation in
  * whatever unit: nanoseconds by the clock, CPU time per request, instructions. Less is better. */
 
+#include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
+#include <weft/define.h>
 
 #define BENCH_PAIRS     25 /* default; 15 is the least that gives a useful interval */
 #define BENCH_PAIRS_MAX 1000
@@ -123,12 +128,48 @@ static inline void bench_measure_print(const struct bench_side *side, int runs, 
     printf("%-28s %9.2f %s  [%.2f, %.2f]\n", side->name, cost.value, unit, cost.low, cost.high);
 }
 
-static inline void bench_compare_print(const struct bench_side *ours,
-                                       const struct bench_side *floor, int pairs, const char *unit)
+static inline struct bench_result bench_compare_print(const struct bench_side *ours,
+                                                      const struct bench_side *floor, int pairs,
+                                                      const char *unit)
 {
     struct bench_result r = bench_compare(ours, floor, pairs);
     printf("%-28s %9.2f %s  %.3fx [%.3f, %.3f] of %s, %.2f %s\n", ours->name, r.ours.value, unit,
            r.ratio.value, r.ratio.low, r.ratio.high, floor->name, r.floor.value, unit);
+    fflush(stdout);
+    return r;
+}
+
+/* Under a row: what was wanted of it. */
+static inline void bench_target_print(const char *what, bool met)
+{
+    printf("%-28s           target %s: %s\n", "", what, met ? "met" : "MISSED");
+}
+
+#ifdef __clang__
+#    define BENCH_COMPILER __VERSION__
+#else
+#    define BENCH_COMPILER "gcc " __VERSION__
+#endif
+
+/* Above a table: what was measured, and where. `driver`: NULL where there is none. */
+static inline void bench_title_print(const char *name, const char *driver)
+{
+    struct utsname system;
+    double load = 0;
+    uname(&system);
+    getloadavg(&load, 1);
+    printf("%s: weft %s%s%s, %s, %s %s, %ld CPUs, load %.1f\n", name, WEFT_VERSION,
+           driver ? ", driver " : "", driver ? driver : "", BENCH_COMPILER, system.sysname,
+           system.release, sysconf(_SC_NPROCESSORS_ONLN), load);
+}
+
+/* Stay on one CPU; -1 is the last one. Where that cannot be, the figures are only noisier. */
+static inline void bench_pin(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)(cpu < 0 ? (int)sysconf(_SC_NPROCESSORS_ONLN) + cpu : cpu), &set);
+    sched_setaffinity(0, sizeof set, &set);
 }
 
 /* Number of pairs: the first argument, else the default. */

@@ -1,0 +1,329 @@
+/* What tasks, callbacks, timers and scopes cost, each beside the least that could do it by hand
+ * (bench/floor/task_floor.h). Figures mean something in a release build only.
+ *
+ *     bench_spawn [pairs [text]]        only the rows whose name contains the text */
+
+#include "bench.h"
+#include "core/loop.h"
+#include "floor/task_floor.h"
+
+#include <string.h>
+#include <weft.h>
+
+/* One way to use weft: `body` runs as a task, does `count` operations and notes their time. */
+struct row {
+    weft_fn *body;
+    long count;
+    int tasks; /* yielding: in all */
+    double ns; /* out: for one operation */
+};
+
+static weft_loop *loop;
+static const char *wanted = "";
+
+static double run_in_loop(void *arg)
+{
+    struct row *row = arg;
+    weft_task *task;
+    weft_spawn(weft_background(), row->body, row, .task = &task);
+    int err = weft_loop_run_until_complete(loop, task);
+    weft_task_release(task);
+    if (err < 0) {
+        fprintf(stderr, "bench_spawn: %s\n", weft_error_text(err));
+        exit(1);
+    }
+    return row->ns;
+}
+
+static int finish(struct row *row, double start)
+{
+    row->ns = (bench_now_ns() - start) / (double)row->count;
+    return 0;
+}
+
+/* Tasks. */
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int spawn_and_join(void *arg)
+{
+    struct row *row = arg;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_scope scope;
+        weft_scope_begin(&scope);
+        weft_spawn(&scope, nothing, NULL);
+        weft_scope_end(&scope);
+    }
+    return finish(row, start);
+}
+
+static int spawn_and_await(void *arg)
+{
+    struct row *row = arg;
+    weft_scope scope;
+    weft_scope_begin(&scope);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_task *task;
+        weft_spawn(&scope, nothing, NULL, .task = &task);
+        weft_await(task);
+        weft_task_release(task);
+    }
+    finish(row, start);
+    return weft_scope_end(&scope);
+}
+
+static int spawn_many_and_join(void *arg)
+{
+    enum { MANY = 1000 };
+    struct row *row = arg;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i += MANY) {
+        weft_scope scope;
+        weft_scope_begin(&scope);
+        for (int k = 0; k < MANY; k++)
+            weft_spawn(&scope, nothing, NULL);
+        weft_scope_end(&scope);
+    }
+    return finish(row, start);
+}
+
+static int spawn_eagerly_and_join(void *arg)
+{
+    struct row *row = arg;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_scope scope;
+        weft_scope_begin(&scope);
+        weft_spawn(&scope, nothing, NULL, .eager = true);
+        weft_scope_end(&scope);
+    }
+    return finish(row, start);
+}
+
+static int await_done(void *arg)
+{
+    struct row *row = arg;
+    weft_scope scope;
+    weft_task *task;
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, nothing, NULL, .task = &task, .eager = true);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++)
+        bench_keep((uint64_t)weft_await(task));
+    finish(row, start);
+    weft_task_release(task);
+    return weft_scope_end(&scope);
+}
+
+/* Turns: the others yield until told to end, so one turn of ours is one of each. */
+
+static int yield_until(void *arg)
+{
+    const bool *over = arg;
+    while (!*over)
+        weft_sleep(0);
+    return 0;
+}
+
+static int yield_in_turn(void *arg)
+{
+    struct row *row = arg;
+    bool over = false;
+    weft_scope scope;
+    weft_scope_begin(&scope);
+    for (int i = 1; i < row->tasks; i++)
+        weft_spawn(&scope, yield_until, &over);
+    weft_sleep(0);
+    weft_sleep(0);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i += row->tasks)
+        weft_sleep(0);
+    finish(row, start);
+    over = true;
+    return weft_scope_end(&scope);
+}
+
+/* Callbacks and timers. */
+
+static void add_one(void *arg)
+{
+    ++*(long *)arg;
+}
+
+static int call_soon_and_run(void *arg)
+{
+    enum { BATCH = 100 };
+    struct row *row = arg;
+    long sum = 0;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i += BATCH) {
+        for (int k = 0; k < BATCH; k++)
+            weft_call_soon(add_one, &sum);
+        weft_sleep(0);
+    }
+    finish(row, start);
+    return sum == row->count ? 0 : -EIO;
+}
+
+static int call_at_and_cancel(void *arg)
+{
+    struct row *row = arg;
+    int64_t when = weft_now() + WEFT_SECOND;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++)
+        weft_handle_cancel(weft_call_at(when, add_one, NULL));
+    return finish(row, start);
+}
+
+static int call_later_and_cancel(void *arg)
+{
+    struct row *row = arg;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++)
+        weft_handle_cancel(weft_call_later(WEFT_SECOND, add_one, NULL));
+    return finish(row, start);
+}
+
+/* Scopes. */
+
+static int begin_and_end(void *arg)
+{
+    struct row *row = arg;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_scope scope;
+        weft_scope_begin(&scope);
+        bench_keep((uint64_t)weft_scope_end(&scope));
+    }
+    return finish(row, start);
+}
+
+static int begin_and_end_in_time(void *arg)
+{
+    struct row *row = arg;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_scope scope;
+        weft_scope_begin(&scope, .timeout = WEFT_SECOND);
+        bench_keep((uint64_t)weft_scope_end(&scope));
+    }
+    return finish(row, start);
+}
+
+/* Streams in memory. */
+
+static int answer(void *arg)
+{
+    weft_stream *stream = arg;
+    char bytes[64];
+    ssize_t n;
+    while ((n = weft_read(stream, bytes, sizeof bytes)) > 0)
+        if ((n = weft_write(stream, bytes, (size_t)n)) < 0)
+            break;
+    return (int)n;
+}
+
+static int ask(struct row *row, weft_stream *stream)
+{
+    char bytes[64] = "ping";
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        int err = weft_write(stream, bytes, sizeof bytes);
+        if (err < 0 || weft_read(stream, bytes, sizeof bytes) != sizeof bytes)
+            return err < 0 ? err : -EIO;
+    }
+    return finish(row, start);
+}
+
+static int ping_pong(void *arg)
+{
+    weft_stream *near, *far;
+    weft_scope scope;
+    int err = weft_memory_pair(&near, &far);
+    if (err < 0)
+        return err;
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, answer, far);
+    err = ask(arg, near);
+    weft_close(near);
+    err = weft_scope_leave(&scope, err);
+    weft_close(far);
+    return err;
+}
+
+/* The table. */
+
+static double compare(const char *name, weft_fn *body, const char *floor_name,
+                      double (*floor_run)(void *arg), long count, int pairs)
+{
+    struct row row = { .body = body, .count = count };
+    struct bench_side ours = { name, run_in_loop, &row };
+    struct bench_side floor = { floor_name, floor_run, &count };
+    if (!strstr(name, wanted))
+        return 0;
+    return bench_compare_print(&ours, &floor, pairs, "ns").ours.value;
+}
+
+static void compare_yields(const char *name, int tasks, const char *floor_name, int pairs)
+{
+    enum { COUNT = 1000 * 1000 };
+    struct row row = { .body = yield_in_turn, .count = COUNT, .tasks = tasks };
+    struct task_floor_ring ring = { tasks, COUNT / tasks };
+    struct bench_side ours = { name, run_in_loop, &row };
+    struct bench_side floor = { floor_name, task_floor_ring_ns, &ring };
+    if (strstr(name, wanted))
+        bench_compare_print(&ours, &floor, pairs, "ns");
+}
+
+static void measure_all(int pairs)
+{
+    static const char life[] = "a stack, a switch there and back", link[] = "link, unlink",
+                      clock_link[] = "clock, link, unlink", ring[] = "a switch in a ring";
+    const long few = 300 * 1000, many = 3 * 1000 * 1000;
+
+    double ns =
+        compare("spawn, await, release", spawn_and_await, life, task_floor_life_ns, few, pairs);
+    bench_target_print("<= 60 ns", ns <= 60);
+    compare("scope, spawn, join", spawn_and_join, life, task_floor_life_ns, few, pairs);
+    compare("spawn 1,000, join; each", spawn_many_and_join, life, task_floor_life_ns, few, pairs);
+    compare("scope, spawn eagerly, join", spawn_eagerly_and_join, life, task_floor_life_ns, few,
+            pairs);
+    compare("await what is done", await_done, "a call, two loads", task_floor_done_ns, many, pairs);
+
+    compare_yields("sleep(0), 1 task", 1, "a call", pairs);
+    compare_yields("sleep(0), 100 tasks", 100, ring, pairs);
+    compare_yields("sleep(0), 10,000 tasks", 10000, ring, pairs < 15 ? pairs : 15);
+
+    compare("call_soon, run", call_soon_and_run, "a ring buffer of calls", task_floor_queue_ns,
+            many, pairs);
+    compare("call_at, cancel", call_at_and_cancel, link, task_floor_timer_ns, many, pairs);
+    compare("call_later, cancel", call_later_and_cancel, clock_link, task_floor_timer_from_now_ns,
+            few, pairs);
+
+    compare("scope begin, end", begin_and_end, "the same of a record", task_floor_record_ns, many,
+            pairs);
+    compare("scope with a timeout", begin_and_end_in_time, clock_link, task_floor_timer_from_now_ns,
+            few, pairs);
+    compare("64 B in memory, and back", ping_pong, "two switches, four copies",
+            task_floor_ping_pong_ns, few, pairs);
+}
+
+int main(int argc, char **argv)
+{
+    int pairs = bench_pairs(argc, argv);
+    wanted = argc > 2 ? argv[2] : "";
+    bench_pin(-1);
+    task_floor_init();
+    if (weft_loop_new(&loop) < 0)
+        return 1;
+    bench_title_print("bench_spawn", loop->io_ops->name);
+    measure_all(pairs);
+    weft_loop_free(loop);
+    return 0;
+}
