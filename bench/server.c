@@ -1,0 +1,138 @@
+#include "server.h"
+
+#include "base/memory.h"
+#include "bench.h"
+#include "core/loop.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <weft.h>
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+void server_start(struct server *server, const char *name, void (*body)(struct server_ends ends))
+{
+    int questions[2], reports[2];
+    fflush(stdout);
+    if (pipe(questions) < 0 || pipe(reports) < 0 || (server->process = fork()) < 0)
+        die("server");
+    if (server->process == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        bench_pin(-1);
+        body((struct server_ends){ questions[0], reports[1] });
+        _exit(1);
+    }
+    server->name = name;
+    server->questions = questions[1];
+    server->reports = reports[0];
+    close(questions[0]);
+    close(reports[1]);
+    if (read(server->reports, &server->port, sizeof server->port) != sizeof server->port ||
+        clock_getcpuclockid(server->process, &server->clock) != 0)
+        die("the server has not begun");
+}
+
+void server_ready(struct server_ends ends, int port)
+{
+    if (write(ends.reports, &port, sizeof port) != sizeof port)
+        die("report");
+}
+
+double server_cpu_ns(const struct server *server)
+{
+    struct timespec time;
+    if (clock_gettime(server->clock, &time) < 0)
+        die("the server has ended");
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+struct server_report server_ask(const struct server *server)
+{
+    struct server_report report = { 0 };
+    if (write(server->questions, "?", 1) != 1 ||
+        read(server->reports, &report, sizeof report) != sizeof report)
+        die("the server does not answer");
+    return report;
+}
+
+void server_stop(struct server *server)
+{
+    kill(server->process, SIGKILL);
+    waitpid(server->process, NULL, 0);
+    close(server->questions);
+    close(server->reports);
+}
+
+int server_listen(int *port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 511) < 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        die("listen");
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* On weft. */
+
+struct weft_server {
+    struct server_ends ends;
+    int (*serve)(void *listener);
+};
+
+/* The answering task's own polls are controls; nothing else registers while clients stay. */
+static uint64_t calls(void)
+{
+    const weft_loop *loop = weft_loop_current();
+    const struct wf_io_counters *c = loop->io_ops->counters(loop->io);
+    return c->waits + c->receives + c->sends + c->accepts + c->connects + c->others;
+}
+
+static int answer_questions(void *arg)
+{
+    const struct server_ends *ends = arg;
+    char question;
+    for (;;) {
+        int err = weft_poll_fd(ends->questions, WEFT_READABLE);
+        if (err < 0 || read(ends->questions, &question, 1) != 1)
+            return err;
+        struct server_report report = { calls(), wf_memory_count() };
+        if (write(ends->reports, &report, sizeof report) != sizeof report)
+            die("report");
+    }
+}
+
+static int run(void *arg)
+{
+    struct weft_server *server = arg;
+    weft_listener *listener;
+    int err = weft_listen(&listener, "127.0.0.1:0");
+    if (err < 0)
+        return err;
+    server_ready(server->ends, atoi(strrchr(weft_listener_address(listener), ':') + 1));
+    weft_scope scope;
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, answer_questions, &server->ends);
+    err = weft_scope_leave(&scope, server->serve(listener));
+    weft_listener_close(listener);
+    return err;
+}
+
+void server_on_weft(struct server_ends ends, int (*serve)(void *listener))
+{
+    struct weft_server server = { ends, serve };
+    int err = weft_run(run, &server);
+    fprintf(stderr, "the server has ended: %s\n", weft_error_text(err));
+}
