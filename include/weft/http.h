@@ -73,7 +73,7 @@ typedef struct weft_http_serve_options {
                                   connection may be silent. 0: 10 s */
     int64_t body_timeout;      /* a whole body, else 408; 0: 30 s */
     int64_t idle_timeout;      /* between two requests of a connection; 0: 75 s */
-    int64_t send_timeout;      /* each 64 KiB of a response to a slow client; 0: 30 s */
+    int64_t send_timeout;      /* a client that reads nothing while a response waits; 0: 60 s */
     size_t body_max;           /* bytes of a request's body, else 413; 0: 1 MiB */
     size_t memory_max;         /* bytes of an exchange's arena: head, body and whatever the
                                   handler takes; 0: 16 MiB */

@@ -11,9 +11,9 @@
  * Each wait has a deadline: IDLE ends silently, HEAD and BODY with 408. A request that is there
  * when it is looked for (pipelined, or short and in time) costs no timer.
  *
- * LINGER: who closes a socket with unread bytes in it resets it, and the reset may overtake the
- * response. So the end is sent, and what still comes is read and dropped, for a bounded time and
- * amount. */
+ * LINGER: a slow client may take its time for what it was sent. And who closes a socket with unread
+ * bytes in it resets it, and the reset may overtake the response: so the end is sent first, and
+ * what still comes is read and dropped, for a bounded time and amount. */
 
 #include "http/connection.h"
 
@@ -247,8 +247,8 @@ static void linger(struct wf_http_connection *c)
 {
     weft_buffer *input = weft_stream_input(c->stream);
     size_t dropped = 0;
+    ssize_t n = wf_http_write_end(c->stream, c->server->options.send_timeout);
     weft_scope_begin(&c->waiting, .timeout = LINGER_TIME, .name = "linger");
-    ssize_t n = weft_shutdown_write(c->stream);
     while (n >= 0 && dropped < LINGER_BYTES) {
         dropped += weft_buffer_readable(input);
         weft_buffer_consume(input, weft_buffer_readable(input));

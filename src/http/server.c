@@ -67,7 +67,7 @@ static void init(struct wf_http_server *server, const struct weft_http_serve_opt
     default_time(&options->header_timeout, 10 * WEFT_SECOND);
     default_time(&options->body_timeout, 30 * WEFT_SECOND);
     default_time(&options->idle_timeout, 75 * WEFT_SECOND);
-    default_time(&options->send_timeout, 30 * WEFT_SECOND);
+    default_time(&options->send_timeout, 60 * WEFT_SECOND);
     default_size(&options->body_max, (size_t)1 << 20);
     default_size(&options->memory_max, (size_t)16 << 20);
     default_count(&options->line_max, 8 << 10, 16);
