@@ -25,7 +25,8 @@ typedef int weft_serve_fn(weft_stream *client, void *arg);
 
 #define WEFT_STREAM_HIGH_MARK ((size_t)64 << 10) /* queued bytes above which a writer waits … */
 #define WEFT_STREAM_LOW_MARK  ((size_t)16 << 10) /* … until no more than these are left */
-#define WEFT_STREAM_INPUT_MAX ((size_t)1 << 20)  /* read ahead for exact, until, line and fill */
+#define WEFT_STREAM_INPUT_MAX ((size_t)1 << 20)  /* read ahead for until, line and fill */
+#define WEFT_STREAM_PIECES    16                 /* of one weft_write_pieces() */
 
 /* Options of weft_connect(). */
 struct weft_connect_options {
@@ -34,7 +35,7 @@ struct weft_connect_options {
     int64_t linger;      /* how long a close may flush; 0: 5 s, negative: not at all */
     uint32_t high_mark;  /* 0: 64 KiB */
     uint32_t low_mark;   /* 0: 16 KiB */
-    uint32_t input_max;  /* 0: 1 MiB */
+    uint32_t input_max;  /* 0: 1 MiB; at least 16 KiB */
     bool delay;          /* leave Nagle's algorithm on; a turn's writes are one send anyway */
     size_t size;         /* set by the macro */
 };
@@ -72,9 +73,10 @@ struct weft_serve_options {
  *
  * Returns: 0, and the stream in *stream.
  * Errors: WEFT_EDNS when the name has no address (the resolver's words are the detail); connect's
- *   own (-ECONNREFUSED, -ETIMEDOUT, …); -EINVAL for an address that cannot be read; -EMFILE,
- *   -ENOMEM; -ECANCELED; -EPERM outside a task.
- * Suspends: always, but for mem: addresses.
+ *   own (-ECONNREFUSED, -ETIMEDOUT, …; -EAGAIN from a Unix listener whose backlog is full);
+ *   -EINVAL for an address that cannot be read; -EMFILE, -ENOMEM; -ECANCELED; -EPERM outside a
+ *   task.
+ * Suspends: until connected; with mem: addresses only while the listener's backlog is full.
  * Cancel: at once; the attempt is closed. A lookup that is under way is left to a pool thread.
  * Ownership: gives the stream, ended by weft_close() or weft_abort().
  * Threads: the loop's own. */
@@ -96,8 +98,9 @@ int weft_memory_pair(weft_stream **a, weft_stream **b);
 /** Read what is there, at most `size` bytes.
  *
  * Returns: bytes read, > 0; 0 at the end of the stream.
- * Errors: -EBUSY while another task reads; -ECONNRESET and other errors of the connection;
- *   WEFT_ECLOSED when it was closed meanwhile; -ECANCELED; -EPERM outside a task; WEFT_ETHREAD.
+ * Errors: -EBUSY while another task reads; -ECONNRESET and other errors of the connection, again
+ *   and again; WEFT_ECLOSED when it was closed meanwhile; -ECANCELED; -EPERM outside a task;
+ *   WEFT_ETHREAD.
  * Suspends: until there is a byte or the end.
  * Cancel: loses nothing: bytes that had arrived are returned, and the next call is cancelled.
  * Ownership: borrows the buffer until the return.
@@ -121,7 +124,7 @@ ssize_t weft_read_try(weft_stream *stream, void *buffer, size_t size);
  *
  * Returns: 0.
  * Errors: WEFT_EEND when the stream ended first, what came stays readable; as weft_read();
- *   WEFT_ELIMIT when `size` is above the stream's input limit; -ENOMEM.
+ *   -ENOMEM. `size` may be above the stream's input limit: check what a peer asks for.
  * Suspends: until they are there.
  * Cancel: loses nothing: what has arrived stays in the stream.
  * Ownership: borrows the buffer until the return.
@@ -133,9 +136,9 @@ int weft_read_exact(weft_stream *stream, void *buffer, size_t size);
 /** Read up to and including a delimiter.
  *
  * Returns: bytes copied, delimiter included.
- * Errors: WEFT_ELIMIT when the delimiter is not among the next `size` bytes, which stay in the
- *   stream; WEFT_EEND when the stream ended before it, what came stays readable; -EINVAL for an
- *   empty delimiter; as weft_read().
+ * Errors: WEFT_ELIMIT when the delimiter is not among the next `size` bytes, or the input limit is
+ *   reached before it; they stay in the stream. WEFT_EEND when the stream ended before it, what
+ *   came stays readable. -EINVAL for an empty delimiter. As weft_read().
  * Suspends: until the delimiter is there.
  * Cancel: loses nothing: what has arrived stays in the stream.
  * Ownership: borrows buffer and delimiter until the return.
@@ -188,19 +191,19 @@ weft_buffer *weft_stream_input(weft_stream *stream);
 
 /** Write all of `data`.
  *
- * First waits for room, while nothing is taken: until no more than the high mark is queued. Then up
- * to the high mark's size is taken whole and the call returns; the stream sends it, together with
- * whatever else was written in the turn. More than that is sent in pieces from the caller's
- * memory.
+ * First waits for room, while nothing is taken: when the high mark is reached, until no more than
+ * the low mark is queued. Then up to the high mark's size is taken whole and the call returns; the
+ * stream sends it, together with whatever else was written in the turn. More than that is taken in
+ * pieces of the high mark's size, so that less than twice the high mark is ever queued.
  *
  * Returns: 0 when all was taken.
  * Errors: -EBUSY while another task writes; -EPIPE after weft_shutdown_write(), after a write that
  *   was cut, and when the peer has closed; -ECONNRESET and other errors of the connection, also of
  *   earlier writes; WEFT_ECLOSED; -ENOMEM; -ECANCELED; -EPERM outside a task; WEFT_ETHREAD.
  * Suspends: unless there is room.
- * Cancel: while it waits for room: nothing was taken. In the middle of a write above the high mark:
- *   the write side is torn: the detail says "after k of n bytes", later writes answer -EPIPE, reads
- *   go on, weft_close() resets.
+ * Cancel: while it waits for room: nothing was taken. In the middle of a write above the high mark
+ *   (and where memory runs out in the middle) the write side is torn: the detail says "after k of n
+ *   bytes", later writes answer -EPIPE, reads go on, weft_close() resets.
  * Ownership: borrows `data` until the return.
  * Threads: the loop's own. */
 WEFT_API
@@ -222,7 +225,8 @@ ssize_t weft_write_some(weft_stream *stream, const void *data, size_t size);
 /** Write several pieces as one: takes all of them, or waits for room like weft_write().
  *
  * Returns: 0 when all was taken.
- * Errors: as weft_write(); -EINVAL when the pieces together exceed the high mark.
+ * Errors: as weft_write(); -EINVAL for more than 16 pieces, or when they exceed the high mark
+ *   together.
  * Suspends: unless there is room.
  * Cancel: loses nothing: -ECANCELED means that no byte was taken.
  * Ownership: borrows the pieces until the return.
@@ -261,8 +265,9 @@ int weft_shutdown_write(weft_stream *stream);
  * took is still sent, by the loop, for at most `.linger`. In a cancelled scope and after a torn
  * write the connection is reset instead.
  *
- * Returns: 0.
- * Errors: none. NULL is allowed.
+ * Returns: 0. NULL is allowed.
+ * Errors: none that a right program sees: -EALREADY while it is being closed; -EPERM outside a task
+ *   while others are in the stream; WEFT_ETHREAD. The stream stays as it is then.
  * Suspends: only while others are in the stream.
  * Cancel: never delivered here.
  * Ownership: takes the stream.
@@ -273,8 +278,10 @@ int weft_close(weft_stream *stream);
 
 /** Close at once: what is queued is dropped and the peer sees a reset.
  *
- * Returns: 0.
- * Errors: none. NULL is allowed.
+ * A Unix socket cannot say that: there the peer sees the end.
+ *
+ * Returns: 0. NULL is allowed.
+ * Errors: as weft_close().
  * Suspends: only while others are in the stream.
  * Cancel: never delivered here.
  * Ownership: takes the stream.
@@ -309,10 +316,11 @@ size_t weft_stream_queued(const weft_stream *stream);
  *
  * Returns: 0, and the listener in *listener.
  * Errors: -EADDRINUSE, -EACCES and others of bind; -EINVAL for an address that cannot be read;
- *   WEFT_EDNS; -EMFILE, -ENOMEM; -EPERM without a loop.
+ *   WEFT_EDNS; -EMFILE, -ENOMEM; -ECANCELED; -EPERM without a loop.
  * Suspends: only for a name that has to be looked up.
  * Cancel: loses nothing.
- * Ownership: gives the listener, ended by weft_listener_close(). A unix: path is removed with it.
+ * Ownership: gives the listener, ended by weft_listener_close(). A unix: path is removed with it,
+ *   unless somebody else has taken it since; one that a dead server has left is taken over.
  * Threads: the loop's own. */
 WEFT_API
 WEFT_SUSPENDS
@@ -321,8 +329,9 @@ int weft_listen_with(weft_listener **listener, const struct weft_listen_options 
 /** Accept one client.
  *
  * Returns: 0, and the stream in *client.
- * Errors: -EBUSY while another task accepts; -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM (the client stays
- *   in the backlog); WEFT_ECLOSED; -ECANCELED; -EPERM outside a task.
+ * Errors: -EBUSY while another task accepts or serves; -EMFILE, -ENFILE, -ENOBUFS (the client stays
+ *   in the backlog); -ENOMEM (it may be lost); other errors of accept, after which the next call
+ *   may go well; WEFT_ECLOSED; -ECANCELED; -EPERM outside a task.
  * Suspends: until there is one.
  * Cancel: loses nothing.
  * Ownership: gives the stream.
@@ -354,11 +363,11 @@ const char *weft_listener_address(const weft_listener *listener);
 WEFT_API
 void weft_listener_stop(weft_listener *listener);
 
-/** End a listener.
+/** End a listener: as weft_listener_stop(), and its memory is gone.
  *
- * Returns: 0.
- * Errors: none. NULL is allowed.
- * Suspends: only while somebody accepts.
+ * Returns: 0. NULL is allowed.
+ * Errors: none that a right program sees: -EPERM outside a task while others use it; WEFT_ETHREAD.
+ * Suspends: only while somebody accepts, or serves: until the last client is done.
  * Cancel: never delivered here.
  * Ownership: takes the listener.
  * Threads: the loop's own. */
@@ -369,11 +378,12 @@ int weft_listener_close(weft_listener *listener);
 /** Serve clients on an address: a task of its own for each, until cancelled.
  *
  * Out of descriptors or memory it pauses and goes on when there are some again. A handler's error
- * is logged and ends its client alone. When the serving task is cancelled the address is given up
- * and the clients have `.drain` to finish.
+ * is logged and ends its client alone; that the peer went away is no error. When the serving task
+ * is cancelled the address is given up and the clients have `.drain` to finish.
  *
  * Returns: 0 after weft_listener_stop() and the last client.
- * Errors: as weft_listen(); -ECANCELED after a cancel, when all clients are gone.
+ * Errors: as weft_listen(); -EBUSY when another task accepts or serves; -ECANCELED after a cancel,
+ *   when all clients are gone.
  * Suspends: always.
  * Cancel: see above; no client is left behind.
  * Ownership: each client is borrowed to the handler and closed after it.

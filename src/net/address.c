@@ -31,9 +31,11 @@ static int parse_inet(const char *text, struct wf_address_text *out)
     if (!colon || !is_port(colon + 1))
         return bad(text, "has no port");
     size_t size = (size_t)(colon - host);
-    if (size >= 2 && host[0] == '[' && host[size - 1] == ']') {
+    if (size > 2 && host[0] == '[' && host[size - 1] == ']') {
         host++;
         size -= 2;
+    } else if (memchr(host, '[', size)) {
+        return bad(text, "has brackets that do not hold its host");
     } else if (memchr(host, ':', size)) {
         return bad(text, "needs brackets around its IPv6 address");
     }
@@ -65,13 +67,24 @@ int wf_address_parse(const char *text, struct wf_address_text *out)
     return parse_inet(text, out);
 }
 
-static void format_inet(const struct wf_address *address, char *text, size_t size)
+/* An IPv4 client of an IPv6 listener is told as what it is. */
+static void format_inet6(const struct sockaddr_in6 *in6, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN] = "?";
-    if (address->any.sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)&address->storage;
+    if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+        inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], host, sizeof host);
+        snprintf(text, size, "%s:%u", host, ntohs(in6->sin6_port));
+    } else {
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
         snprintf(text, size, "[%s]:%u", host, ntohs(in6->sin6_port));
+    }
+}
+
+static void format_inet(const struct wf_address *address, char *text, size_t size)
+{
+    char host[INET_ADDRSTRLEN] = "?";
+    if (address->any.sa_family == AF_INET6) {
+        format_inet6((const void *)&address->storage, text, size);
     } else {
         const struct sockaddr_in *in = (const void *)&address->storage;
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);

@@ -46,7 +46,7 @@ static int listen_on_socket(weft_listener *listener, const struct wf_address_tex
     int err = wf_address_resolve(loop, text, true, &listener->address, 1);
     if (err < 0)
         return err;
-    int fd = wf_socket_listen(&listener->address, (int)listener->backlog_max);
+    int fd = wf_socket_listen(&listener->address, (int)listener->backlog_max, &listener->file);
     if (fd < 0)
         return wf_fail(fd, "cannot listen: %s", weft_error_text(fd));
     listener->descriptor.listening = true;
@@ -81,10 +81,13 @@ static weft_listener *make(weft_loop *loop, const struct weft_listen_options *op
 int weft_listen_with(weft_listener **out, const struct weft_listen_options *options)
 {
     struct wf_address_text text;
+    weft_task *task;
     weft_loop *loop = weft_loop_current();
     if (!loop)
         return wf_misuse(-EPERM, "a listener was made where there is no loop");
-    int err = wf_address_parse(options->address, &text);
+    int err = wf_in_task(wf_running) ? wf_enter(&task) : 0;
+    if (err == 0)
+        err = wf_address_parse(options->address, &text);
     if (err < 0)
         return err;
     weft_listener *listener = make(loop, options);
@@ -123,6 +126,34 @@ static int wait_for_backlog(weft_listener *listener)
     return (int)wf_park(&w);
 }
 
+/* The first in the queue may try; who tries and fails passes it on. */
+static void admit_connector(weft_listener *listener)
+{
+    struct wf_list *link = wf_list_pop_front(&listener->connectors);
+    if (link)
+        wf_wake(wf_container(link, struct wf_waiter, link), 0);
+}
+
+/* The listener with that name, when its backlog has room. While we wait it may be closed, and
+ * another one may take the name. */
+static int find_room(weft_loop *loop, const char *name, weft_listener **found)
+{
+    struct wf_net *net = wf_net_of(loop);
+    if (!net)
+        return wf_fail(-ENOMEM, "no memory to connect to 'mem:%s'", name);
+    for (;;) {
+        weft_listener *listener = find_name(net, name);
+        if (!listener)
+            return wf_fail(-ECONNREFUSED, "nobody listens on 'mem:%s'", name);
+        *found = listener;
+        if (listener->backlog_size < listener->backlog_max)
+            return 0;
+        int err = wait_for_backlog(listener);
+        if (err < 0)
+            return err;
+    }
+}
+
 static void arrive(weft_listener *listener, weft_stream *client)
 {
     wf_list_push_back(&listener->backlog, &client->client_link);
@@ -138,20 +169,15 @@ int wf_listener_connect(weft_loop *loop, const char *name, const struct wf_strea
                         weft_stream **stream)
 {
     weft_stream *client;
-    struct wf_net *net = wf_net_of(loop);
-    weft_listener *listener = net ? find_name(net, name) : NULL;
-    if (!listener)
-        return wf_fail(net ? -ECONNREFUSED : -ENOMEM, "nobody listens on 'mem:%s'", name);
-    while (listener->backlog_size >= listener->backlog_max) {
-        int err = wait_for_backlog(listener);
-        if (err < 0)
-            return err;
-    }
-    int err = wf_memory_pair(loop, options, &listener->options, NULL, stream, &client);
+    weft_listener *listener = NULL;
+    int err = find_room(loop, name, &listener);
     if (err < 0)
         return err;
-    snprintf((*stream)->peer_text, sizeof client->peer_text, "mem:%.40s", name);
-    snprintf(client->peer_text, sizeof client->peer_text, "mem:%.40s", name);
+    err = wf_memory_pair(loop, options, &listener->options, name, stream, &client);
+    if (err < 0) {
+        admit_connector(listener);
+        return wf_fail(err, "no memory to connect to 'mem:%s'", name);
+    }
     arrive(listener, client);
     return 0;
 }
@@ -172,6 +198,8 @@ static int accept_in_memory(weft_listener *listener, weft_stream **client)
     struct wf_list *link;
     while (!(link = wf_list_pop_front(&listener->backlog))) {
         struct wf_waiter w;
+        if (listener->stopped) /* and what had arrived is gone */
+            return WEFT_ECLOSED;
         wf_waiter_arm(&w, &arriving_ops, listener);
         listener->arriving = &w;
         int err = (int)wf_park(&w);
@@ -179,9 +207,7 @@ static int accept_in_memory(weft_listener *listener, weft_stream **client)
             return err;
     }
     listener->backlog_size--;
-    struct wf_list *next = wf_list_pop_front(&listener->connectors);
-    if (next)
-        wf_wake(wf_container(next, struct wf_waiter, link), 0);
+    admit_connector(listener);
     *client = wf_container(link, weft_stream, client_link);
     return 0;
 }
@@ -200,33 +226,52 @@ static int accept_from_socket(weft_listener *listener, weft_stream **client)
     return wf_socket_stream(listener->loop, (int)fd, &listener->options, client);
 }
 
-static int enter(weft_listener *listener)
+static void close_socket(weft_listener *listener)
+{
+    if (listener->descriptor.fd < 0 || listener->descriptor.reader)
+        return;
+    wf_socket_unlink(&listener->address, &listener->file);
+    listener->loop->io_ops->release(listener->loop->io, &listener->descriptor);
+}
+
+static void leave(weft_listener *listener)
+{
+    listener->acceptor = NULL;
+    if (listener->stopped)
+        close_socket(listener);
+    wf_listener_left(listener);
+}
+
+static int check(const weft_listener *listener)
 {
     weft_task *task;
-    int err = wf_enter(&task);
-    if (err < 0)
-        return err;
-    if (listener->loop != task->loop)
+    if (!wf_in_task(wf_running))
+        return wf_enter(&task);
+    if (listener->loop != wf_running)
         return wf_misuse(WEFT_ETHREAD, "a listener was used by another loop than its own");
-    if (listener->acceptor)
-        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) accepts from %s already",
-                         listener->acceptor->name, listener->acceptor->site, listener->text);
-    if (listener->stopped)
-        return WEFT_ECLOSED;
-    listener->acceptor = task;
+    const weft_task *other = listener->acceptor ? listener->acceptor : listener->server;
+    if (other && other != wf_running->current)
+        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) accepts from %s already", other->name,
+                         other->site, listener->text);
     return 0;
 }
 
+/* The listener is taken before wf_enter(), which may give up the processor: whoever closes it
+ * meanwhile waits for us. */
 int weft_accept(weft_listener *listener, weft_stream **client)
 {
-    int err = enter(listener);
+    weft_task *task;
+    int err = check(listener);
     if (err < 0)
         return err;
-    err =
-        listener->name ? accept_in_memory(listener, client) : accept_from_socket(listener, client);
-    listener->acceptor = NULL;
-    if (listener->closer)
-        wf_wake(listener->closer, 0);
+    listener->acceptor = wf_running->current;
+    err = wf_enter(&task);
+    if (err == 0 && listener->stopped)
+        err = WEFT_ECLOSED;
+    if (err == 0)
+        err = listener->name ? accept_in_memory(listener, client)
+                             : accept_from_socket(listener, client);
+    leave(listener);
     return err;
 }
 
@@ -245,23 +290,31 @@ static void evict_acceptor(weft_listener *listener)
         wf_wake(w, WEFT_ECLOSED);
 }
 
-static void stop_memory(weft_listener *listener)
+static void evict_connectors(weft_listener *listener)
 {
     struct wf_list *link;
-    wf_list_remove_init(&listener->name_link);
     while ((link = wf_list_pop_front(&listener->connectors)))
         wf_wake(wf_container(link, struct wf_waiter, link), -ECONNREFUSED);
+}
+
+/* It is to see that nobody comes any more. */
+static void wake_server(weft_listener *listener)
+{
+    struct wf_waiter *w = listener->serving;
+    listener->serving = NULL;
+    if (w)
+        wf_wake(w, 0);
+}
+
+static void give_up_address(weft_listener *listener)
+{
+    struct wf_list *link;
+    if (!listener->name)
+        close_socket(listener);
+    wf_list_remove_init(&listener->name_link);
     while ((link = wf_list_pop_front(&listener->backlog)))
         wf_stream_destroy(wf_container(link, weft_stream, client_link), true);
     listener->backlog_size = 0;
-}
-
-static void close_socket(weft_listener *listener)
-{
-    if (listener->descriptor.fd < 0 || listener->descriptor.reader)
-        return;
-    wf_socket_unlink(&listener->address);
-    listener->loop->io_ops->release(listener->loop->io, &listener->descriptor);
 }
 
 void weft_listener_stop(weft_listener *listener)
@@ -270,38 +323,53 @@ void weft_listener_stop(weft_listener *listener)
         return;
     listener->stopped = true;
     evict_acceptor(listener);
-    if (listener->name)
-        stop_memory(listener);
-    else
-        close_socket(listener);
+    evict_connectors(listener);
+    wake_server(listener);
+    give_up_address(listener);
 }
 
+/* Waiters that are left are frames of abandoned tasks: nobody wakes these. */
 void wf_listener_destroy(weft_listener *listener)
 {
-    weft_listener_stop(listener);
+    weft_loop *loop = listener->loop;
+    if (listener->descriptor.reader)
+        loop->io_ops->cancel(loop->io, listener->descriptor.reader);
+    give_up_address(listener);
     wf_list_remove(&listener->link);
     wf_free(listener->name);
     wf_free(listener);
 }
 
-static const struct wf_wait_ops leave_ops = { "the acceptor to leave", NULL };
+void wf_listener_left(weft_listener *listener)
+{
+    if (listener->closer && !listener->acceptor && !listener->server)
+        wf_wake(listener->closer, 0);
+}
+
+static const struct wf_wait_ops leave_ops = { "others to leave the listener", NULL };
+
+static void wait_until_left(weft_listener *listener)
+{
+    struct wf_waiter w;
+    if (!listener->acceptor && !listener->server)
+        return;
+    wf_waiter_arm(&w, &leave_ops, listener);
+    listener->closer = &w;
+    wf_park(&w);
+}
 
 int weft_listener_close(weft_listener *listener)
 {
     if (!listener)
         return 0;
+    const weft_task *inside = listener->acceptor ? listener->acceptor : listener->server;
     if (listener->loop->thread != wf_this_thread())
         return wf_misuse(WEFT_ETHREAD, "a listener was closed by another thread than its own");
+    if (inside && !wf_in_task(listener->loop))
+        return wf_misuse(-EPERM, "a listener was closed outside a task while task '%s' uses it",
+                         inside->name);
     weft_listener_stop(listener);
-    if (listener->acceptor) {
-        struct wf_waiter w;
-        if (!wf_in_task(listener->loop))
-            return wf_misuse(-EPERM, "a listener was closed outside a task while task '%s' accepts",
-                             listener->acceptor->name);
-        wf_waiter_arm(&w, &leave_ops, listener);
-        listener->closer = &w;
-        wf_park(&w);
-    }
+    wait_until_left(listener);
     wf_listener_destroy(listener);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "core/operation.h"
 #include "net/address.h"
 #include "net/net.h"
+#include "net/socket.h"
 #include "net/stream.h"
 
 struct weft_listener {
@@ -15,12 +16,15 @@ struct weft_listener {
     struct wf_stream_options options; /* of the streams it accepts */
     struct wf_address address;        /* sockets */
     struct wf_descriptor descriptor;  /* sockets */
+    struct wf_socket_file file;       /* unix: sockets */
     char *name;                       /* mem: the name; NULL for sockets */
     struct wf_list name_link;         /* mem: in the loop's names */
     struct wf_list backlog;           /* mem: connected streams, through client_link */
     struct wf_list connectors;        /* mem: waiters for room in the backlog */
     size_t backlog_size;
     size_t backlog_max;
+    weft_task *server;         /* in weft_serve_on() */
+    struct wf_waiter *serving; /* the server's, until a client leaves */
     weft_task *acceptor;
     struct wf_operation *accepting; /* sockets: the acceptor's, while it is parked */
     struct wf_waiter *arriving;     /* mem: likewise */
@@ -33,7 +37,10 @@ struct weft_listener {
 int wf_listener_connect(weft_loop *loop, const char *name, const struct wf_stream_options *options,
                         weft_stream **stream);
 
-/* Close and free, at the loop's end. */
+/* An acceptor or server has left: whoever closes may go on. */
+void wf_listener_left(weft_listener *listener);
+
+/* Close and free without ceremony, at the loop's end or when its birth failed half way. */
 void wf_listener_destroy(weft_listener *listener);
 
 #endif

@@ -19,9 +19,9 @@ struct memory_stream {
     weft_chain inbox;           /* sent by the peer, not received yet */
     struct wf_op *reader;       /* our RECV or RECV_LEND that waits for bytes */
     struct wf_op *writer;       /* our SEND that waits for room in the peer's inbox */
-    const char *name;           /* of the address; NULL: a plain pair */
     bool peer_ended;            /* nothing more will come */
     bool peer_reset;            /* because the peer was aborted */
+    char name[WF_MEMORY_NAME];  /* of the address, its first bytes; "": a plain pair */
 };
 
 const size_t wf_memory_stream_size = sizeof(struct memory_stream);
@@ -78,7 +78,8 @@ static int64_t hand_over(struct memory_stream *to, const struct wf_op *send)
     for (int i = 0; i < send->send.count && size >= 0 && done < (size_t)size; i++) {
         const struct iovec *piece = &send->send.vector[i];
         size_t room = (size_t)size - done, n = piece->iov_len < room ? piece->iov_len : room;
-        memcpy(data + done, piece->iov_base, n);
+        if (n > 0)
+            memcpy(data + done, piece->iov_base, n);
         done += n;
     }
     to->reader = NULL;
@@ -96,6 +97,8 @@ static int64_t put_in_inbox(struct memory_stream *to, const struct wf_op *send, 
         size_t left = piece->iov_len - gone, room = INBOX_MAX - weft_chain_size(&to->inbox);
         size_t n = left < room ? left : room;
         skip -= gone;
+        if (left == 0)
+            continue;
         if (weft_chain_append(&to->inbox, (const char *)piece->iov_base + gone, n) < 0)
             return done > 0 ? (int64_t)done : -ENOMEM;
         done += n;
@@ -233,7 +236,7 @@ static void memory_release(weft_stream *stream, bool reset)
 static void memory_peer(weft_stream *stream, char *text, size_t size)
 {
     const struct memory_stream *half = inside(stream);
-    snprintf(text, size, "mem:%s", half->name ? half->name : "");
+    snprintf(text, size, "mem:%s", half->name);
 }
 
 static const struct wf_transport_ops memory_ops = {
@@ -253,7 +256,8 @@ static struct memory_stream *new_half(weft_loop *loop, struct wf_net *net,
     struct memory_stream *half = wf_slab_get(&net->memories);
     if (!half)
         return NULL;
-    *half = (struct memory_stream){ .name = name };
+    *half = (struct memory_stream){ .peer = NULL };
+    snprintf(half->name, sizeof half->name, "%s", name);
     wf_stream_init(&half->stream, loop, &memory_ops, options);
     weft_chain_init(&half->inbox, INBOX_MAX);
     half->inbox.source = &net->storage.source;
@@ -288,5 +292,5 @@ int weft_memory_pair(weft_stream **a, weft_stream **b)
     if (!loop)
         return wf_misuse(-EPERM, "a memory pair was made where there is no loop");
     struct wf_stream_options options = wf_stream_options_of_connect(&defaults);
-    return wf_memory_pair(loop, &options, &options, NULL, a, b);
+    return wf_memory_pair(loop, &options, &options, "", a, b);
 }

@@ -8,7 +8,8 @@
 
 #include <weft/log.h>
 
-#define STREAMS_MAX ((size_t)1 << 22)
+#define STREAMS_MAX   ((size_t)1 << 22)
+#define INPUT_MAX_MIN WF_LEND_SIZE /* what one receive may bring */
 
 static size_t close_streams(struct wf_list *list)
 {
@@ -32,6 +33,14 @@ static size_t close_listeners(struct wf_net *net)
     return count;
 }
 
+/* Streams whose bytes the transport still holds. */
+static void wait_for_doomed(weft_loop *loop)
+{
+    struct wf_net *net = loop->net;
+    while (!wf_list_is_empty(&net->doomed))
+        loop->io_ops->wait(loop->io, WEFT_FOREVER);
+}
+
 /* Frames of abandoned tasks may still point at streams: these stay in memory, but closed. */
 static void net_free(weft_loop *loop)
 {
@@ -41,6 +50,7 @@ static void net_free(weft_loop *loop)
     if (streams + listeners > 0)
         weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING,
                  "the loop ends with %zu streams and %zu listeners left open", streams, listeners);
+    wait_for_doomed(loop);
     loop->net = NULL;
     if (loop->tasks_abandoned)
         return;
@@ -61,6 +71,7 @@ struct wf_net *wf_net_of(weft_loop *loop)
     wf_slab_init(&net->sockets, wf_socket_stream_size, WF_SLAB_CACHE_LINE, STREAMS_MAX);
     wf_slab_init(&net->memories, wf_memory_stream_size, WF_SLAB_CACHE_LINE, STREAMS_MAX);
     wf_list_init(&net->streams);
+    wf_list_init(&net->doomed);
     wf_list_init(&net->listeners);
     wf_list_init(&net->names);
     loop->net = net;
@@ -78,10 +89,12 @@ static struct wf_stream_options options_of(int64_t linger, uint32_t high, uint32
 {
     high = or_else(high, WEFT_STREAM_HIGH_MARK);
     low = or_else(low, WEFT_STREAM_LOW_MARK);
-    return (struct wf_stream_options){ .linger = linger ? linger : 5 * WEFT_SECOND,
+    input_max = or_else(input_max, WEFT_STREAM_INPUT_MAX);
+    return (struct wf_stream_options){ .linger = linger ? linger : WF_LINGER,
                                        .high_mark = high,
-                                       .low_mark = low < high ? low : high,
-                                       .input_max = or_else(input_max, WEFT_STREAM_INPUT_MAX),
+                                       .low_mark = low < high ? low : high - 1,
+                                       .input_max =
+                                           input_max > INPUT_MAX_MIN ? input_max : INPUT_MAX_MIN,
                                        .delay = delay };
 }
 

@@ -11,6 +11,11 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 static size_t take_input(weft_stream *stream, void *buffer, size_t size)
 {
     size_t n = smaller(weft_buffer_readable(&stream->input), size);
@@ -22,12 +27,40 @@ static size_t take_input(weft_stream *stream, void *buffer, size_t size)
     return n;
 }
 
+/* Of the connection, and not of this call. */
+static bool is_lasting(int64_t err)
+{
+    return err != -ECANCELED && err != -EAGAIN && err != -ENOMEM && err != -ENOBUFS;
+}
+
+/* The kernel tells a reset once, to whoever asks first, and from then on an ordinary end: what the
+ * writer was told is true for the reader too. EPIPE alone can come after a true end. */
+static int64_t end_of(const weft_stream *stream)
+{
+    int err = stream->write_error;
+    return err != -EPIPE && is_lasting(err) ? err : 0;
+}
+
 /* What a closed stream's reader learns, unless bytes had come. */
 static int64_t finish(weft_stream *stream, int64_t result)
 {
+    if (result > 0)
+        return result;
+    if (stream->closed)
+        return WEFT_ECLOSED;
+    if (result == 0)
+        result = end_of(stream);
     if (result == 0)
         stream->at_end = true;
-    return result <= 0 && stream->closed ? WEFT_ECLOSED : result;
+    else if (is_lasting(result))
+        stream->read_error = (int)result;
+    return result;
+}
+
+/* Nothing more will come: 0 or the error. */
+static bool is_over(const weft_stream *stream)
+{
+    return stream->at_end || stream->read_error;
 }
 
 static int64_t receive(weft_stream *stream, void *buffer, size_t size)
@@ -44,15 +77,14 @@ static ssize_t read_some(weft_stream *stream, void *buffer, size_t size)
 {
     if (weft_buffer_readable(&stream->input) > 0)
         return (ssize_t)take_input(stream, buffer, size);
-    if (stream->at_end || size == 0)
-        return 0;
+    if (is_over(stream) || size == 0)
+        return stream->read_error;
     return (ssize_t)receive(stream, buffer, size);
 }
 
 ssize_t weft_read(weft_stream *stream, void *buffer, size_t size)
 {
-    weft_task *task;
-    int err = wf_stream_enter_read(stream, &task);
+    int err = wf_stream_enter_read(stream);
     if (err < 0)
         return err;
     ssize_t n = read_some(stream, buffer, size);
@@ -77,7 +109,7 @@ ssize_t weft_read_try(weft_stream *stream, void *buffer, size_t size)
                          stream->reader->name, stream->reader->site);
     if (weft_buffer_readable(&stream->input) > 0)
         return (ssize_t)take_input(stream, buffer, size);
-    return stream->at_end || size == 0 ? 0 : receive_now(stream, buffer, size);
+    return is_over(stream) || size == 0 ? stream->read_error : receive_now(stream, buffer, size);
 }
 
 /* Reading ahead. */
@@ -124,18 +156,16 @@ static int64_t fill_more(weft_stream *stream, size_t want)
 /* Add at least a byte to the input; `want` is how many would be welcome. */
 static int64_t fill(weft_stream *stream, size_t want)
 {
-    if (stream->at_end)
-        return 0;
-    bool empty = weft_buffer_readable(&stream->input) == 0;
-    if (empty && want <= WF_READ_CHUNK && stream->input.limit >= WF_LEND_SIZE)
+    if (is_over(stream))
+        return stream->read_error;
+    if (weft_buffer_readable(&stream->input) == 0 && want <= WF_LEND_SIZE)
         return fill_empty(stream);
-    return fill_more(stream, want < WF_READ_CHUNK ? WF_READ_CHUNK : want);
+    return fill_more(stream, smaller(larger(want, WF_READ_CHUNK), WF_READ_STEP));
 }
 
 ssize_t weft_fill(weft_stream *stream)
 {
-    weft_task *task;
-    int err = wf_stream_enter_read(stream, &task);
+    int err = wf_stream_enter_read(stream);
     if (err < 0)
         return err;
     ssize_t n = (ssize_t)fill(stream, WF_READ_CHUNK);
@@ -158,21 +188,17 @@ static int fill_to(weft_stream *stream, size_t size)
 static int read_exact(weft_stream *stream, void *buffer, size_t size)
 {
     weft_buffer *input = &stream->input;
-    size_t limit = input->limit;
-    if (size > limit)
-        input->limit = size;
+    input->limit = larger(input->limit, size);
     int err = fill_to(stream, size);
     if (err == 0)
         take_input(stream, buffer, size);
-    size_t left = weft_buffer_readable(input);
-    input->limit = left > limit ? left : limit;
+    input->limit = larger(weft_buffer_readable(input), stream->input_max);
     return err;
 }
 
 int weft_read_exact(weft_stream *stream, void *buffer, size_t size)
 {
-    weft_task *task;
-    int err = wf_stream_enter_read(stream, &task);
+    int err = wf_stream_enter_read(stream);
     if (err < 0)
         return err;
     err = read_exact(stream, buffer, size);
@@ -209,10 +235,9 @@ static ssize_t read_until(weft_stream *stream, void *buffer, size_t size, const 
 ssize_t weft_read_until(weft_stream *stream, void *buffer, size_t size, const void *delimiter,
                         size_t delimiter_size)
 {
-    weft_task *task;
     if (delimiter_size == 0)
         return wf_misuse(-EINVAL, "weft_read_until() with an empty delimiter");
-    int err = wf_stream_enter_read(stream, &task);
+    int err = wf_stream_enter_read(stream);
     if (err < 0)
         return err;
     ssize_t n = read_until(stream, buffer, size, delimiter, delimiter_size);
@@ -246,10 +271,9 @@ static ssize_t read_line(weft_stream *stream, char *line, size_t max)
 
 ssize_t weft_read_line(weft_stream *stream, char *line, size_t size)
 {
-    weft_task *task;
     if (size == 0)
         return wf_misuse(-EINVAL, "weft_read_line() without room for a NUL");
-    int err = wf_stream_enter_read(stream, &task);
+    int err = wf_stream_enter_read(stream);
     if (err < 0)
         return err;
     ssize_t n = read_line(stream, line, size);

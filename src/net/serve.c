@@ -1,7 +1,7 @@
 /* Serving: a task for each client, until cancelled or stopped.
  *
  *     ACCEPTING ──max_clients──> FULL ──a client leaves──> ACCEPTING
- *         │  └──EMFILE, ENOMEM──> PAUSED ──a client leaves, or 50 ms──> ACCEPTING
+ *         │  └──an error of the kernel's──> PAUSED ──a client leaves, or 50 ms──> ACCEPTING
  *         │
  *         ├── stop ────> DRAINING ──last client──> 0
  *         └── cancel ──> DRAINING, then cancelled ──last client──> -ECANCELED
@@ -22,6 +22,7 @@
 
 #define MAX_CLIENTS 10000
 #define PAUSE       (50 * WEFT_MILLISECOND)
+#define SAY_AGAIN   (10 * WEFT_SECOND) /* that it pauses, at most so often */
 
 struct wf_server {
     weft_listener *listener;
@@ -30,9 +31,8 @@ struct wf_server {
     const struct weft_serve_options *options;
     struct wf_member member; /* what hangs `clients` into `around` */
     struct wf_scope clients;
-    struct wf_waiter *waiting; /* the server, until a client leaves */
-    size_t active;             /* clients whose stream is still open */
-    bool paused;               /* said so already */
+    size_t active;     /* clients whose stream is still open */
+    int64_t say_after; /* when a pause is worth a line again */
 };
 
 /* One client. */
@@ -40,16 +40,36 @@ struct wf_server {
 /* A peer that went away is everyday life, not an error of the handler. */
 static bool is_everyday(int err)
 {
-    return err == -ECONNRESET || err == -EPIPE || err == -ETIMEDOUT || err == WEFT_ECLOSED;
+    switch (err) {
+    case -ECONNRESET:
+    case -EPIPE:
+    case -ETIMEDOUT:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case WEFT_EEND:
+    case WEFT_ECLOSED:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void client_left(struct wf_server *server)
 {
     server->active--;
-    struct wf_waiter *w = server->waiting;
-    server->waiting = NULL;
+    struct wf_waiter *w = server->listener->serving;
+    server->listener->serving = NULL;
     if (w)
         wf_wake(w, 0);
+}
+
+/* A handler's tasks live in scopes of the handler, so none of them can still be here. */
+static void check_left(const weft_stream *client)
+{
+    const weft_task *inside = client->reader ? client->reader : client->writer;
+    if (inside)
+        wf_misuse(-EBUSY, "a handler returned while task '%s' (spawned at %s) was in its client",
+                  inside->name, inside->site);
 }
 
 static int serve_client(void *arg)
@@ -58,6 +78,7 @@ static int serve_client(void *arg)
     struct wf_server *server = client->server;
     wf_running->current->drop = NULL; /* from here on the stream is closed below */
     int err = server->handler(client, server->arg);
+    check_left(client);
     weft_close(client);
     client_left(server);
     if (!is_everyday(err))
@@ -99,20 +120,23 @@ static int start_client(struct wf_server *server, weft_stream *client)
 struct leave_wait {
     struct wf_waiter waiter;
     struct wf_timer timer;
-    struct wf_server *server;
 };
+
+static weft_listener *listener_of(const struct wf_waiter *w)
+{
+    return w->object;
+}
 
 static void leave_wait_over(struct wf_timer *timer)
 {
     struct leave_wait *wait = wf_container(timer, struct leave_wait, timer);
-    wait->server->waiting = NULL;
+    listener_of(&wait->waiter)->serving = NULL;
     wf_wake(&wait->waiter, 0);
 }
 
 static bool leave_wait_abort(struct wf_waiter *w)
 {
-    struct leave_wait *wait = wf_container(w, struct leave_wait, waiter);
-    wait->server->waiting = NULL;
+    listener_of(w)->serving = NULL;
     return true;
 }
 
@@ -121,15 +145,15 @@ static const struct wf_wait_ops leave_wait_ops = { "a client to leave", leave_wa
 static int wait_for_leave(struct wf_server *server, int64_t timeout)
 {
     weft_task *task;
-    struct leave_wait wait = { .server = server };
+    struct leave_wait wait;
     int err = wf_enter(&task);
     if (err < 0)
         return err;
     wf_timer_init(&wait.timer, leave_wait_over);
     if (timeout != WEFT_FOREVER)
         wf_timer_add(&task->loop->timers, &wait.timer, wf_deadline_after(task->loop, timeout));
-    wf_waiter_arm(&wait.waiter, &leave_wait_ops, server);
-    server->waiting = &wait.waiter;
+    wf_waiter_arm(&wait.waiter, &leave_wait_ops, server->listener);
+    server->listener->serving = &wait.waiter;
     err = (int)wf_park(&wait.waiter);
     wf_timer_cancel(&task->loop->timers, &wait.timer);
     return err;
@@ -137,17 +161,20 @@ static int wait_for_leave(struct wf_server *server, int64_t timeout)
 
 /* Accepting. */
 
-static bool is_shortage(int err)
+/* What the kernel refuses may go better next time; what the library answers will not. */
+static bool ends_server(int err)
 {
-    return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
+    return err == -ECANCELED || err == -EBUSY || err <= WEFT_ECLOSED;
 }
 
 static int pause_accepting(struct wf_server *server, int err)
 {
-    if (!server->paused)
+    int64_t now = weft_now();
+    if (now >= server->say_after) {
         weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING, "%s pauses accepting with %zu clients: %s",
                  server->listener->text, server->active, weft_error_text(err));
-    server->paused = true;
+        server->say_after = now + SAY_AGAIN;
+    }
     return wait_for_leave(server, PAUSE);
 }
 
@@ -160,11 +187,7 @@ static int accept_one(struct wf_server *server)
     int err = weft_accept(server->listener, &client);
     if (err == 0)
         err = start_client(server, client);
-    if (is_shortage(err))
-        return pause_accepting(server, err);
-    if (err == 0)
-        server->paused = false;
-    return err;
+    return err == 0 || ends_server(err) ? err : pause_accepting(server, err);
 }
 
 static int accept_all(struct wf_server *server)
@@ -253,31 +276,46 @@ static void hang_in(struct wf_server *server, struct wf_scope *around)
     member->region.inner = &server->clients.region;
 }
 
+static int check(const weft_listener *listener, const struct weft_serve_options *options)
+{
+    if (!wf_in_task(wf_running))
+        return wf_misuse(-EPERM, "weft_serve() outside a task, at %s", options->site);
+    if (listener->loop != wf_running)
+        return wf_misuse(WEFT_ETHREAD, "a listener was used by another loop than its own");
+    const weft_task *other = listener->server ? listener->server : listener->acceptor;
+    if (other)
+        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) accepts from %s already", other->name,
+                         other->site, listener->text);
+    return 0;
+}
+
 int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options *options)
 {
     struct wf_server server = {
         .listener = listener, .handler = options->handler, .arg = options->arg, .options = options
     };
     weft_scope around;
-    if (!wf_in_task(wf_running))
-        return wf_misuse(-EPERM, "weft_serve() outside a task, at %s", options->site);
+    int err = check(listener, options);
+    if (err < 0)
+        return err;
+    listener->server = wf_running->current;
     weft_scope_begin(&around, .name = "server");
     hang_in(&server, (struct wf_scope *)&around);
-    int err = drain(&server, accept_all(&server));
+    err = drain(&server, accept_all(&server));
     wf_scope_part((struct wf_scope *)&around, &server.member, 0, NULL);
     weft_scope_end(&around);
+    listener->server = NULL;
+    wf_listener_left(listener);
     return err;
 }
 
 int weft_serve_with(const char *address, const struct weft_serve_options *options)
 {
     weft_listener *listener;
-    weft_task *task;
-    int err = wf_enter(&task);
-    if (err < 0)
-        return err;
     struct weft_listen_options listen = { .address = address, .site = options->site };
-    err = weft_listen_with(&listener, &listen);
+    if (!wf_in_task(wf_running))
+        return wf_misuse(-EPERM, "weft_serve() outside a task, at %s", options->site);
+    int err = weft_listen_with(&listener, &listen);
     if (err < 0)
         return err;
     err = weft_serve_on_with(listener, options);

@@ -46,12 +46,21 @@ static int socket_shutdown(weft_stream *stream)
     return shutdown(inside(stream)->descriptor.fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
+/* The frame of a task that was abandoned at the loop's end may hold one. */
+static void drop_operation(weft_loop *loop, struct wf_op *op)
+{
+    if (op)
+        loop->io_ops->cancel(loop->io, op);
+}
+
 static void socket_release(weft_stream *stream, bool reset)
 {
     struct socket_stream *socket = inside(stream);
     weft_loop *loop = stream->loop;
     struct wf_net *net = loop->net;
     struct linger now = { .l_onoff = 1, .l_linger = 0 };
+    drop_operation(loop, socket->descriptor.reader);
+    drop_operation(loop, socket->descriptor.writer);
     if (reset)
         setsockopt(socket->descriptor.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     loop->io_ops->release(loop->io, &socket->descriptor);
@@ -147,16 +156,24 @@ static int bind_and_listen(int fd, const struct wf_address *address, int backlog
     return 0;
 }
 
-static bool is_socket(const char *path)
+/* The socket file at a path; .inode 0: there is none. */
+static struct wf_socket_file file_at(const struct wf_address *address)
 {
     struct stat status;
-    return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+    struct wf_socket_file file = { 0, 0 };
+    if (address->any.sa_family != AF_UNIX || lstat(address->local.sun_path, &status) < 0)
+        return file;
+    if (S_ISSOCK(status.st_mode)) {
+        file.device = status.st_dev;
+        file.inode = status.st_ino;
+    }
+    return file;
 }
 
 /* Whether a socket file has nobody behind it: a server that ended without removing it. */
 static bool is_stale(const struct wf_address *address)
 {
-    if (!is_socket(address->local.sun_path))
+    if (file_at(address).inode == 0)
         return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -166,13 +183,13 @@ static bool is_stale(const struct wf_address *address)
     return refused;
 }
 
-int wf_socket_listen(struct wf_address *address, int backlog)
+int wf_socket_listen(struct wf_address *address, int backlog, struct wf_socket_file *file)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     int err = bind_and_listen(fd, address, backlog);
-    if (err == -EADDRINUSE && address->any.sa_family == AF_UNIX && is_stale(address)) {
+    if (err == -EADDRINUSE && is_stale(address)) {
         unlink(address->local.sun_path);
         err = bind_and_listen(fd, address, backlog);
     }
@@ -182,6 +199,7 @@ int wf_socket_listen(struct wf_address *address, int backlog)
     }
     address->size = sizeof address->storage;
     getsockname(fd, &address->any, &address->size);
+    *file = file_at(address);
     return fd;
 }
 
@@ -190,8 +208,9 @@ void wf_socket_discard(int fd)
     close(fd);
 }
 
-void wf_socket_unlink(const struct wf_address *address)
+void wf_socket_unlink(const struct wf_address *address, const struct wf_socket_file *file)
 {
-    if (address->any.sa_family == AF_UNIX && is_socket(address->local.sun_path))
+    struct wf_socket_file now = file_at(address);
+    if (now.inode != 0 && now.inode == file->inode && now.device == file->device)
         unlink(address->local.sun_path);
 }

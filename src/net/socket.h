@@ -17,13 +17,18 @@ int wf_socket_stream(weft_loop *loop, int fd, const struct wf_stream_options *op
 int wf_socket_connect(weft_loop *loop, const struct wf_address *address,
                       const struct wf_stream_options *options, weft_stream **stream);
 
+/* The file of a unix: listener: somebody else's may have its name by now. */
+struct wf_socket_file {
+    uint64_t device, inode; /* inode 0: none */
+};
+
 /* A socket that listens: its descriptor, or -errno. *address becomes the real one. */
-int wf_socket_listen(struct wf_address *address, int backlog);
+int wf_socket_listen(struct wf_address *address, int backlog, struct wf_socket_file *file);
 
 /* Close a descriptor that no stream or listener has taken. */
 void wf_socket_discard(int fd);
 
-/* Remove a unix: path whose socket is ours. */
-void wf_socket_unlink(const struct wf_address *address);
+/* Remove a unix: path if it still is that file. */
+void wf_socket_unlink(const struct wf_address *address, const struct wf_socket_file *file);
 
 #endif

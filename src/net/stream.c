@@ -3,7 +3,9 @@
 #include "net/stream.h"
 
 #include "base/error.h"
+#include "base/memory.h"
 
+#include <string.h>
 #include <weft/error.h>
 
 /* Birth. */
@@ -19,6 +21,7 @@ void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transp
     *stream = (weft_stream){ .ops = ops,
                              .loop = loop,
                              .linger_time = options->linger,
+                             .input_max = options->input_max,
                              .high_mark = options->high_mark,
                              .low_mark = options->low_mark,
                              .send.done = send_done,
@@ -34,61 +37,60 @@ void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transp
 
 /* The two sides. */
 
-static int busy(const weft_stream *stream, const weft_task *other, const char *what)
+static void leave(weft_stream *stream, weft_task **side)
 {
-    (void)stream;
-    return wf_misuse(-EBUSY, "task '%s' (spawned at %s) %s this stream already", other->name,
-                     other->site, what);
-}
-
-static int enter(weft_stream *stream, weft_task **task)
-{
-    int err = wf_enter(task);
-    if (err < 0)
-        return err;
-    if (stream->loop != (*task)->loop)
-        return wf_misuse(WEFT_ETHREAD, "a stream was used by another loop than its own");
-    return stream->closed ? WEFT_ECLOSED : 0;
-}
-
-int wf_stream_enter_read(weft_stream *stream, weft_task **task)
-{
-    int err = enter(stream, task);
-    if (err < 0)
-        return err;
-    if (stream->reader)
-        return busy(stream, stream->reader, "reads");
-    stream->reader = *task;
-    return 0;
-}
-
-int wf_stream_enter_write(weft_stream *stream, weft_task **task)
-{
-    int err = enter(stream, task);
-    if (err < 0)
-        return err;
-    if (stream->writer)
-        return busy(stream, stream->writer, "writes");
-    stream->writer = *task;
-    return 0;
-}
-
-static void tell_closer(weft_stream *stream)
-{
+    *side = NULL;
     if (stream->closer && !stream->reader && !stream->writer)
         wf_wake(stream->closer, 0);
 }
 
+/* The side is taken before wf_enter(), which may give up the processor: whoever closes the stream
+ * meanwhile waits for us. */
+static int take_side(weft_stream *stream, weft_task **side)
+{
+    weft_task *task;
+    *side = wf_running->current;
+    int err = wf_enter(&task);
+    if (err == 0 && stream->closed)
+        err = WEFT_ECLOSED;
+    if (err < 0)
+        leave(stream, side);
+    return err;
+}
+
+static int enter(weft_stream *stream, weft_task **side, const char *what)
+{
+    weft_task *task;
+    if (!wf_in_task(wf_running))
+        return wf_enter(&task);
+    if (stream->loop != wf_running)
+        return wf_misuse(WEFT_ETHREAD, "a stream was used by another loop than its own");
+    if (stream->closed)
+        return WEFT_ECLOSED;
+    if (*side)
+        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) %s this stream already", (*side)->name,
+                         (*side)->site, what);
+    return take_side(stream, side);
+}
+
+int wf_stream_enter_read(weft_stream *stream)
+{
+    return enter(stream, &stream->reader, "reads");
+}
+
+int wf_stream_enter_write(weft_stream *stream)
+{
+    return enter(stream, &stream->writer, "writes");
+}
+
 void wf_stream_leave_read(weft_stream *stream)
 {
-    stream->reader = NULL;
-    tell_closer(stream);
+    leave(stream, &stream->reader);
 }
 
 void wf_stream_leave_write(weft_stream *stream)
 {
-    stream->writer = NULL;
-    tell_closer(stream);
+    leave(stream, &stream->writer);
 }
 
 /* The reader and its operation. */
@@ -149,12 +151,19 @@ static void all_sent(weft_stream *stream)
 
 void wf_stream_fail_write(weft_stream *stream, int error)
 {
+    wf_assert(!stream->sending);
     if (!stream->write_error)
         stream->write_error = error;
     weft_chain_fini(&stream->output);
     wake_writer(stream, stream->write_error);
     if (stream->lingering)
         wf_stream_destroy(stream, true);
+}
+
+static void sent(weft_stream *stream, size_t size)
+{
+    weft_chain_consume(&stream->output, size);
+    wake_writer(stream, 0);
 }
 
 /* Submit the first pieces of the queue: false when there is no more to do now. */
@@ -168,7 +177,7 @@ static bool send_pieces(weft_stream *stream)
     int64_t result = stream->ops->submit(stream, op);
     stream->sending = result == WF_PENDING;
     if (result >= 0)
-        weft_chain_consume(&stream->output, (size_t)result);
+        sent(stream, (size_t)result);
     else if (result != WF_PENDING)
         wf_stream_fail_write(stream, (int)result);
     return result >= 0;
@@ -181,8 +190,15 @@ void wf_stream_flush_now(weft_stream *stream)
     while (weft_chain_size(&stream->output) > 0)
         if (!send_pieces(stream))
             return;
-    wake_writer(stream, 0);
     all_sent(stream);
+}
+
+static void free_stream(weft_stream *stream)
+{
+    weft_buffer_fini(&stream->input);
+    weft_chain_fini(&stream->output);
+    wf_free(stream->peer_text);
+    stream->ops->release(stream, stream->reset);
 }
 
 static void send_done(struct wf_op *op, int64_t result)
@@ -190,16 +206,14 @@ static void send_done(struct wf_op *op, int64_t result)
     weft_stream *stream = wf_container(op, weft_stream, send);
     stream->sending = false;
     if (stream->doomed) {
-        wf_stream_destroy(stream, stream->reset);
-        return;
-    }
-    if (result < 0) {
+        wf_list_remove(&stream->link);
+        free_stream(stream);
+    } else if (result < 0) {
         wf_stream_fail_write(stream, (int)result);
-        return;
+    } else {
+        sent(stream, (size_t)result);
+        wf_stream_flush_now(stream);
     }
-    weft_chain_consume(&stream->output, (size_t)result);
-    wake_writer(stream, 0);
-    wf_stream_flush_now(stream);
 }
 
 static void flush_hook(struct wf_turn_hook *hook)
@@ -211,17 +225,17 @@ static void flush_hook(struct wf_turn_hook *hook)
 
 void wf_stream_destroy(weft_stream *stream, bool reset)
 {
+    struct wf_net *net = stream->loop->net;
     stream->reset = reset;
-    if (stream->sending && !stream->ops->cancel(stream, &stream->send)) {
-        stream->doomed = true;
-        return;
-    }
     wf_timer_cancel(&stream->loop->timers, &stream->linger);
     wf_list_remove_init(&stream->flush.link);
     wf_list_remove(&stream->link);
-    weft_buffer_fini(&stream->input);
-    weft_chain_fini(&stream->output);
-    stream->ops->release(stream, reset);
+    if (!stream->sending || stream->ops->cancel(stream, &stream->send)) {
+        free_stream(stream);
+        return;
+    }
+    stream->doomed = true;
+    wf_list_push_back(&net->doomed, &stream->link);
 }
 
 static void linger_fired(struct wf_timer *timer)
@@ -251,18 +265,27 @@ static void evict_writer(weft_stream *stream)
 
 static const struct wf_wait_ops leave_ops = { "others to leave the stream", NULL };
 
-static int wait_until_left(weft_stream *stream)
+static void wait_until_left(weft_stream *stream)
 {
-    if (!stream->reader && !stream->writer)
-        return 0;
-    if (!wf_in_task(stream->loop))
-        return wf_misuse(-EPERM, "a stream was closed outside a task while task '%s' is in it",
-                         (stream->reader ? stream->reader : stream->writer)->name);
     struct wf_waiter w;
+    if (!stream->reader && !stream->writer)
+        return;
     wf_waiter_arm(&w, &leave_ops, stream);
     stream->closer = &w;
     wf_park(&w);
     stream->closer = NULL;
+}
+
+static int check_close(const weft_stream *stream)
+{
+    const weft_task *inside = stream->reader ? stream->reader : stream->writer;
+    if (stream->loop->thread != wf_this_thread())
+        return wf_misuse(WEFT_ETHREAD, "a stream was closed by another thread than its own");
+    if (stream->closed)
+        return wf_misuse(-EALREADY, "a stream was closed twice");
+    if (inside && !wf_in_task(stream->loop))
+        return wf_misuse(-EPERM, "a stream was closed outside a task while task '%s' is in it",
+                         inside->name);
     return 0;
 }
 
@@ -284,19 +307,14 @@ static void begin_linger(weft_stream *stream)
 
 static int close_stream(weft_stream *stream, bool reset)
 {
-    if (!stream)
-        return 0;
-    if (stream->loop->thread != wf_this_thread())
-        return wf_misuse(WEFT_ETHREAD, "a stream was closed by another thread than its own");
-    reset = reset || stream->torn || in_cancelled_scope(stream);
+    int err = stream ? check_close(stream) : 0;
+    if (!stream || err < 0)
+        return err;
     stream->closed = true;
     evict_reader(stream);
     evict_writer(stream);
-    int err = wait_until_left(stream);
-    if (err < 0) {
-        stream->closed = false;
-        return err;
-    }
+    wait_until_left(stream);
+    reset = reset || stream->torn || in_cancelled_scope(stream);
     bool queued = weft_chain_size(&stream->output) > 0 && !stream->write_error;
     if (queued && !reset && stream->linger_time > 0)
         begin_linger(stream);
@@ -317,9 +335,13 @@ int weft_abort(weft_stream *stream)
 
 const char *weft_stream_peer(weft_stream *stream)
 {
-    if (!stream->peer_text[0])
-        stream->ops->peer(stream, stream->peer_text, sizeof stream->peer_text);
-    return stream->peer_text;
+    char text[WF_PEER_TEXT];
+    if (stream->peer_text)
+        return stream->peer_text;
+    stream->ops->peer(stream, text, sizeof text);
+    size_t size = strlen(text) + 1;
+    stream->peer_text = wf_alloc(size);
+    return stream->peer_text ? memcpy(stream->peer_text, text, size) : "";
 }
 
 size_t weft_stream_queued(const weft_stream *stream)

@@ -25,10 +25,12 @@
 #include <weft/stream.h>
 
 #define WF_SEND_DIRECT 4096 /* from this size on, bytes are sent from the caller's memory first */
-#define WF_SEND_PIECES 8    /* of the chain in one SEND */
+#define WF_SEND_PIECES 4    /* of the chain in one SEND: 52 KiB of full blocks */
 #define WF_READ_CHUNK  4096 /* room made for reading ahead when more is wanted */
+#define WF_READ_STEP   (64u << 10) /* and at most, however much is wanted */
 #define WF_LEND_SIZE   (16u << 10) /* of a block that a transport lends */
 #define WF_LINGER      (5 * WEFT_SECOND)
+#define WF_PEER_TEXT   128 /* an address as text: "unix:" and a path are 113 */
 
 struct wf_transport_ops {
     const char *name;
@@ -57,6 +59,8 @@ struct weft_stream {
     weft_buffer input;
     weft_task *reader;
     struct wf_stream_wait *reading; /* the reader's, while it is parked */
+    uint32_t input_max;             /* input.limit, but for what an exact read has left there */
+    int read_error;                 /* 0, or what reads answer when the input is used up */
 
     weft_chain output;
     struct wf_op send; /* the stream's own */
@@ -81,9 +85,9 @@ struct weft_stream {
     bool torn;    /* a write was cut in the middle */
     bool closed;
     bool lingering;
-    bool doomed; /* goes when the transport gives `send` back */
-    bool reset;  /* how it goes */
-    char peer_text[64];
+    bool doomed;     /* goes when the transport gives `send` back */
+    bool reset;      /* how it goes */
+    char *peer_text; /* made when somebody asks */
 };
 
 /* For transports: prepare the common part. */
@@ -93,9 +97,9 @@ void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transp
 /* Free without ceremony, at the loop's end or when its birth failed half way. */
 void wf_stream_destroy(weft_stream *stream, bool reset);
 
-/* A side's entry: wf_enter(), the checks that every call makes, and the guard. 0 or an error. */
-int wf_stream_enter_read(weft_stream *stream, weft_task **task);
-int wf_stream_enter_write(weft_stream *stream, weft_task **task);
+/* A side's entry: the checks that every call makes, the guard, and wf_enter(). 0 or an error. */
+int wf_stream_enter_read(weft_stream *stream);
+int wf_stream_enter_write(weft_stream *stream);
 void wf_stream_leave_read(weft_stream *stream);
 void wf_stream_leave_write(weft_stream *stream);
 

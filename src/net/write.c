@@ -45,18 +45,20 @@ static bool can_send_directly(const weft_stream *stream, size_t size)
            weft_chain_size(&stream->output) == 0;
 }
 
-/* Offer the pieces to the transport at once; how many bytes it took. */
+/* Offer the pieces to the transport at once; how many bytes it took. Where it lacks memory the
+ * queue may have some. */
 static int64_t send_directly(weft_stream *stream, const struct iovec *vector, int count)
 {
     struct wf_op op = { .code = WF_OP_SEND, .now = true, .send = { vector, count } };
     int64_t result = stream->ops->submit(stream, &op);
-    if (result == -EAGAIN)
+    if (result == -EAGAIN || result == -ENOMEM || result == -ENOBUFS)
         return 0;
     if (result < 0)
         wf_stream_fail_write(stream, (int)result);
     return result;
 }
 
+/* A write was cut in the middle: the peer must not take what comes next for its rest. */
 static int tear(weft_stream *stream, int err, size_t done, size_t size)
 {
     stream->torn = true;
@@ -71,6 +73,8 @@ static int queue(weft_stream *stream, const struct iovec *vector, int count, siz
     for (int i = 0; i < count; i++) {
         size_t size = vector[i].iov_len, gone = skip < size ? skip : size;
         skip -= gone;
+        if (gone == size)
+            continue;
         int err = weft_chain_append(&stream->output, (const char *)vector[i].iov_base + gone,
                                     size - gone);
         if (err < 0)
@@ -79,65 +83,53 @@ static int queue(weft_stream *stream, const struct iovec *vector, int count, siz
     return 0;
 }
 
-/* Take all of the pieces, at most the high mark's size, for which there is room. */
-static int take(weft_stream *stream, const struct iovec *vector, int count, size_t size)
+/* Take the pieces, at most the high mark's size, for which there is room: how many bytes. Fewer
+ * than all only where memory ran out half way. */
+static ssize_t take(weft_stream *stream, const struct iovec *vector, int count, size_t size)
 {
     int64_t sent = 0;
-    if (can_send_directly(stream, size)) {
+    if (size > 0 && can_send_directly(stream, size))
         sent = send_directly(stream, vector, count);
-        if (sent < 0)
-            return (int)sent;
-        if ((size_t)sent == size)
-            return 0;
-    }
+    if (sent < 0 || (size_t)sent == size)
+        return (ssize_t)sent;
     size_t before = weft_chain_size(&stream->output);
     int err = queue(stream, vector, count, (size_t)sent);
     size_t taken = (size_t)sent + weft_chain_size(&stream->output) - before;
-    if (err < 0 && taken > 0)
-        err = tear(stream, err, taken, size);
     wf_turn_hook_arm(stream->loop, &stream->flush);
-    return err;
-}
-
-static int take_bytes(weft_stream *stream, const char *data, size_t size)
-{
-    struct iovec piece = { (char *)(uintptr_t)data, size };
-    return take(stream, &piece, 1, size);
+    return err < 0 && taken == 0 ? err : (ssize_t)taken;
 }
 
 /* The calls. */
 
 static int enter(weft_stream *stream)
 {
-    weft_task *task;
-    int err = wf_stream_enter_write(stream, &task);
-    if (err < 0)
-        return err;
-    err = stream->ending ? -EPIPE : 0;
-    if (err < 0)
+    int err = wf_stream_enter_write(stream);
+    if (err == 0 && stream->ending) {
         wf_stream_leave_write(stream);
+        err = -EPIPE;
+    }
     return err;
 }
 
 static ssize_t write_some(weft_stream *stream, const char *data, size_t size)
 {
-    size_t taken = size < stream->high_mark ? size : stream->high_mark;
+    size_t most = size < stream->high_mark ? size : stream->high_mark;
+    struct iovec piece = { (char *)(uintptr_t)data, most };
     int err = wait_for_room(stream);
-    if (err == 0)
-        err = take_bytes(stream, data, taken);
-    return err < 0 ? err : (ssize_t)taken;
+    return err < 0 ? err : take(stream, &piece, 1, most);
 }
 
 static int write_all(weft_stream *stream, const char *data, size_t size)
 {
-    size_t done = 0;
-    do {
-        ssize_t n = write_some(stream, data + done, size - done);
+    for (size_t done = 0;;) {
+        ssize_t n = write_some(stream, data, size - done);
         if (n < 0)
-            return done > 0 && !stream->torn ? tear(stream, (int)n, done, size) : (int)n;
+            return done > 0 ? tear(stream, (int)n, done, size) : (int)n;
         done += (size_t)n;
-    } while (done < size);
-    return 0;
+        if (done == size)
+            return 0;
+        data += n;
+    }
 }
 
 int weft_write(weft_stream *stream, const void *data, size_t size)
@@ -160,10 +152,24 @@ ssize_t weft_write_some(weft_stream *stream, const void *data, size_t size)
     return n;
 }
 
-static int write_pieces(weft_stream *stream, const weft_slice *pieces, size_t count)
+static int write_pieces(weft_stream *stream, const struct iovec *vector, int count, size_t size)
 {
-    struct iovec vector[WF_SEND_PIECES];
+    int err = wait_for_room(stream);
+    if (err < 0)
+        return err;
+    ssize_t n = take(stream, vector, count, size);
+    if (n >= 0 && (size_t)n < size)
+        return tear(stream, -ENOMEM, (size_t)n, size);
+    return n < 0 ? (int)n : 0;
+}
+
+int weft_write_pieces(weft_stream *stream, const weft_slice *pieces, size_t count)
+{
+    struct iovec vector[WEFT_STREAM_PIECES];
     size_t size = 0;
+    if (count > WEFT_STREAM_PIECES)
+        return wf_misuse(-EINVAL, "weft_write_pieces() with %zu pieces: at most %d", count,
+                         WEFT_STREAM_PIECES);
     for (size_t i = 0; i < count; i++) {
         vector[i] = (struct iovec){ (char *)(uintptr_t)pieces[i].data, pieces[i].size };
         size += pieces[i].size;
@@ -171,19 +177,10 @@ static int write_pieces(weft_stream *stream, const weft_slice *pieces, size_t co
     if (size > stream->high_mark)
         return wf_misuse(-EINVAL, "weft_write_pieces() with %zu bytes: at most the high mark, %u",
                          size, stream->high_mark);
-    int err = wait_for_room(stream);
-    return err < 0 ? err : take(stream, vector, (int)count, size);
-}
-
-int weft_write_pieces(weft_stream *stream, const weft_slice *pieces, size_t count)
-{
-    if (count > WF_SEND_PIECES)
-        return wf_misuse(-EINVAL, "weft_write_pieces() with %zu pieces: at most %d", count,
-                         WF_SEND_PIECES);
     int err = enter(stream);
     if (err < 0)
         return err;
-    err = write_pieces(stream, pieces, count);
+    err = write_pieces(stream, vector, (int)count, size);
     wf_stream_leave_write(stream);
     return err;
 }
@@ -198,8 +195,7 @@ static int flush(weft_stream *stream)
 
 int weft_flush(weft_stream *stream)
 {
-    weft_task *task;
-    int err = wf_stream_enter_write(stream, &task);
+    int err = wf_stream_enter_write(stream);
     if (err < 0)
         return err;
     err = flush(stream);
@@ -209,8 +205,7 @@ int weft_flush(weft_stream *stream)
 
 int weft_shutdown_write(weft_stream *stream)
 {
-    weft_task *task;
-    int err = wf_stream_enter_write(stream, &task);
+    int err = wf_stream_enter_write(stream);
     if (err < 0)
         return err;
     stream->ending = true;
