@@ -128,17 +128,11 @@ void wf_dispatch_eager(weft_task *task)
     from->budget = budget;
 }
 
-static void end_unstarted(weft_task *task)
-{
-    wf_region_tell(&task->member.region);
-    wf_task_finish_unstarted(task, -ECANCELED);
-}
-
 /* On the dispatcher: start or resume a task. */
 static void run_task(weft_loop *loop, weft_task *task)
 {
     if (task->state == WF_TASK_NEW && task->innermost->effective) {
-        end_unstarted(task);
+        wf_task_finish_unstarted(task, -ECANCELED);
         return;
     }
     task = prepared(loop, task);

@@ -208,7 +208,6 @@ static void drop_argument(weft_task *task)
     if (!task->drop)
         return;
     call_drop(task, task->drop, task->arg);
-    task->drop = NULL;
 }
 
 static size_t append_ancestors(const weft_task *task, char *text, size_t size)

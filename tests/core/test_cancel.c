@@ -3,6 +3,87 @@
 
 #include "core_test.h"
 
+/* 2: the waiter. */
+
+static int wakes, aborts;
+static bool gone;
+
+static void count_wake(struct wf_waiter *w)
+{
+    (void)w;
+    wakes++;
+}
+
+static bool count_abort(struct wf_waiter *w)
+{
+    (void)w;
+    aborts++;
+    return gone;
+}
+
+static const struct wf_wait_ops counting = { "a test", count_abort };
+static const struct wf_wait_ops uncancellable = { "a test", NULL };
+
+static struct wf_waiter new_waiter(const struct wf_wait_ops *ops, bool abort_says_gone)
+{
+    wakes = aborts = 0;
+    gone = abort_says_gone;
+    return (struct wf_waiter){ .ops = ops, .wake = count_wake, .state = WF_WAIT_ARMED };
+}
+
+static void test_semantics_02_a_woken_waiter_keeps_its_result(void **state)
+{
+    (void)state;
+    struct wf_waiter w = new_waiter(&counting, true);
+    wf_wake(&w, 5);
+    wf_abort(&w);
+    assert_int_equal(w.result, 5);
+    assert_false(w.aborted);
+    assert_int_equal(wakes, 1);
+    assert_int_equal(aborts, 0);
+}
+
+static void test_semantics_02_abort_is_called_once_and_gone_wakes(void **state)
+{
+    (void)state;
+    struct wf_waiter w = new_waiter(&counting, true);
+    wf_abort(&w);
+    wf_abort(&w);
+    assert_int_equal(w.result, -ECANCELED);
+    assert_true(w.aborted);
+    assert_int_equal(wakes, 1);
+    assert_int_equal(aborts, 1);
+}
+
+static void test_semantics_02_not_yet_waits_for_the_completion_whose_success_counts(void **state)
+{
+    (void)state;
+    int64_t results[] = { 7, 0, -EIO, -ECANCELED };
+    for (int i = 0; i < 4; i++) {
+        struct wf_waiter w = new_waiter(&counting, false);
+        wf_abort(&w);
+        wf_abort(&w);
+        assert_int_equal(wakes, 0);
+        assert_int_equal(aborts, 1);
+        assert_int_equal(w.state, WF_WAIT_ABORTING);
+        wf_wake(&w, results[i]);
+        assert_int_equal(wakes, 1);
+        assert_int_equal(w.result, results[i] >= 0 ? results[i] : -ECANCELED);
+        assert_int_equal(w.aborted, results[i] < 0);
+    }
+}
+
+static void test_semantics_02_without_an_abort_nothing_cancels_it(void **state)
+{
+    (void)state;
+    struct wf_waiter w = new_waiter(&uncancellable, true);
+    wf_abort(&w);
+    assert_int_equal(w.state, WF_WAIT_ARMED);
+    wf_wake(&w, -EIO);
+    assert_int_equal(w.result, -EIO);
+    assert_false(w.aborted);
+}
+
 /* 1: the spin guard. */
 
 static unsigned others;
@@ -626,6 +707,10 @@ static void test_semantics_08_4_benign_cancels_and_mains_error_are_never_logged(
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        core_test(test_semantics_02_a_woken_waiter_keeps_its_result),
+        core_test(test_semantics_02_abort_is_called_once_and_gone_wakes),
+        core_test(test_semantics_02_not_yet_waits_for_the_completion_whose_success_counts),
+        core_test(test_semantics_02_without_an_abort_nothing_cancels_it),
         core_test(test_semantics_01_ignored_cancels_do_not_starve_the_loop),
         core_test(test_semantics_01_after_1000_it_is_reported_once_and_each_costs_1_ms),
         core_test(test_semantics_01_the_report_names_task_site_and_origin),

@@ -318,6 +318,50 @@ static void test_semantics_11_a_long_turn_is_cut_and_goes_on_in_order(void **sta
         assert_int_equal(order[i], i);
 }
 
+/* Many timers due together do not keep I/O waiting for all of them. */
+
+enum { STORM = 20000 };
+static struct wf_timer storm[STORM];
+static int fired, fired_at_poll, storm_out_of_order;
+
+static void work_1_us(struct wf_timer *timer)
+{
+    int64_t end = real_now() + WEFT_MICROSECOND;
+    storm_out_of_order += timer != &storm[fired];
+    fired++;
+    while (real_now() < end)
+        ;
+}
+
+static int storm_main(void *arg)
+{
+    int pipes[2];
+    (void)arg;
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(write(pipes[1], "x", 1), 1);
+    int64_t due = weft_now();
+    for (int i = 0; i < STORM; i++) {
+        wf_timer_init(&storm[i], work_1_us);
+        wf_timer_add(&wf_running->timers, &storm[i], due);
+    }
+    assert_int_equal(weft_poll_fd(pipes[0], WEFT_READABLE), WEFT_READABLE);
+    fired_at_poll = fired;
+    while (fired < STORM)
+        weft_sleep(MILLISECOND);
+    close(pipes[0]);
+    close(pipes[1]);
+    return 0;
+}
+
+static void test_semantics_11_a_storm_of_timers_is_cut_and_keeps_its_order(void **state)
+{
+    (void)state;
+    fired = storm_out_of_order = 0;
+    assert_int_equal(weft_run(storm_main, NULL, .no_signals = true), 0);
+    assert_in_range(fired_at_poll, 1, STORM - 1);
+    assert_int_equal(storm_out_of_order, 0);
+}
+
 /* Tasks and callbacks in one queue. */
 
 static void note_callback(void *arg)
@@ -357,6 +401,7 @@ int main(void)
         core_test(test_dispatch_a_task_that_never_blocks_yields_every_128_operations),
         core_test(test_dispatch_endless_chains_starve_neither_timers_nor_io),
         core_test(test_semantics_11_a_long_turn_is_cut_and_goes_on_in_order),
+        core_test(test_semantics_11_a_storm_of_timers_is_cut_and_keeps_its_order),
         core_test(test_dispatch_tasks_and_callbacks_are_one_fifo),
     };
     return cmocka_run_group_tests_name("core dispatch", tests, NULL, NULL);

@@ -212,6 +212,42 @@ static void test_semantics_21_a_loop_is_run_and_freed_by_who_made_it(void **stat
     assert_int_equal(weft_loop_free(loop), 0);
 }
 
+static int nap(void *arg)
+{
+    (void)arg;
+    return weft_sleep(SECOND);
+}
+
+static int family_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s);
+    for (int i = 0; i < 20; i++)
+        weft_spawn(&s, nap, NULL, .eager = i % 3 == 0, .name = "napper");
+    return weft_scope_end(&s);
+}
+
+static void *run_families(void *arg)
+{
+    for (int i = 0; i < 20; i++)
+        *(int *)arg += run(family_main, NULL);
+    return NULL;
+}
+
+static void test_loop_each_thread_has_its_own(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    int errors[4] = { 0 };
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_families, &errors[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(errors[i], 0);
+    }
+}
+
 /* Its end. */
 
 static void test_semantics_24_a_closed_loop_answers_eshutdown(void **state)
@@ -487,6 +523,7 @@ int main(void)
         core_test(test_loop_stop_ends_the_run_after_its_turn),
         core_test(test_loop_two_on_one_thread_keep_their_tasks_apart),
         core_test(test_semantics_21_a_loop_is_run_and_freed_by_who_made_it),
+        core_test(test_loop_each_thread_has_its_own),
         core_test(test_semantics_24_a_closed_loop_answers_eshutdown),
         core_test(test_semantics_24_the_end_cancels_and_joins_the_background),
         core_test(test_semantics_18_stuck_tasks_are_named_and_abandoned_after_the_grace),
