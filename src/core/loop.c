@@ -191,9 +191,16 @@ static void fire_timers(weft_loop *loop)
     }
 }
 
+/* At the end: nobody is left to wait for. */
+static bool is_wound_down(const weft_loop *loop)
+{
+    return loop->background.live == 0 && wf_list_is_empty(&loop->lingering);
+}
+
 static bool has_work(const weft_loop *loop)
 {
-    return loop->ready.head || loop->lifo || loop->stopping || !wf_list_is_empty(&loop->turn_hooks);
+    return loop->ready.head || loop->lifo || loop->stopping ||
+           !wf_list_is_empty(&loop->turn_hooks) || (loop->ending && is_wound_down(loop));
 }
 
 static void ask_kernel(weft_loop *loop, int64_t timeout)
@@ -345,11 +352,12 @@ static void grace_over(struct wf_timer *timer)
 static void wind_down(weft_loop *loop)
 {
     struct grace grace = { .over = false };
+    loop->ending = true;
     wf_region_cancel(&loop->background.region, "the loop ends");
     wf_timer_init(&grace.timer, grace_over);
     if (loop->grace != WEFT_FOREVER)
         wf_timer_add(&loop->timers, &grace.timer, wf_deadline_after(loop, loop->grace));
-    while (!grace.over && (loop->background.live > 0 || !wf_list_is_empty(&loop->lingering))) {
+    while (!grace.over && !is_wound_down(loop)) {
         turn(loop);
         loop->stopping = false;
     }

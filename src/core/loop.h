@@ -93,6 +93,7 @@ struct weft_loop {
     int64_t grace;
     bool running;
     bool stopping;
+    bool ending; /* in weft_loop_free(): waits for nobody but the background */
     bool closed;
     bool debug;
     bool dropping;        /* user code that is no task's runs on a task's stack */

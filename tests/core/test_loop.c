@@ -298,6 +298,23 @@ static void test_semantics_24_the_end_cancels_and_joins_the_background(void **st
     assert_string_equal(trace, "c");
 }
 
+static int leave_quick(void *arg)
+{
+    (void)arg;
+    weft_spawn(weft_background(), sleep_forever, NULL);
+    weft_spawn(weft_background(), return_zero, NULL);
+    weft_call_later(WEFT_HOUR, NULL, NULL);
+    return 0;
+}
+
+static void test_semantics_24_the_end_waits_no_longer_than_for_the_last_task(void **state)
+{
+    (void)state;
+    int64_t start = real_now();
+    assert_int_equal(weft_run(leave_quick, NULL, .no_signals = true), 0);
+    assert_true(real_now() - start < 5 * SECOND); /* of the grace's 10 */
+}
+
 static int stuck_child(void *arg)
 {
     weft_scope shield;
@@ -526,6 +543,7 @@ int main(void)
         core_test(test_loop_each_thread_has_its_own),
         core_test(test_semantics_24_a_closed_loop_answers_eshutdown),
         core_test(test_semantics_24_the_end_cancels_and_joins_the_background),
+        core_test(test_semantics_24_the_end_waits_no_longer_than_for_the_last_task),
         core_test(test_semantics_18_stuck_tasks_are_named_and_abandoned_after_the_grace),
         core_test(test_loop_free_without_a_run_drops_what_never_began),
         core_test(test_loop_birth_survives_every_allocation_failing),
