@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Run one example as a reader would, and compare what it does with what it says.
+
+usage: run.py NAME PROGRAM [--sanitized]
+"""
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+SANITIZED = '--sanitized' in sys.argv
+END = 5 if SANITIZED else 1  # seconds after Ctrl-C
+
+HELLO = """\
+the greeter starts as soon as we wait for something
+hello, world
+now it sleeps, and we do not
+goodbye, world
+its last words: it was a pleasure
+"""
+
+RACE = """\
+a second for both:
+  near: answers
+  far: Operation canceled
+near wins; the scope says: success
+five milliseconds for both:
+  far: Operation canceled
+  near: Operation canceled
+nobody wins; the scope says: Connection timed out
+"""
+
+
+def prints(program, text):
+    done = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=30, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (text, '', 0), done
+
+
+def interruptible():
+    """A test run in the background has SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+class Server:
+    """The example on a free port, from its first line to Ctrl-C."""
+
+    def __init__(self, program):
+        # pylint: disable-next=subprocess-popen-preexec-fn
+        self.process = subprocess.Popen([program, '127.0.0.1:0'], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True,
+                                        preexec_fn=interruptible)
+        self.line = self.process.stdout.readline().strip()
+        self.host, port = self.line.split('/')[-1].split(':')
+        self.port = int(port)
+
+    def connect(self):
+        return socket.create_connection((self.host, self.port), timeout=10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        begin = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            rest = self.process.communicate(timeout=20)
+        finally:
+            self.process.kill()
+        if not failed:
+            took = time.monotonic() - begin
+            assert took < END, 'took %.1f s to end' % took
+            assert (rest, self.process.returncode) == (('', ''), 0), (
+                rest, self.process.returncode)
+
+
+def refuses_a_taken_address(program, server):
+    done = subprocess.run([program, '%s:%d' % (server.host, server.port)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and 'in use' in done.stderr and not done.stdout, done
+
+
+def receive(client, size):
+    data = b''
+    while len(data) < size:
+        piece = client.recv(size - len(data))
+        assert piece, 'the server closed after %d of %d bytes' % (len(data), size)
+        data += piece
+    return data
+
+
+def echo(program):
+    with Server(program) as server:
+        first, second = server.connect(), server.connect()
+        for client, text in (second, b'two'), (first, b'one'), (second, b'x' * 100000):
+            client.sendall(text)
+            assert receive(client, len(text)) == text
+        second.shutdown(socket.SHUT_WR)
+        assert second.recv(1) == b'', 'the end of the stream is not echoed'
+        refuses_a_taken_address(program, server)
+        # `first` stays connected: Ctrl-C ends the server all the same.
+
+
+def get(connection, path):
+    connection.request('GET', path)
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+def gateway(program):
+    with Server(program) as server:
+        assert server.line == 'http://%s:%d' % (server.host, server.port)
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+        for name in '7', 'x':
+            status, body = get(connection, '/basket/' + name)
+            assert status == 200, status
+            assert json.loads(body) == {'user': {'id': name, 'name': 'Ada'},
+                                        'cart': ['tea', 'bread']}, body
+        begin = time.monotonic()
+        assert get(connection, '/basket/slow') == (502, 'upstream failed\n')
+        assert 0.3 <= time.monotonic() - begin < 5, 'the deadline is 300 ms'
+        assert get(connection, '/basket')[0] == 404
+        refuses_a_taken_address(program, server)
+
+
+def main():
+    name, program = sys.argv[1:3]
+    checks = {
+        'echo': echo,
+        'gateway': gateway,
+        'hello': lambda path: prints(path, HELLO),
+        'race': lambda path: prints(path, RACE),
+    }
+    checks[name](program)
+    print('ok', name)
+
+
+if __name__ == '__main__':
+    main()
