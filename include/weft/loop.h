@@ -123,8 +123,8 @@ weft_loop *weft_loop_current(void);
  *
  * Returns: the task's result, >= 0.
  * Errors: the task's; -ENOMEM for a NULL task (its maker failed); -EDEADLK when a loop runs on
- *   this thread; -EXDEV for a task of another loop; WEFT_ETHREAD from another thread; -ECANCELED
- *   when weft_loop_stop() came first.
+ *   this thread; -EXDEV for a task of another loop; WEFT_ETHREAD from another thread; -ESHUTDOWN
+ *   after weft_loop_free(); -ECANCELED when weft_loop_stop() came first.
  * Suspends: never; it blocks the thread.
  * Cancel: cancel the task.
  * Ownership: borrows the task.
@@ -135,7 +135,7 @@ int weft_loop_run_until_complete(weft_loop *loop, weft_task *task);
 /** Run until weft_loop_stop().
  *
  * Returns: 0 after a stop.
- * Errors: -EDEADLK, WEFT_ETHREAD as weft_loop_run_until_complete().
+ * Errors: -EDEADLK, WEFT_ETHREAD, -ESHUTDOWN as weft_loop_run_until_complete().
  * Suspends: never; it blocks the thread.
  * Cancel: weft_loop_stop().
  * Ownership: borrows the loop.

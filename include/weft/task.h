@@ -38,10 +38,10 @@ struct weft_spawn_options {
  * the body never runs.
  *
  * Returns: 0.
- * Errors: -ENOMEM, -ENOBUFS at the limit of tasks; -EINVAL for `.copy` above 1,024 or
- *   `.stack_size` above 256 KiB; -ESHUTDOWN for a scope that has ended; -EPERM from a task that is
- *   neither the scope's owner nor inside it; WEFT_ETHREAD from another thread. A failure also fails
- *   the scope: weft_scope_end() returns it; into the background it is logged.
+ * Errors: -ENOMEM; -EINVAL for `.copy` above 1,024 or `.stack_size` above 256 KiB: these two also
+ *   fail the scope, so that weft_scope_end() returns them (an `.isolate` scope keeps them in its
+ *   list, the background logs them). -ESHUTDOWN for a scope that has ended; -EPERM from a task that
+ *   is neither the scope's owner nor inside it; WEFT_ETHREAD from another thread.
  * Suspends: never.
  * Cancel: never delivered here.
  * Ownership: borrows `arg` until the task has ended; with `.drop` takes it on success, with
@@ -56,8 +56,9 @@ int weft_spawn_with(weft_scope *scope, weft_fn *fn, const struct weft_spawn_opti
  *
  * Returns: what the task's function returned (0 where it returned a value).
  * Errors: the task's own; -ECANCELED also when the waiting task is cancelled; -ENOMEM for NULL
- *   (its maker failed); -EDEADLK for the calling task itself; -EPERM outside a task; WEFT_ETHREAD
- *   for a task of another loop.
+ *   (its maker failed); -EDEADLK for the calling task itself, a task around it, or one that awaits
+ *   such a task; -EPERM outside a task; WEFT_ETHREAD for a task of another loop, -ESHUTDOWN when
+ *   that loop has ended.
  * Suspends: unless the task has ended.
  * Cancel: only the waiting stops; the target goes on.
  * Ownership: borrows the handle.

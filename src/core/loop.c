@@ -524,7 +524,8 @@ int weft_run_with(weft_fn *fn, const struct weft_loop_options *given)
     struct weft_loop_options options = read_options(given);
     weft_loop *loop;
     if (wf_running)
-        return wf_misuse(-EDEADLK, "weft_run() inside a running loop, at %s", options.site);
+        return wf_misuse(-EDEADLK, "weft_run() inside a running loop, at %s",
+                         wf_site(options.site));
     int err = make(&loop, &options);
     if (err < 0)
         return err;

@@ -173,6 +173,12 @@ void wf_loop_deliver_mail(weft_loop *loop);
 /* now + duration, without overflow. */
 int64_t wf_deadline_after(weft_loop *loop, int64_t duration);
 
+/* Where a call was written; C++ does not say. */
+static inline const char *wf_site(const char *site)
+{
+    return site ? site : "?";
+}
+
 /* A sentence about misuse: kept for weft_error_detail(), logged once. Returns err. */
 WF_COLD WF_PRINTF(2, 3) int wf_misuse(int err, const char *format, ...);
 

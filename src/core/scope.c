@@ -84,7 +84,7 @@ void weft_scope_begin_with(const struct weft_scope_options *options)
         scope->magic = WF_SCOPE_ENDED;
         scope->error_count = 0;
         scope->cause = WEFT_CAUSE_NONE;
-        wf_misuse(-EPERM, "a scope was begun outside a task, at %s", options->site);
+        wf_misuse(-EPERM, "a scope was begun outside a task, at %s", wf_site(options->site));
         return;
     }
     weft_task *task = loop->current;
@@ -93,7 +93,7 @@ void weft_scope_begin_with(const struct weft_scope_options *options)
         wf_scope_left_open(task);
     init(scope, loop, task);
     scope->name = options->name;
-    scope->site = options->site;
+    scope->site = wf_site(options->site);
     scope->isolate = options->isolate;
     wf_region_init(&scope->region, task->innermost, WF_REGION_SCOPE, &task->member,
                    options->shield);

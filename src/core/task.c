@@ -100,17 +100,17 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     wf_list_init(&task->waiters);
     task->references = options->task ? 2 : 1;
     task->value = (struct wf_value){ NULL, NULL };
-    task->site = options->site ? options->site : "?";
+    task->site = wf_site(options->site);
 }
 
 static int check_options(const struct weft_spawn_options *options)
 {
     if (options->copy > WF_TASK_COPY_MAX)
         return wf_misuse(-EINVAL, ".copy of %u bytes at %s: at most %d are copied", options->copy,
-                         options->site, WF_TASK_COPY_MAX);
+                         wf_site(options->site), WF_TASK_COPY_MAX);
     if (options->stack_size > WF_STACK_LARGE)
         return wf_misuse(-EINVAL, ".stack_size of %u at %s: at most %zu", options->stack_size,
-                         options->site, WF_STACK_LARGE);
+                         wf_site(options->site), WF_STACK_LARGE);
     return 0;
 }
 
@@ -151,7 +151,7 @@ static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn
         wf_scope_child_failed(scope, err, name ? name : "task", options->site);
     else
         weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' could not be spawned at %s: %s",
-                 name ? name : "task", options->site ? options->site : "?", weft_error_text(err));
+                 name ? name : "task", wf_site(options->site), weft_error_text(err));
     return err;
 }
 
