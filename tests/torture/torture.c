@@ -1,0 +1,436 @@
+#include "torture.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "core/loop.h"
+#include "io/fault.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weft/log.h>
+
+#if WF_ASAN
+#    include <sanitizer/common_interface_defs.h>
+#endif
+
+#define PATIENCE_SECONDS 30 /* for one run */
+#define FAR              1000000000L
+#define ROUNDS           300 /* random ones, of each scenario */
+
+/* What can go wrong. */
+
+enum source { SUSPENSION, ALLOCATION, STACK, CALL, DICE };
+
+struct kind {
+    const char *name;
+    enum source source;
+    void (*act)(weft_loop *loop, weft_task *task); /* SUSPENSION */
+    bool twice;                                    /* SUSPENSION: at the next one too */
+    bool persistent;                               /* the others */
+    enum wf_io_fault_kind call;                    /* CALL */
+    int error;                                     /* CALL; 0: short */
+};
+
+static void cancel_task(weft_loop *loop, weft_task *task)
+{
+    (void)loop;
+    weft_task_cancel(task, "torture");
+}
+
+static void cancel_scope(weft_loop *loop, weft_task *task)
+{
+    if (task->innermost->kind == WF_REGION_SCOPE)
+        weft_scope_cancel((weft_scope *)wf_scope_of_region(task->innermost), "torture");
+    else
+        cancel_task(loop, task);
+}
+
+static void cancel_all(weft_loop *loop, weft_task *task)
+{
+    (void)task;
+    wf_region_cancel(&loop->background.region, "torture");
+}
+
+static void pierce_all(weft_loop *loop, weft_task *task)
+{
+    (void)task;
+    wf_region_pierce(&loop->background.region, "torture");
+}
+
+#define CALLS(kind_name, which, error_code)                                                        \
+    { .name = kind_name, .source = CALL, .call = which, .error = error_code },                     \
+    {                                                                                              \
+        .name = kind_name "s", .source = CALL, .call = which, .error = error_code,                 \
+        .persistent = true                                                                         \
+    }
+
+static const struct kind kinds[] = {
+    { .name = "cancel", .source = SUSPENSION, .act = cancel_task },
+    { .name = "twice", .source = SUSPENSION, .act = cancel_task, .twice = true },
+    { .name = "scope", .source = SUSPENSION, .act = cancel_scope },
+    { .name = "all", .source = SUSPENSION, .act = cancel_all },
+    { .name = "pierce", .source = SUSPENSION, .act = pierce_all },
+    { .name = "alloc", .source = ALLOCATION },
+    { .name = "allocs", .source = ALLOCATION, .persistent = true },
+    { .name = "stack", .source = STACK },
+    { .name = "stacks", .source = STACK, .persistent = true },
+    CALLS("accept", WF_FAULT_ACCEPT, EMFILE),
+    CALLS("recv", WF_FAULT_RECV, ECONNRESET),
+    CALLS("send", WF_FAULT_SEND, EPIPE),
+    CALLS("connect", WF_FAULT_CONNECT, ECONNREFUSED),
+    CALLS("control", WF_FAULT_CONTROL, ENOMEM),
+    { .name = "wait", .source = CALL, .call = WF_FAULT_WAIT, .error = EINTR },
+    CALLS("open", WF_FAULT_OPEN, EMFILE),
+    CALLS("thread", WF_FAULT_THREAD, EAGAIN),
+    CALLS("short_recv", WF_FAULT_SHORT_RECV, 0),
+    CALLS("short_send", WF_FAULT_SHORT_SEND, 0),
+    { .name = "random", .source = DICE },
+};
+
+/* The run that is under way. */
+
+static struct {
+    const struct torture_scenario *scenario;
+    const struct kind *kind; /* NULL: calm */
+    uint64_t point;          /* where it strikes; the seed of DICE */
+    struct wf_random dice;
+    long suspensions; /* seen so far */
+    struct wf_memory_fault memory;
+    struct wf_io_fault call;
+    struct wf_stack_fault stack;
+    char repeat[160]; /* the line */
+} now;
+
+bool torture_is_calm(void)
+{
+    return !now.kind;
+}
+
+static void print_repeat(void)
+{
+    ssize_t n = write(STDERR_FILENO, now.repeat, strlen(now.repeat));
+    (void)n;
+}
+
+void torture_failed(const char *file, int line, const char *what)
+{
+    fprintf(stderr, "%s:%d: torture: %s\n", file, line, what);
+    fflush(stdout);
+    print_repeat();
+    abort();
+}
+
+static void on_alarm(int number)
+{
+    static const char text[] = "torture: it hangs\n";
+    (void)number;
+    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)n;
+    print_repeat();
+    abort();
+}
+
+/* A wf_panic, a failed assertion and a sanitizer's finding come with the line too. */
+static void on_abort(int number)
+{
+    signal(number, SIG_DFL);
+    print_repeat();
+}
+
+static void listen_for_death(void)
+{
+    signal(SIGALRM, on_alarm);
+    signal(SIGABRT, on_abort);
+#if WF_ASAN
+    __sanitizer_set_death_callback(print_repeat);
+#endif
+}
+
+/* Memory: what lives, so that a leak is known in the run that made it. */
+
+static atomic_long blocks;
+
+static void *take(void *context, size_t size)
+{
+    (void)context;
+    void *memory = malloc(size);
+    if (memory)
+        atomic_fetch_add(&blocks, 1);
+    return memory;
+}
+
+static void *resize(void *context, void *memory, size_t size)
+{
+    (void)context;
+    return realloc(memory, size);
+}
+
+static void give(void *context, void *memory)
+{
+    (void)context;
+    atomic_fetch_sub(&blocks, 1);
+    free(memory);
+}
+
+static const struct weft_allocator counting = { take, resize, give, NULL };
+
+/* The log: failures are wanted, these sentences never are. */
+static void judge_line(void *context, enum weft_logger logger, enum weft_log_level level,
+                       const char *text, size_t size)
+{
+    static const char *const never[] = { "has ignored", "destroyed while pending", "left open",
+                                         "would wait for its own end" };
+    (void)context, (void)logger, (void)level, (void)size;
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+        if (strstr(text, never[i]))
+            torture_failed(__FILE__, __LINE__, text);
+}
+
+/* The loop's watch. */
+
+static void roll_dice(weft_loop *loop, weft_task *task)
+{
+    static void (*const acts[])(weft_loop *, weft_task *) = { cancel_task,  cancel_task,
+                                                              cancel_scope, cancel_scope,
+                                                              cancel_all,   pierce_all };
+    if (wf_random_below(&now.dice, 12) == 0)
+        acts[wf_random_below(&now.dice, sizeof acts / sizeof acts[0])](loop, task);
+}
+
+static void on_suspend(weft_loop *loop, weft_task *task)
+{
+    const struct kind *kind = now.kind;
+    uint64_t k = (uint64_t)++now.suspensions;
+    if (!kind)
+        return;
+    if (kind->source == DICE)
+        roll_dice(loop, task);
+    else if (kind->source == SUSPENSION && (k == now.point || (kind->twice && k == now.point + 1)))
+        kind->act(loop, task);
+}
+
+static void on_birth(weft_loop *loop)
+{
+    loop->stacks.fault = now.stack;
+}
+
+static void on_death(weft_loop *loop)
+{
+    now.stack = loop->stacks.fault;
+    loop->stacks.fault = (struct wf_stack_fault){ 0 };
+    torture_require(!loop->tasks_abandoned);
+    torture_require(loop->background.live == 0);
+    torture_require(loop->tasks.live <= 1); /* main's handle */
+    torture_require(loop->jobs == 0);
+    torture_require(loop->timers.count <= loop->calls.live);
+    torture_require(!loop->ready.head && !loop->lifo);
+    torture_require(atomic_load(&loop->posts) == 0);
+    wf_fibers_free_idle(loop);
+    torture_require(loop->stacks.live == 0);
+}
+
+static const struct wf_loop_watch watch = { on_birth, on_suspend, on_death };
+
+/* One run. */
+
+static int count_fds(void)
+{
+    int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+/* Abandoned jobs may still be on their threads. */
+static void wait_for_blocks(long before)
+{
+    struct timespec pause = { .tv_nsec = 100000 };
+    for (int i = 0; atomic_load(&blocks) != before; i++) {
+        if (i == 50000)
+            torture_failed(__FILE__, __LINE__, "memory was not given back");
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void arm_dice(void)
+{
+    wf_random_seed(&now.dice, now.point);
+    if (wf_random_below(&now.dice, 2))
+        now.memory =
+            (struct wf_memory_fault){ .countdown = 1 + (long)wf_random_below(&now.dice, 40),
+                                      .persistent = wf_random_below(&now.dice, 2) };
+    if (wf_random_below(&now.dice, 4) == 0)
+        now.stack = (struct wf_stack_fault){ .countdown = 1 + (long)wf_random_below(&now.dice, 20),
+                                             .persistent = wf_random_below(&now.dice, 2) };
+    if (wf_random_below(&now.dice, 2))
+        now.call = (struct wf_io_fault){ .kind = WF_FAULT_CONTROL,
+                                         .countdown = 1 + (long)wf_random_below(&now.dice, 20),
+                                         .error = ENOMEM };
+}
+
+/* Without a kind the counters stand far away, and tell afterwards how often each was passed. */
+static void arm(void)
+{
+    long point = now.kind ? (long)now.point : FAR;
+    enum source source = now.kind ? now.kind->source : ALLOCATION;
+    bool persistent = now.kind && now.kind->persistent;
+    now.memory = (struct wf_memory_fault){ 0 };
+    now.stack = (struct wf_stack_fault){ 0 };
+    if (!now.kind || source == ALLOCATION)
+        now.memory = (struct wf_memory_fault){ .countdown = point, .persistent = persistent };
+    if (!now.kind || source == STACK)
+        now.stack = (struct wf_stack_fault){ .countdown = point, .persistent = persistent };
+    if (source == CALL)
+        now.call = (struct wf_io_fault){ .kind = now.kind->call,
+                                         .countdown = point,
+                                         .persistent = persistent,
+                                         .error = now.kind->error,
+                                         .bytes_max = 1 };
+    if (source == DICE)
+        arm_dice();
+}
+
+static void describe(void)
+{
+    snprintf(now.repeat, sizeof now.repeat, "repeat with WEFT_TORTURE='%s:%s:%" PRIu64 "'\n",
+             now.scenario->name, now.kind ? now.kind->name : "calm", now.point);
+}
+
+static void run(const struct torture_scenario *scenario, const struct kind *kind, uint64_t point)
+{
+    now.scenario = scenario;
+    now.kind = kind;
+    now.point = point;
+    now.suspensions = 0;
+    describe();
+    if (scenario->begin)
+        scenario->begin();
+    int fds = count_fds();
+    long before = atomic_load(&blocks);
+    arm();
+    wf_loop_watch = &watch;
+    wf_memory_fault_set(&now.memory);
+    wf_io_fault_set(&now.call);
+    alarm(PATIENCE_SECONDS);
+    int result = weft_run(scenario->main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true,
+                          .grace = WEFT_HOUR);
+    wf_io_fault_set(NULL);
+    wf_memory_fault_set(NULL);
+    wf_loop_watch = NULL;
+    if (scenario->check)
+        scenario->check(result);
+    wait_for_blocks(before);
+    alarm(0);
+    if (count_fds() != fds)
+        torture_failed(__FILE__, __LINE__, "descriptors were not closed");
+}
+
+/* All runs of a scenario. */
+
+struct totals {
+    long suspensions, allocations, stacks, calls, runs;
+};
+
+/* How often a kind of call is made when nothing goes wrong. */
+static long count_calls(const struct torture_scenario *scenario, const struct kind *kind)
+{
+    now.call = (struct wf_io_fault){ .kind = kind->call, .countdown = FAR, .bytes_max = 1 };
+    run(scenario, NULL, 0);
+    return FAR - now.call.countdown;
+}
+
+static long points_of(const struct torture_scenario *scenario, const struct kind *kind,
+                      struct totals *totals)
+{
+    switch (kind->source) {
+    case SUSPENSION:
+        return totals->suspensions;
+    case ALLOCATION:
+        return totals->allocations;
+    case STACK:
+        return totals->stacks;
+    case CALL: {
+        long calls = count_calls(scenario, kind);
+        totals->calls += kind->persistent ? 0 : calls;
+        return calls;
+    }
+    default:
+        return 0;
+    }
+}
+
+static void run_random(const struct torture_scenario *scenario, long rounds, struct totals *totals)
+{
+    const struct kind *kind = &kinds[sizeof kinds / sizeof kinds[0] - 1];
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    uint64_t seed = (uint64_t)time.tv_nsec + (uint64_t)time.tv_sec * UINT64_C(1000000000);
+    for (long i = 0; i < rounds; i++)
+        run(scenario, kind, seed + (uint64_t)i);
+    totals->runs += rounds;
+}
+
+static void torture_one(const struct torture_scenario *scenario, long rounds)
+{
+    struct totals totals = { 0 };
+    now.call = (struct wf_io_fault){ .kind = WF_FAULT_ACCEPT };
+    run(scenario, NULL, 0);
+    totals.suspensions = now.suspensions;
+    totals.allocations = FAR - now.memory.countdown;
+    totals.stacks = FAR - now.stack.countdown;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        long points = points_of(scenario, &kinds[i], &totals);
+        for (long n = 1; n <= points; n++)
+            run(scenario, &kinds[i], (uint64_t)n);
+        totals.runs += points;
+    }
+    run_random(scenario, rounds, &totals);
+    printf("%s: suspension points %ld, allocations %ld, stack calls %ld, kernel calls %ld, "
+           "runs %ld\n",
+           scenario->name, totals.suspensions, totals.allocations, totals.stacks, totals.calls,
+           totals.runs);
+    fflush(stdout);
+}
+
+/* "scenario:kind:point", or a scenario alone. */
+static int repeat_one(const struct torture_scenario *scenarios, size_t count, const char *text)
+{
+    char name[64] = "", kind[32] = "";
+    uint64_t point = 0;
+    int fields = sscanf(text, "%63[^:]:%31[^:]:%" SCNu64, name, kind, &point);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(scenarios[i].name, name) != 0)
+            continue;
+        if (fields == 1)
+            torture_one(&scenarios[i], ROUNDS);
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+            if (strcmp(kinds[k].name, kind) == 0)
+                run(&scenarios[i], &kinds[k], point);
+        if (strcmp(kind, "calm") == 0)
+            run(&scenarios[i], NULL, 0);
+    }
+    return 0;
+}
+
+int torture(const struct torture_scenario *scenarios, size_t count)
+{
+    const char *only = getenv("WEFT_TORTURE"), *rounds = getenv("WEFT_TORTURE_ROUNDS");
+    listen_for_death();
+    signal(SIGPIPE, SIG_IGN);
+    weft_set_allocator(&counting);
+    weft_log_set_sink(judge_line, NULL);
+    if (only)
+        return repeat_one(scenarios, count, only);
+    for (size_t i = 0; i < count; i++)
+        torture_one(&scenarios[i], rounds ? strtol(rounds, NULL, 10) : ROUNDS);
+    return 0;
+}
