@@ -182,7 +182,7 @@ static int accept_one(struct wf_server *server)
 {
     weft_stream *client;
     size_t max = server->options->max_clients ? server->options->max_clients : MAX_CLIENTS;
-    if (server->active >= max)
+    if (server->active >= max && !server->listener->stopped)
         return wait_for_leave(server, WEFT_FOREVER);
     int err = weft_accept(server->listener, &client);
     if (err == 0)
