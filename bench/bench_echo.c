@@ -12,7 +12,7 @@
 #include <string.h>
 #include <weft.h>
 
-#define REQUESTS 10000 /* in a run: some 100 ms */
+#define REQUESTS 6000 /* in a run: some 50 ms */
 
 static int echo(weft_stream *client, void *arg)
 {
