@@ -236,14 +236,14 @@ class Pages(unittest.TestCase):
         self.shop.get('/health')  # by its answer the others are gone
 
     def test_many_clients_leave_nothing_behind(self):
-        pages = 1 if SANITIZED else 32
+        pages = 1 if SANITIZED else 16
         for _ in range(4):
             self.round_of_clients(pages)
         resident = self.shop.resident()
         for _ in range(10):
             self.round_of_clients(pages)
         self.assertLessEqual(self.shop.files(), self.files_max)
-        if not SANITIZED:  # 20,480 pages: a leak of 100 bytes in each would show
+        if not SANITIZED:  # 10,240 pages: a leak of 200 bytes in each would show
             self.assertLess(self.shop.resident() - resident, 2 << 20)
 
     def test_garbage_is_refused_and_harms_nobody(self):
