@@ -154,6 +154,7 @@ void wf_stream_fail_write(weft_stream *stream, int error)
     wf_assert(!stream->sending);
     if (!stream->write_error)
         stream->write_error = error;
+    stream->torn |= weft_chain_size(&stream->output) > 0; /* the peer must not see a clean end */
     weft_chain_fini(&stream->output);
     wake_writer(stream, stream->write_error);
     if (stream->lingering)

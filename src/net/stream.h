@@ -82,7 +82,7 @@ struct weft_stream {
     bool at_end;  /* the peer has ended */
     bool ending;  /* our end follows what is queued */
     bool ended;   /* and has been sent */
-    bool torn;    /* a write was cut in the middle */
+    bool torn;    /* a write was cut in the middle, or what was queued is lost: close resets */
     bool closed;
     bool lingering;
     bool doomed;     /* goes when the transport gives `send` back */
