@@ -6,9 +6,7 @@
  * deadline. /health, one exchange and nothing else, is there for scale. Each client asks again as
  * soon as it has its answer.
  *
- * Two numbers of clients, because what the heap is asked for depends on it: a loop keeps 64 blocks
- * for bytes that were sent and not yet read (io/blocks.h), and 16 clients have just so many
- * requests to services under way at once.
+ * Two numbers of clients: 64 have 256 requests to services under way at once.
  *
  *     bench_storefront [runs] */
 

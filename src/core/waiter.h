@@ -53,6 +53,7 @@ void wf_wake_task(struct wf_waiter *w);
 /* ARMED or ABORTING -> DONE. */
 static inline void wf_wake(struct wf_waiter *w, int64_t result)
 {
+    wf_assert(w->state != WF_WAIT_DONE);
     w->aborted = w->state == WF_WAIT_ABORTING && result < 0;
     w->result = w->aborted ? -ECANCELED : result;
     w->state = WF_WAIT_DONE;

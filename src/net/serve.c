@@ -127,10 +127,14 @@ static weft_listener *listener_of(const struct wf_waiter *w)
     return w->object;
 }
 
+/* A client may have left in the same turn: then the wait is over already. */
 static void leave_wait_over(struct wf_timer *timer)
 {
     struct leave_wait *wait = wf_container(timer, struct leave_wait, timer);
-    listener_of(&wait->waiter)->serving = NULL;
+    weft_listener *listener = listener_of(&wait->waiter);
+    if (listener->serving != &wait->waiter)
+        return;
+    listener->serving = NULL;
     wf_wake(&wait->waiter, 0);
 }
 
