@@ -18,6 +18,7 @@
 #include "http/connection.h"
 
 #include "http/body.h"
+#include "http/deadline.h"
 #include "http/route.h"
 #include "http/write.h"
 
@@ -85,7 +86,7 @@ static int receive_head(struct wf_http_connection *c)
     if (done != 0)
         return done < 0 ? done : 0;
     weft_scope_begin(&c->waiting, .timeout = patience(c), .name = "request");
-    return weft_scope_leave(&c->waiting, wait_for_head(c));
+    return wf_http_deadline_end(&c->waiting, wait_for_head(c));
 }
 
 void wf_http_connection_drain(struct wf_http_connection *c)
@@ -128,7 +129,7 @@ static int receive_body(struct wf_http_connection *c)
     int err = invite(c);
     if (err == 0)
         err = wf_http_body_read(c->stream, head, body_max(x), x->http.arena, &x->body);
-    return weft_scope_leave(&c->waiting, err);
+    return wf_http_deadline_end(&c->waiting, err);
 }
 
 /* --- the handler --- */
@@ -155,7 +156,7 @@ static int call_handler(struct wf_http_exchange *x, bool *late)
         return route->handler(&x->http, app);
     weft_scope scope;
     weft_scope_begin(&scope, .timeout = route->options->timeout, .name = route->path);
-    int err = weft_scope_leave(&scope, route->handler(&x->http, app));
+    int err = wf_http_deadline_end(&scope, route->handler(&x->http, app));
     *late = weft_scope_cause(&scope) == WEFT_CAUSE_DEADLINE;
     return err;
 }

@@ -3,7 +3,7 @@
 
 #include "http/write.h"
 
-#include <weft/scope.h>
+#include "http/deadline.h"
 
 #include <errno.h>
 
@@ -29,7 +29,7 @@ static int write_in_time(weft_stream *stream, const weft_slice *pieces, size_t c
         weft_scope scope;
         before = weft_stream_queued(stream);
         weft_scope_begin(&scope, .timeout = timeout, .name = "send");
-        err = weft_scope_leave(&scope, write_once(stream, pieces, count));
+        err = wf_http_deadline_end(&scope, write_once(stream, pieces, count));
     } while (err == -ETIMEDOUT && weft_stream_queued(stream) < before);
     return err;
 }
