@@ -366,7 +366,8 @@ void weft_listener_stop(weft_listener *listener);
 /** End a listener: as weft_listener_stop(), and its memory is gone.
  *
  * Returns: 0. NULL is allowed.
- * Errors: none that a right program sees: -EPERM outside a task while others use it; WEFT_ETHREAD.
+ * Errors: none that a right program sees: -EALREADY while it is being closed; -EPERM outside a task
+ *   while others use it; WEFT_ETHREAD.
  * Suspends: only while somebody accepts, or serves: until the last client is done.
  * Cancel: never delivered here.
  * Ownership: takes the listener.

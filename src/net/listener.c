@@ -249,6 +249,8 @@ static int check(const weft_listener *listener)
         return wf_enter(&task);
     if (listener->loop != wf_running)
         return wf_misuse(WEFT_ETHREAD, "a listener was used by another loop than its own");
+    if (listener->stopped)
+        return WEFT_ECLOSED;
     const weft_task *other = listener->acceptor ? listener->acceptor : listener->server;
     if (other && other != wf_running->current)
         return wf_misuse(-EBUSY, "task '%s' (spawned at %s) accepts from %s already", other->name,
@@ -342,20 +344,23 @@ void wf_listener_destroy(weft_listener *listener)
 
 void wf_listener_left(weft_listener *listener)
 {
-    if (listener->closer && !listener->acceptor && !listener->server)
-        wf_wake(listener->closer, 0);
+    struct wf_waiter *w = listener->closer;
+    if (!w || listener->acceptor || listener->server)
+        return;
+    listener->closer = NULL;
+    wf_wake(w, 0);
 }
 
 static const struct wf_wait_ops leave_ops = { "others to leave the listener", NULL };
 
 static void wait_until_left(weft_listener *listener)
 {
-    struct wf_waiter w;
-    if (!listener->acceptor && !listener->server)
-        return;
-    wf_waiter_arm(&w, &leave_ops, listener);
-    listener->closer = &w;
-    wf_park(&w);
+    while (listener->acceptor || listener->server) {
+        struct wf_waiter w;
+        wf_waiter_arm(&w, &leave_ops, listener);
+        listener->closer = &w;
+        wf_park(&w);
+    }
 }
 
 int weft_listener_close(weft_listener *listener)
@@ -365,6 +370,8 @@ int weft_listener_close(weft_listener *listener)
     const weft_task *inside = listener->acceptor ? listener->acceptor : listener->server;
     if (listener->loop->thread != wf_this_thread())
         return wf_misuse(WEFT_ETHREAD, "a listener was closed by another thread than its own");
+    if (listener->closer)
+        return wf_misuse(-EALREADY, "a listener was closed twice");
     if (inside && !wf_in_task(listener->loop))
         return wf_misuse(-EPERM, "a listener was closed outside a task while task '%s' uses it",
                          inside->name);

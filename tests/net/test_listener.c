@@ -247,6 +247,50 @@ static void test_listener_close_waits_for_the_acceptor(void **state)
     over_kinds(close_waits);
 }
 
+/* Who comes when the listener is going is sent away, and does not come between. */
+struct close {
+    weft_listener *listener;
+    int result;
+    bool done;
+};
+
+static int close_listener(void *arg)
+{
+    struct close *c = arg;
+    c->result = weft_listener_close(c->listener);
+    c->done = true;
+    return 0;
+}
+
+static int come_late(void *kind)
+{
+    struct accept a = { .result = -1 }, late = { .result = -1 };
+    struct close c = { .result = -1 };
+    weft_scope s;
+    assert_int_equal(weft_listen(&a.listener, address_of(kind)), 0);
+    late.listener = c.listener = a.listener;
+    weft_scope_begin(&s);
+    weft_spawn(&s, accept_one, &a);
+    pass_turns(2);
+    weft_spawn(&s, close_listener, &c);
+    weft_spawn(&s, accept_one, &late);
+    weft_sleep(0);
+    assert_false(c.done);
+    assert_int_equal(weft_listener_close(a.listener), -EALREADY);
+    assert_int_equal(weft_scope_end(&s), 0);
+    assert_int_equal(a.result, WEFT_ECLOSED);
+    assert_int_equal(late.result, WEFT_ECLOSED);
+    assert_int_equal(c.result, 0);
+    return 0;
+}
+
+static void test_listener_close_is_not_disturbed_by_latecomers(void **state)
+{
+    (void)state;
+    over_kinds(come_late);
+    take_log("closed twice");
+}
+
 static void close_outside(void *listener)
 {
     assert_int_equal(weft_listener_close(listener), -EPERM);
@@ -819,6 +863,7 @@ int main(void)
         core_test(test_semantics_10_granted_accept_is_not_cancelled),
         core_test(test_listener_stop_refuses_clients_and_sends_the_acceptor_away),
         core_test(test_listener_close_waits_for_the_acceptor),
+        core_test(test_listener_close_is_not_disturbed_by_latecomers),
         core_test(test_listener_close_outside_a_task_while_somebody_accepts_is_refused),
         core_test(test_listener_close_waits_for_an_acceptor_that_yields),
         core_test(test_listener_close_resets_clients_in_the_backlog),
