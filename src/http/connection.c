@@ -28,7 +28,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
+#include <strings.h>
 
 #define LINGER_TIME  (2 * WEFT_SECOND)
 #define LINGER_BYTES ((size_t)1 << 20)
@@ -99,8 +99,10 @@ void wf_http_connection_drain(struct wf_http_connection *c)
 
 static size_t body_max(const struct wf_http_exchange *x)
 {
-    const weft_http_route_options *options = x->route ? x->route->options : NULL;
-    return options && options->body_max ? options->body_max : x->server->options.body_max;
+    const weft_http_serve_options *server = &x->server->options;
+    const weft_http_route_options *route = x->route ? x->route->options : NULL;
+    size_t max = route && route->body_max ? route->body_max : server->body_max;
+    return max < server->memory_max ? max : server->memory_max;
 }
 
 /* The client waits for a word before it sends the body. */
@@ -109,7 +111,8 @@ static int invite(struct wf_http_connection *c)
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const char *expect = weft_http_header(&c->exchange.http, "Expect");
     bool taken;
-    if (!expect || c->exchange.parser.head.version_minor == 0 || readable(c) > 0)
+    bool waits = expect && strcasecmp(expect, "100-continue") == 0 && readable(c) == 0;
+    if (!waits || c->exchange.parser.head.version_minor == 0)
         return 0;
     return wf_http_write(c->stream, (weft_slice){ text, sizeof text - 1 }, (weft_slice){ "", 0 },
                          c->server->options.send_timeout, &taken);

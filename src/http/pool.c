@@ -1,3 +1,9 @@
+/* Kept connections on two lists each, their host's and the pool's by age.
+ *
+ * What is taken is looked at first: a connection on which anything has come, the end above all, is
+ * dead. Entries for connections and hosts go back to free lists, so that memory is asked for only
+ * while the pool grows. Taking and putting cost a walk over the hosts, which compares hashes. */
+
 #include "http/pool.h"
 
 #include <errno.h>

@@ -92,10 +92,10 @@ static void drain(void *arg)
 static int serve(struct wf_http_server *server, weft_listener *listener)
 {
     const weft_http_serve_options *options = &server->options;
-    int err =
-        weft_serve_on(listener, wf_http_connection_serve, .arg = server,
-                      .max_clients = options->max_clients, .drain = options->drain,
-                      .draining = drain, .name = "http client", .stack_size = options->stack_size);
+    int err = weft_serve_on(listener, wf_http_connection_serve, .arg = server,
+                            .max_clients = options->max_clients, .drain = options->drain,
+                            .draining = drain, .name = "http connection",
+                            .stack_size = options->stack_size);
     while (server->spare_count > 0)
         weft_arena_free(server->spare[--server->spare_count]);
     return err;

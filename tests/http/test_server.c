@@ -381,11 +381,13 @@ static void check_failures(void *arg)
     weft_stream *stream = dial();
     say(stream, GET("/failing"));
     expect_answer(hear(stream), "HTTP/1.1 500 ", "Internal Server Error\n");
-    expect_log("GET /failing: the handler of /failing in task 'http client' failed: No such file "
-               "or directory (ENOENT)");
+    expect_log(
+        "GET /failing: the handler of /failing in task 'http connection' failed: No such file "
+        "or directory (ENOENT)");
     say(stream, GET("/nothing"));
     expect_answer(hear(stream), "HTTP/1.1 500 ", "Internal Server Error\n");
-    expect_log("GET /nothing: the handler of /nothing in task 'http client' has sent no response");
+    expect_log(
+        "GET /nothing: the handler of /nothing in task 'http connection' has sent no response");
     say(stream, GET("/sorry"));
     expect_answer(hear(stream), "HTTP/1.1 200 OK\r\n", "sent");
     say(stream, GET("/own-cancel"));
@@ -581,6 +583,11 @@ static void check_expect(void *arg)
     say(stream, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
                 "Expect: 100-continue\r\n\r\nabc");
     expect_answer(hear(stream), "HTTP/1.1 200 OK\r\n", "abc");
+    say(stream, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
+                "Expect: something else\r\n\r\n");
+    weft_sleep(WEFT_MILLISECOND);
+    say(stream, "abc");
+    expect_answer(hear(stream), "HTTP/1.1 200 OK\r\n", "abc");
     say(stream, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999\r\n"
                 "Expect: 100-continue\r\n\r\n");
     expect_answer(hear_all(stream), "HTTP/1.1 413 ", NULL);
@@ -774,8 +781,10 @@ static void check_exhausted(void *arg)
     expect_answer(ask(GET("/large/900000")), "HTTP/1.1 500 ", NULL);
     expect_log("(ENOMEM)");
     expect_answer(ask(POST("abc", "3")), "HTTP/1.1 200 OK\r\n", "abc");
-    expect_answer(ask("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n"),
+    expect_answer(ask("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n"),
                   "HTTP/1.1 503 ", NULL);
+    expect_answer(ask("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100001\r\n\r\n"),
+                  "HTTP/1.1 413 ", NULL);
 }
 
 static void test_server_exchange_has_a_memory_limit(void **state)
