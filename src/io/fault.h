@@ -40,8 +40,8 @@ extern _Thread_local struct wf_io_fault *wf_io_fault_armed;
 /* Arm `fault` for this thread; it stays the caller's and counts down in place. NULL disarms. */
 void wf_io_fault_set(struct wf_io_fault *fault);
 
-/* The slow half of the two below. */
-WF_COLD bool wf_io_fault_count(enum wf_io_fault_kind kind);
+/* The slow half of the two below. Not "cold": gcc 12 then moves what follows out of the way too. */
+WF_NOINLINE bool wf_io_fault_count(enum wf_io_fault_kind kind);
 
 /* True: this call is to fail, errno is set, and the system call must not be made. */
 static inline bool wf_io_fault_hits(enum wf_io_fault_kind kind)
