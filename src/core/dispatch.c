@@ -1,10 +1,10 @@
-/* Who runs next, and the switch to it.
+/* Where a task stops, who runs next, and the switch to it.
  *
- * A task that suspends does not go back to the dispatcher: it picks the next task itself and
- * switches to it directly, so a hand-over is one switch. The dispatcher (the thread's own stack,
- * loop.c) gets the processor when the next item is a callback, when a new task cannot simply start,
- * after every WF_RESUMES_PER_LOOK switches to look at the clock, and when the turn is over and
- * there is mail or a hook.
+ * wf_park() and wf_task_yield() are the only places where a task suspends. It does not go back to
+ * the dispatcher: it picks the next task itself and switches to it directly, so a hand-over is one
+ * switch. The dispatcher (the thread's own stack, loop.c) gets the processor when the next item is
+ * a callback, when a new task cannot simply start, after every WF_RESUMES_PER_LOOK switches to look
+ * at the clock, and when the turn is over and there is mail or a hook.
  *
  *     eager start   the spawner goes on at the child's first suspension or end
  *     lifo slot     a started task that was served directly, at most WF_LIFO_MAX times in a row
@@ -107,7 +107,8 @@ static weft_task *prepared(weft_loop *loop, weft_task *task)
     return &loop->root;
 }
 
-void wf_dispatch(weft_task *from)
+/* Suspend `from`: choose who runs next and switch to it. Returns when it is resumed. */
+static WF_ALWAYS_INLINE void dispatch(weft_task *from)
 {
     weft_loop *loop = from->loop;
     weft_task *next = prepared(loop, choose(loop, from));
@@ -115,6 +116,30 @@ void wf_dispatch(weft_task *from)
         switch_to(loop, from, next);
     else
         resume(loop, from);
+}
+
+int64_t wf_park(struct wf_waiter *w)
+{
+    weft_task *task = w->owner;
+    wf_check_open_scope(task, __builtin_frame_address(0));
+    if (WF_LIKELY(w->state != WF_WAIT_DONE)) {
+        task->parked = w;
+        task->state = WF_TASK_PARKED;
+        if (WF_UNLIKELY(task->loop->watch != NULL))
+            task->loop->watch->suspends(task->loop, task);
+        dispatch(task);
+        task->parked = NULL;
+    }
+    if (WF_UNLIKELY(w->aborted))
+        wf_task_deliver_cancel(task);
+    return w->result;
+}
+
+void wf_task_yield(weft_task *task)
+{
+    wf_check_open_scope(task, __builtin_frame_address(0));
+    wf_task_make_ready(task);
+    dispatch(task);
 }
 
 /* The spawner has not suspended: it comes back to what was left of its budget. */

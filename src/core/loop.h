@@ -114,6 +114,33 @@ static inline bool wf_in_task(const weft_loop *loop)
     return loop && loop->current != &loop->root;
 }
 
+/* What a suspending call starts with: 0 and the current task; -EPERM outside a task; -ECANCELED,
+ * delivered. May give up the processor for a turn when the budget is used up. */
+int wf_enter_slowly(weft_task **task);
+
+static inline int wf_enter(weft_task **out)
+{
+    const weft_loop *loop = wf_running;
+    if (WF_UNLIKELY(!wf_in_task(loop) || loop->watch))
+        return wf_enter_slowly(out);
+    weft_task *task = loop->current;
+    if (WF_UNLIKELY(task->budget <= 1 || task->innermost->effective))
+        return wf_enter_slowly(out);
+    task->budget--;
+    task->spins = 0;
+    *out = task;
+    return 0;
+}
+
+/* Semantics 13: a scope whose frame has returned would be corrupted by whoever runs next. */
+static inline void wf_check_open_scope(const weft_task *task, const void *frame)
+{
+    const struct wf_region *innermost = task->innermost;
+    if (WF_UNLIKELY(innermost->kind == WF_REGION_SCOPE &&
+                    wf_context_is_dead_below(&task->fiber->context, innermost, frame)))
+        wf_scope_left_open(task);
+}
+
 /* Put a parked or yielding task at the queue's end. */
 static inline void wf_task_make_ready(weft_task *task)
 {
@@ -146,9 +173,6 @@ static inline int wf_task_prepare(weft_task *task)
 
 /* On the dispatcher: run what is ready now, until it has run or the slice is over. */
 void wf_dispatch_turn(weft_loop *loop);
-
-/* Suspend the current task: choose who runs next and switch to it. Returns when it is resumed. */
-void wf_dispatch(weft_task *from);
 
 /* Run a prepared new task up to its first suspension, then come back. */
 void wf_dispatch_eager(weft_task *task);

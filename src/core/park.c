@@ -1,5 +1,5 @@
-/* The one place where a task stops: entering a suspending call, parking, being woken, being told to
- * end. */
+/* Around a task's stop, which is in dispatch.c: entering a suspending call, being woken, being
+ * given up, being told to end; and sleep, the simplest thing to wait for. */
 
 #include "core/loop.h"
 
@@ -22,47 +22,13 @@ void wf_abort(struct wf_waiter *w)
         wf_wake(w, -ECANCELED);
 }
 
-/* Semantics 13: a scope whose frame has returned would be corrupted by whoever runs next. */
-void wf_check_open_scope(const weft_task *task, const void *frame)
-{
-    const struct wf_region *innermost = task->innermost;
-    if (WF_LIKELY(innermost->kind != WF_REGION_SCOPE))
-        return;
-    if (WF_UNLIKELY(wf_context_is_dead_below(&task->fiber->context, innermost, frame)))
-        wf_scope_left_open(task);
-}
-
-int64_t wf_park(struct wf_waiter *w)
-{
-    weft_task *task = w->owner;
-    wf_check_open_scope(task, __builtin_frame_address(0));
-    if (WF_LIKELY(w->state != WF_WAIT_DONE)) {
-        task->parked = w;
-        task->state = WF_TASK_PARKED;
-        if (WF_UNLIKELY(task->loop->watch != NULL))
-            task->loop->watch->suspends(task->loop, task);
-        wf_dispatch(task);
-        task->parked = NULL;
-    }
-    if (WF_UNLIKELY(w->aborted))
-        wf_task_deliver_cancel(task);
-    return w->result;
-}
-
-void wf_task_yield(weft_task *task)
-{
-    wf_check_open_scope(task, __builtin_frame_address(0));
-    wf_task_make_ready(task);
-    wf_dispatch(task);
-}
-
 static int enter_outside(void)
 {
     wf_misuse(-EPERM, "a function that suspends was called outside a task");
     return -EPERM;
 }
 
-int wf_enter(weft_task **out)
+int wf_enter_slowly(weft_task **out)
 {
     weft_loop *loop = wf_running;
     if (WF_UNLIKELY(!wf_in_task(loop)))

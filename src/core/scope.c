@@ -167,16 +167,6 @@ int wf_scope_admit(struct wf_scope *scope)
     return 0;
 }
 
-void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error, const char *site)
-{
-    wf_list_remove(&member->link);
-    scope->live--;
-    if (error < 0)
-        wf_scope_child_failed(scope, error, member->ops->name(member), site);
-    if (scope->live == 0 && scope->joiner)
-        wf_wake(scope->joiner, 0);
-}
-
 /* The end. */
 
 static const struct wf_wait_ops join_ops = { "tasks of its scope", NULL };

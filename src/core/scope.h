@@ -57,11 +57,20 @@ static inline void wf_scope_join(struct wf_scope *scope, struct wf_member *membe
     scope->live++;
 }
 
-/* A member is gone. error: 0, or its failure (a benign cancel is none). */
-void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error, const char *site);
-
 /* A child has failed in it, or could not be spawned: with .isolate that is noted and no more. */
 void wf_scope_child_failed(struct wf_scope *scope, int error, const char *name, const char *site);
+
+/* A member is gone. error: 0, or its failure (a benign cancel is none). */
+static inline void wf_scope_part(struct wf_scope *scope, struct wf_member *member, int error,
+                                 const char *site)
+{
+    wf_list_remove(&member->link);
+    scope->live--;
+    if (WF_UNLIKELY(error < 0))
+        wf_scope_child_failed(scope, error, member->ops->name(member), site);
+    if (scope->live == 0 && scope->joiner)
+        wf_wake(scope->joiner, 0);
+}
 
 /* Somebody inside was handed -ECANCELED: by the scope's own cancel, or by one around it. */
 void wf_scope_told(struct wf_scope *scope, bool own);

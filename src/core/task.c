@@ -171,7 +171,9 @@ int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_opt
 {
     struct wf_scope *scope = (struct wf_scope *)opaque;
     weft_task *task;
-    int err = wf_scope_admit(scope);
+    bool is_ours = scope && scope->magic == WF_SCOPE_MAGIC && scope->loop == wf_running &&
+                   scope->loop->current->innermost == &scope->region;
+    int err = WF_LIKELY(is_ours) ? 0 : wf_scope_admit(scope);
     if (err < 0)
         return err;
     err = make(scope, fn, options, &task);

@@ -75,10 +75,6 @@ static inline weft_task *wf_task_of_member(const struct wf_member *member)
 /* The scope a task was spawned in. */
 struct wf_scope *wf_task_scope(const weft_task *task);
 
-/* What a suspending call starts with: 0 and the current task; -EPERM outside a task; -ECANCELED,
- * delivered. May give up the processor for a turn when the budget is used up. */
-int wf_enter(weft_task **task);
-
 /* Give every other ready task one turn; nothing wakes it early. */
 void wf_task_yield(weft_task *task);
 
@@ -104,9 +100,5 @@ static inline void wf_task_unref(weft_task *task)
 
 /* What the function that returned *code handed back through weft_return(); *code becomes 0 then. */
 struct wf_value wf_value_take(int *code);
-
-/* Semantics 13: abort when the innermost scope lies in the dead part of the current stack, below
- * `frame`. */
-void wf_check_open_scope(const weft_task *task, const void *frame);
 
 #endif
