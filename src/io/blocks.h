@@ -14,12 +14,11 @@ struct wf_blocks {
     size_t lent; /* out there now */
     size_t size; /* of a block */
     size_t limit;
-    size_t kept_max;
     /* lent <= limit */
 };
 
-/* 0 takes the default: 16 KiB, 65,536, 512. Allocates nothing. */
-void wf_blocks_init(struct wf_blocks *blocks, size_t size, size_t limit, size_t kept_max);
+/* `size` and `limit` of 0 take the defaults: 16 KiB, 65,536. Allocates nothing. */
+void wf_blocks_init(struct wf_blocks *blocks, size_t size, size_t limit);
 
 /* All must have come back. */
 void wf_blocks_fini(struct wf_blocks *blocks);
