@@ -5,6 +5,8 @@
 
 #include "http_test.h"
 
+#include "http/client.h"
+
 #define KEEP  "keep"  /* read on until the client closes */
 #define CLOSE "close" /* read a request, and close */
 #define RESET "reset" /* read a request, and reset */
@@ -438,6 +440,34 @@ static void test_client_stale_connection_is_retried_once(void **state)
     scripted(check_stale);
 }
 
+/* Two that are stale: the second try takes no chance. */
+static int get_one(void *arg)
+{
+    (void)arg;
+    int status = get("http://s/");
+    return status == 200 ? 0 : status < 0 ? status : -EPROTO;
+}
+
+static void check_two_stale(void)
+{
+    weft_scope both;
+    script[0][0] = script[1][0] = script[2][0] = OK_HI;
+    script[0][1] = script[1][1] = CLOSE;
+    weft_scope_begin(&both);
+    weft_spawn(&both, get_one, NULL);
+    weft_spawn(&both, get_one, NULL);
+    assert_int_equal(weft_scope_end(&both), 0);
+    assert_int_equal(connections, 2);
+    assert_int_equal(get("http://s/"), 200);
+    assert_int_equal(connections, 3);
+}
+
+static void test_client_second_try_is_on_a_new_connection(void **state)
+{
+    (void)state;
+    scripted(check_two_stale);
+}
+
 static void check_methods(void)
 {
     static const struct {
@@ -586,6 +616,7 @@ static void check_free(void)
     weft_sleep(0);
     assert_int_equal(closed, 1);
     assert_int_equal(weft_scope_end(&scope), -ETIMEDOUT);
+    weft_sleep(WEFT_MINUTE); /* nothing of it is left to happen */
 }
 
 static void test_client_may_be_freed_during_calls(void **state)
@@ -668,6 +699,42 @@ static void test_client_own_of_the_loop_ends_with_it(void **state)
     serving(check_own, NULL, .routes = plain_routes); /* another loop, another client */
 }
 
+/* Two loops of one thread. */
+static int find_own(void *arg)
+{
+    weft_http_client **found = arg;
+    int err = wf_http_client_retain(found);
+    if (err == 0)
+        wf_http_client_release(*found);
+    return err;
+}
+
+static weft_http_client *own_of(weft_loop *loop)
+{
+    weft_http_client *found = NULL, *again = NULL;
+    weft_task *task;
+    assert_ptr_equal(weft_loop_current(), loop);
+    assert_int_equal(weft_spawn(weft_background(), find_own, &found, .task = &task), 0);
+    assert_int_equal(weft_loop_run_until_complete(loop, task), 0);
+    weft_task_release(task);
+    assert_int_equal(find_own(&again), 0);
+    assert_ptr_equal(found, again);
+    return found;
+}
+
+static void test_client_own_is_one_a_loop(void **state)
+{
+    (void)state;
+    weft_loop *first, *second;
+    assert_int_equal(weft_loop_new(&first), 0);
+    weft_http_client *of_first = own_of(first);
+    assert_int_equal(weft_loop_new(&second), 0);
+    assert_ptr_not_equal(own_of(second), of_first);
+    assert_int_equal(weft_loop_free(second), 0);
+    assert_ptr_equal(own_of(first), of_first);
+    assert_int_equal(weft_loop_free(first), 0);
+}
+
 static void check_steady(void *arg)
 {
     (void)arg;
@@ -719,6 +786,7 @@ int main(void)
         http_test(test_client_responses_have_limits),
         http_test(test_client_connection_is_used_again),
         http_test(test_client_stale_connection_is_retried_once),
+        http_test(test_client_second_try_is_on_a_new_connection),
         http_test(test_client_only_idempotent_methods_are_retried),
         http_test(test_client_cancelled_fetch_gives_its_connection_up),
         http_test(test_client_early_answer_is_heard),
@@ -726,6 +794,7 @@ int main(void)
         http_test(test_client_may_be_freed_during_calls),
         http_test(test_client_survives_any_failed_allocation),
         http_test(test_client_own_of_the_loop_ends_with_it),
+        http_test(test_client_own_is_one_a_loop),
         http_test(test_client_steady_state_allocates_nothing),
         http_test(test_client_needs_a_loop),
     };

@@ -181,6 +181,28 @@ static void test_limits_many_headers_are_431(void **state)
     serving(check_counts, NULL, .routes = routes);
 }
 
+/* A listener whose streams read less ahead than the server would allow. */
+static int small_input_main(void *arg)
+{
+    struct http_site narrow = { .options.routes = arg };
+    weft_scope scope;
+    assert_int_equal(weft_listen(&narrow.listener, "mem:server", .input_max = 16384), 0);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, site_serve, &narrow);
+    expect_answer(ask(sized(100, 10000)), "HTTP/1.1 200 OK\r\n", "hello");
+    expect_refused(sized(100, 20000), 431);
+    weft_scope_cancel(&scope, "the test is over");
+    assert_int_equal(weft_scope_end(&scope), 0);
+    weft_listener_close(narrow.listener);
+    return 0;
+}
+
+static void test_limits_narrow_stream_is_431(void **state)
+{
+    (void)state;
+    assert_int_equal(run(small_input_main, (void *)(uintptr_t)routes), 0);
+}
+
 static void check_own_limits(void *arg)
 {
     (void)arg;
@@ -474,6 +496,7 @@ int main(void)
         http_test(test_limits_nothing_is_served_after_a_refusal),
         http_test(test_limits_long_line_is_414_and_long_block_431),
         http_test(test_limits_many_headers_are_431),
+        http_test(test_limits_narrow_stream_is_431),
         http_test(test_limits_can_be_set),
         http_test(test_limits_large_body_is_413),
         http_test(test_limits_body_default_is_1_mib),

@@ -81,6 +81,14 @@ static int large(weft_http *http, void *app)
     return weft_http_send(http, 200, NULL, data, size);
 }
 
+static int text(weft_http *http, void *app)
+{
+    (void)app;
+    int size = atoi(weft_http_param(http, "size"));
+    assert_int_equal(weft_http_set_header(http, "X-Size", "is in the text"), 0);
+    return weft_http_text(http, 200, "%*s", size, "!");
+}
+
 static const weft_http_route_options in_time = { .timeout = WEFT_SECOND };
 
 static const weft_http_route routes[] = {
@@ -94,7 +102,9 @@ static const weft_http_route routes[] = {
     { "GET", "/own-cancel", own_cancel, NULL },
     { "GET", "/status/:status", statuses, NULL },
     { "GET", "/large/:size", large, NULL },
+    { "GET", "/text/:size", text, NULL },
     { "GET", "/limited", slow, &in_time },
+    { "GET", "/limited/:size", large, &in_time },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -186,6 +196,23 @@ static void check_large(void *arg)
             if (body[at] != (char)('a' + at % 26))
                 fail_msg("wrong at %zu of %zu", at, sizes[i]);
     }
+}
+
+static void check_texts(void *arg)
+{
+    (void)arg;
+    for (int size = 1000; size < 1050; size++) {
+        char request[100], body[1100];
+        snprintf(request, sizeof request, GET("/text/%d"), size);
+        snprintf(body, sizeof body, "\r\n\r\n%*s", size, "!");
+        expect_answer(ask(request), "HTTP/1.1 200 OK\r\n", body);
+    }
+}
+
+static void test_server_texts_of_all_sizes_arrive(void **state)
+{
+    (void)state;
+    serving(check_texts, NULL, .routes = routes);
 }
 
 static void test_server_bodies_of_all_sizes_arrive(void **state)
@@ -419,6 +446,29 @@ static void check_late(void *arg)
     say(stream, GET("/hello/you"));
     expect_answer(hear(stream), "HTTP/1.1 200 OK\r\n", "hello you");
     weft_close(stream);
+}
+
+/* Half of a response is out: nothing may follow it. */
+static void check_late_and_torn(void *arg)
+{
+    (void)arg;
+    weft_stream *stream = dial();
+    say(stream, GET("/limited/1000000"));
+    weft_sleep(2 * WEFT_SECOND);
+    heard_size = 0;
+    for (ssize_t n = 1; n > 0; heard_size += n > 0 ? (size_t)n : 0)
+        n = weft_read(stream, heard + heard_size, sizeof heard - 1 - heard_size);
+    heard[heard_size] = '\0';
+    expect_answer(heard, "HTTP/1.1 200 OK\r\n", NULL);
+    assert_in_range(heard_size, 60000, 500000);
+    assert_null(strstr(heard, "HTTP/1.1 504"));
+    weft_close(stream);
+}
+
+static void test_server_torn_response_is_the_last(void **state)
+{
+    (void)state;
+    serving(check_late_and_torn, NULL, .routes = routes);
 }
 
 static void test_server_route_timeout_is_504(void **state)
@@ -828,6 +878,7 @@ int main(void)
         http_test(test_server_response_has_a_date),
         http_test(test_server_status_decides_about_the_body),
         http_test(test_server_bodies_of_all_sizes_arrive),
+        http_test(test_server_texts_of_all_sizes_arrive),
         http_test(test_server_connection_serves_many),
         http_test(test_server_version_10_closes_unless_asked),
         http_test(test_server_pipelined_requests_are_answered_in_order),
@@ -837,6 +888,7 @@ int main(void)
         http_test(test_server_client_that_goes_away_disturbs_nobody),
         http_test(test_server_failing_handler_is_500_and_one_line),
         http_test(test_server_route_timeout_is_504),
+        http_test(test_server_torn_response_is_the_last),
         http_test(test_server_header_that_splits_the_response_is_refused),
         http_test(test_server_request_can_be_asked),
         http_test(test_server_expectation_is_met),
