@@ -783,7 +783,7 @@ static int close_slowly(void *arg)
     return 0;
 }
 
-static void test_close_waits_for_a_transport_that_holds_bytes(void **state)
+static void test_semantics_02_close_waits_for_a_transport_that_holds_bytes(void **state)
 {
     (void)state;
     assert_int_equal(run(close_slowly, NULL), 0);
@@ -813,7 +813,7 @@ static int read_slow(void *arg)
     return 0;
 }
 
-static void test_close_waits_for_a_transport_that_holds_a_buffer(void **state)
+static void test_semantics_02_close_waits_for_a_transport_that_holds_a_buffer(void **state)
 {
     (void)state;
     assert_int_equal(run(read_slow, NULL), 0);
@@ -841,6 +841,45 @@ static void test_semantics_21_close_by_another_thread_is_refused(void **state)
     (void)state;
     assert_int_equal(run(use_on_a_thread, &kinds[PAIR]), 0);
     expect_log("closed by another thread");
+}
+
+/* A stream of one loop in the hands of another one of the same thread. */
+static struct pair foreign;
+static weft_listener *foreign_listener;
+
+static int use_foreign(void *arg)
+{
+    static const enum call_kind all[] = { READ,  EXACT, UNTIL,  LINE,  FILL,
+                                          WRITE, SOME,  PIECES, FLUSH, SHUTDOWN };
+    weft_stream *client;
+    char data[8];
+    (void)arg;
+    for (size_t i = 0; i < WF_ARRAY_SIZE(all); i++) {
+        struct call call = { all[i], foreign.a, data, 8, 0, false, "" };
+        assert_int_equal(make_call(&call), WEFT_ETHREAD);
+    }
+    assert_int_equal(weft_accept(foreign_listener, &client), WEFT_ETHREAD);
+    assert_int_equal(weft_serve_on(foreign_listener, NULL), WEFT_ETHREAD);
+    return 0;
+}
+
+static void test_semantics_21_streams_of_another_loop_are_refused(void **state)
+{
+    weft_loop *loop, *other;
+    weft_task *task;
+    (void)state;
+    assert_int_equal(weft_loop_new(&loop, .clock = WEFT_CLOCK_TEST), 0);
+    assert_int_equal(weft_memory_pair(&foreign.a, &foreign.b), 0);
+    assert_int_equal(weft_listen(&foreign_listener, "mem:foreign"), 0);
+    assert_int_equal(weft_loop_new(&other, .clock = WEFT_CLOCK_TEST), 0);
+    assert_int_equal(weft_spawn(weft_background(), use_foreign, NULL, .task = &task), 0);
+    assert_int_equal(weft_loop_run_until_complete(other, task), 0);
+    weft_task_release(task);
+    assert_int_equal(weft_loop_free(other), 0);
+    assert_int_equal(weft_close(foreign.a) + weft_close(foreign.b), 0);
+    assert_int_equal(weft_listener_close(foreign_listener), 0);
+    assert_int_equal(weft_loop_free(loop), 0);
+    take_log("by another loop than its own");
 }
 
 #define LINGER(time)                                                                               \
@@ -879,9 +918,10 @@ int main(void)
         core_test(test_close_streams_of_abandoned_tasks),
         core_test(test_hazard_06_reset_at_each_byte_is_an_error_and_no_signal),
         core_test(test_hazard_06_reset_while_we_send_and_read),
-        core_test(test_close_waits_for_a_transport_that_holds_bytes),
-        core_test(test_close_waits_for_a_transport_that_holds_a_buffer),
+        core_test(test_semantics_02_close_waits_for_a_transport_that_holds_bytes),
+        core_test(test_semantics_02_close_waits_for_a_transport_that_holds_a_buffer),
         core_test(test_semantics_21_close_by_another_thread_is_refused),
+        core_test(test_semantics_21_streams_of_another_loop_are_refused),
     };
     int failed = run_cases("net close", cases, WF_ARRAY_SIZE(cases));
     return failed + cmocka_run_group_tests_name("net close, alone", tests, NULL, NULL);

@@ -551,7 +551,7 @@ static void test_read_that_never_waits_still_lets_others_run(struct pair *p)
     assert_in_range(turns, 5, 20);
 }
 
-static void test_read_that_is_parked_makes_no_system_call(struct pair *p)
+static void test_semantics_15_read_that_is_parked_makes_no_system_call(struct pair *p)
 {
     char data[8];
     struct call read = { READ, p->b, data, 8, 0, false, "" };
@@ -605,7 +605,7 @@ static const struct stream_case cases[] = {
     stream_case(test_read_reset_after_read_ahead_gives_the_bytes_first),
     stream_case(test_read_out_of_memory_is_not_the_end),
     stream_case(test_read_that_never_waits_still_lets_others_run),
-    stream_case(test_read_that_is_parked_makes_no_system_call, .virtual_ = true),
+    stream_case(test_semantics_15_read_that_is_parked_makes_no_system_call, .virtual_ = true),
 };
 
 int main(void)

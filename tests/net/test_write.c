@@ -418,6 +418,31 @@ static void test_write_some_without_memory_takes_what_it_can(struct pair *p)
     expect_all(p, size + (size_t)(n > 0 ? n : 0));
 }
 
+/* Pieces are one: those that cannot all be taken tear the stream. */
+static void test_write_pieces_half_taken_are_torn(struct pair *p)
+{
+    struct wf_memory_fault none = { .countdown = 1, .persistent = true };
+    weft_slice pieces[2] = { { big, 100 }, { big + 100, 60000 } };
+    size_t size = stuff(p->a), queued = weft_stream_queued(p->a), k;
+    while (queued % 4096 > 2000 || queued == 0) { /* room for the first piece only */
+        fill_pattern(big, 16, size);
+        assert_int_equal(weft_write(p->a, big, 16), 0);
+        queued = weft_stream_queued(p->a);
+        size += 16;
+    }
+    if (queued >= HIGH)
+        return;
+    wf_memory_fault_set(&none);
+    int err = weft_write_pieces(p->a, pieces, 2);
+    wf_memory_fault_set(NULL);
+    if (err == 0 || !p->a->torn) /* blocks of before were enough, or nothing was taken */
+        return;
+    assert_int_equal(err, -ENOMEM);
+    assert_int_equal(sscanf(weft_error_detail(), "after %zu of 60100 bytes", &k), 1);
+    assert_in_range(k, 100, 60099);
+    assert_int_equal(weft_write(p->a, "x", 1), -EPIPE);
+}
+
 /* System calls. */
 
 static uint64_t sends(const weft_stream *stream)
@@ -545,6 +570,7 @@ static const struct stream_case cases[] = {
     stream_case(test_semantics_21_write_outside_a_task_returns),
     stream_case(test_write_without_memory_takes_nothing_or_is_torn, .bulk = true),
     stream_case(test_write_some_without_memory_takes_what_it_can, .bulk = true),
+    stream_case(test_write_pieces_half_taken_are_torn, .bulk = true),
     stream_case(test_write_many_of_one_turn_are_one_send, .virtual_ = true),
     stream_case(test_write_of_much_goes_straight_from_the_callers_memory, .virtual_ = true),
     stream_case(test_write_queue_that_is_empty_holds_no_memory, .bulk = true),
