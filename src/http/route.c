@@ -20,10 +20,9 @@
 /* Take the next segment of what is behind a slash; `at` becomes NULL behind the last. */
 static weft_slice next_segment(const char **at)
 {
-    weft_slice segment = { *at, strcspn(*at, "/") };
-    const char *end = segment.data + segment.size;
+    const char *begin = *at, *end = strchrnul(begin, '/');
     *at = *end ? end + 1 : NULL;
-    return segment;
+    return (weft_slice){ begin, (size_t)(end - begin) };
 }
 
 /* --- the table --- */

@@ -570,6 +570,60 @@ static void test_client_early_answer_is_heard(void **state)
     scripted(check_early);
 }
 
+/* Whatever the byte at which the server ends, in peace or by a reset. */
+static struct {
+    size_t size;
+    bool reset;
+} cut;
+
+static const char whole[] = "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 3\r\n\r\nabc";
+
+static int send_part(weft_stream *stream, void *arg)
+{
+    (void)arg;
+    if (read_request(stream) < 0)
+        return 0;
+    connections++;
+    weft_write(stream, whole, cut.size);
+    weft_flush(stream);
+    if (cut.reset && weft_sleep(WEFT_MILLISECOND) == 0)
+        weft_task_cancel(weft_task_self(), "closing resets then");
+    return 0;
+}
+
+static int serve_parts(void *listener)
+{
+    int err = weft_serve_on(listener, send_part);
+    return err == -ECANCELED ? 0 : err;
+}
+
+static void check_parts(void)
+{
+    weft_listener *listener;
+    weft_scope scope;
+    assert_int_equal(weft_listen(&listener, "mem:parts"), 0);
+    assert_int_equal(weft_http_client_map(client, "parts", "mem:parts"), 0);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, serve_parts, listener);
+    for (cut.size = 0; cut.size < sizeof whole; cut.size++) {
+        bool is_whole = cut.size == sizeof whole - 1;
+        cut.reset = false;
+        assert_int_equal(get("http://parts/"), is_whole ? 200 : WEFT_EEND);
+        cut.reset = true;
+        assert_int_equal(get("http://parts/"), is_whole ? 200 : -ECONNRESET);
+    }
+    assert_int_equal(connections, 2 * (int)sizeof whole); /* no second try: each was new */
+    weft_scope_cancel(&scope, "enough");
+    assert_int_equal(weft_scope_end(&scope), 0);
+    weft_listener_close(listener);
+}
+
+static void test_client_response_may_end_at_any_byte(void **state)
+{
+    (void)state;
+    scripted(check_parts);
+}
+
 static void check_no_server(void)
 {
     weft_http_call call = CALL("http://nobody/");
@@ -790,6 +844,7 @@ int main(void)
         http_test(test_client_only_idempotent_methods_are_retried),
         http_test(test_client_cancelled_fetch_gives_its_connection_up),
         http_test(test_client_early_answer_is_heard),
+        http_test(test_client_response_may_end_at_any_byte),
         http_test(test_client_hosts_can_be_mapped),
         http_test(test_client_may_be_freed_during_calls),
         http_test(test_client_survives_any_failed_allocation),

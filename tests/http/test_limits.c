@@ -367,6 +367,37 @@ static void test_limits_dripping_head_is_408(void **state)
     serving(check_drip, NULL, .routes = routes);
 }
 
+/* Hazard 8: they cost their connections, and nobody else anything. */
+static void check_crowd(void *arg)
+{
+    (void)arg;
+    enum { CROWD = 300 };
+    static weft_stream *slow[CROWD];
+    int64_t start = weft_now();
+    for (int i = 0; i < CROWD; i++) {
+        slow[i] = dial();
+        say(slow[i], i % 2 ? "GET / HTTP/1.1\r\nHost: h\r\n" : post("/", 100, 10));
+    }
+    for (int second = 0; second < 9; second++) {
+        weft_sleep(WEFT_SECOND);
+        for (int i = 0; i < CROWD; i++)
+            say(slow[i], i % 2 ? "A: b\r\n" : "x");
+        int64_t before = weft_now();
+        expect_answer(ask("GET / HTTP/1.1\r\n" H "\r\n"), "HTTP/1.1 200 OK\r\n", "hello");
+        assert_int_equal(weft_now(), before);
+    }
+    for (int i = 1; i < CROWD; i += 2)
+        expect_after(slow[i], start, 10 * WEFT_SECOND, "HTTP/1.1 408 ");
+    for (int i = 0; i < CROWD; i += 2)
+        expect_after(slow[i], start, 30 * WEFT_SECOND, "HTTP/1.1 408 ");
+}
+
+static void test_limits_crowd_of_slow_clients_disturbs_nobody(void **state)
+{
+    (void)state;
+    serving(check_crowd, NULL, .routes = routes);
+}
+
 static void check_body_timeout(void *arg)
 {
     (void)arg;
@@ -504,6 +535,7 @@ int main(void)
         http_test(test_limits_slow_head_is_408),
         http_test(test_limits_dripping_head_is_408),
         http_test(test_limits_slow_body_is_408),
+        http_test(test_limits_crowd_of_slow_clients_disturbs_nobody),
         http_test(test_limits_idle_connection_is_closed_silently),
         http_test(test_limits_times_can_be_set),
         http_test(test_limits_client_that_does_not_read_is_left),

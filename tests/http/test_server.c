@@ -375,6 +375,37 @@ static void test_server_half_closed_client_is_answered(void **state)
     serving(check_half_closed, NULL, .routes = routes);
 }
 
+/* Whatever the byte at which it ends, in peace or by a reset: hazards 6 and 7. */
+static void check_ends(void *arg)
+{
+    (void)arg;
+    static const char request[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
+    size_t size = sizeof request - 1;
+    for (size_t k = 0; k <= size; k++) {
+        weft_stream *half = dial(), *reset = dial(), *closed = dial();
+        assert_int_equal(weft_write(half, request, k), 0);
+        assert_int_equal(weft_write(reset, request, k), 0);
+        assert_int_equal(weft_write(closed, request, k), 0);
+        assert_int_equal(weft_shutdown_write(half), 0);
+        weft_abort(reset);
+        weft_close(closed);
+        const char *answer = hear_all(half);
+        if (k == 0)
+            assert_string_equal(answer, "");
+        else if (k < size)
+            expect_answer(answer, "HTTP/1.1 400 ", "the request ended early\n");
+        else
+            expect_answer(answer, "HTTP/1.1 200 OK\r\n", "\r\n\r\nabc");
+        weft_close(half);
+    }
+}
+
+static void test_server_request_may_end_at_any_byte(void **state)
+{
+    (void)state;
+    serving(check_ends, NULL, .routes = routes);
+}
+
 static void check_gone(void *arg)
 {
     (void)arg;
@@ -885,6 +916,7 @@ int main(void)
         http_test(test_server_requests_may_come_in_pieces),
         http_test(test_server_client_that_never_reads_is_bounded_and_left),
         http_test(test_server_half_closed_client_is_answered),
+        http_test(test_server_request_may_end_at_any_byte),
         http_test(test_server_client_that_goes_away_disturbs_nobody),
         http_test(test_server_failing_handler_is_500_and_one_line),
         http_test(test_server_route_timeout_is_504),
