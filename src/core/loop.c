@@ -340,18 +340,22 @@ int weft_loop_run_until_complete(weft_loop *loop, weft_task *task)
 
 struct grace {
     struct wf_timer timer;
+    weft_loop *loop;
     bool over;
 };
 
+/* Stop: the turn that finds it over must not wait for anything else. */
 static void grace_over(struct wf_timer *timer)
 {
-    wf_container(timer, struct grace, timer)->over = true;
+    struct grace *grace = wf_container(timer, struct grace, timer);
+    grace->over = true;
+    weft_loop_stop(grace->loop);
 }
 
 /* Cancel the background and give everybody until the grace is over. */
 static void wind_down(weft_loop *loop)
 {
-    struct grace grace = { .over = false };
+    struct grace grace = { .loop = loop };
     loop->ending = true;
     wf_region_cancel(&loop->background.region, "the loop ends");
     wf_timer_init(&grace.timer, grace_over);
@@ -364,32 +368,16 @@ static void wind_down(weft_loop *loop)
     wf_timer_cancel(&loop->timers, &grace.timer);
 }
 
-static const char *waits_for(const weft_task *task)
-{
-    if (task->parked)
-        return task->parked->ops->kind;
-    return task->state == WF_TASK_NEW ? "its first turn" : "its turn";
-}
-
-static void abandon(weft_task *task)
-{
-    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
-             "task '%s' (spawned at %s) was destroyed while pending: it still waits for %s",
-             task->name, task->site, waits_for(task));
-    task->state = WF_TASK_DONE;
-    task->result = WEFT_ESTUCK;
-    task->retrieved = true;
-}
-
 /* Their frames may be used by threads and by one another: the stacks stay as they are, and the
  * tasks and the loop's memory with them. */
 static int abandon_tasks(weft_loop *loop)
 {
     struct wf_region *root = &loop->background.region, *region = root;
     while ((region = wf_region_next(root, region))) {
-        if (region->kind != WF_REGION_MEMBER)
+        struct wf_member *member = region->member;
+        if (region->kind != WF_REGION_MEMBER || !member->ops->abandon)
             continue;
-        abandon(wf_task_of_member(region->member));
+        member->ops->abandon(member);
         loop->tasks_abandoned = true;
     }
     return loop->tasks_abandoned ? WEFT_ESTUCK : 0;

@@ -41,6 +41,8 @@ struct wf_member_ops {
     const char *(*name)(const struct wf_member *member);
     /* Its innermost region has just become effective. */
     void (*cancelled)(struct wf_member *member);
+    /* The loop ends without it. NULL: that is nothing to it. */
+    void (*abandon)(struct wf_member *member);
 };
 
 /* What a scope holds: a task now; stackless tasks and parked connections later. */

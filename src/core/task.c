@@ -53,7 +53,26 @@ static void member_cancelled(struct wf_member *member)
         wf_abort(task->parked);
 }
 
-static const struct wf_member_ops task_member_ops = { member_name, member_cancelled };
+static const char *waits_for(const weft_task *task)
+{
+    if (task->parked)
+        return task->parked->ops->kind;
+    return task->state == WF_TASK_NEW ? "its first turn" : "its turn";
+}
+
+static void member_abandon(struct wf_member *member)
+{
+    weft_task *task = wf_task_of_member(member);
+    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
+             "task '%s' (spawned at %s) was destroyed while pending: it still waits for %s",
+             task->name, task->site, waits_for(task));
+    task->state = WF_TASK_DONE;
+    task->result = WEFT_ESTUCK;
+    task->retrieved = true;
+}
+
+static const struct wf_member_ops task_member_ops = { member_name, member_cancelled,
+                                                      member_abandon };
 
 static int set_name(weft_task *task, const struct weft_spawn_options *options)
 {

@@ -265,7 +265,7 @@ static void member_cancelled(struct wf_member *member)
     (void)member;
 }
 
-static const struct wf_member_ops member_ops = { member_name, member_cancelled };
+static const struct wf_member_ops member_ops = { member_name, member_cancelled, NULL };
 
 static void hang_in(struct wf_server *server, struct wf_scope *around)
 {

@@ -39,7 +39,7 @@ static void count_call(struct wf_member *member)
     wf_container(member, struct node, member)->calls++;
 }
 
-static const struct wf_member_ops ops = { no_name, count_call };
+static const struct wf_member_ops ops = { no_name, count_call, NULL };
 
 /* The model. */
 

@@ -594,14 +594,8 @@ static int stuck(void *arg)
     return weft_scope_end(&s);
 }
 
-static void nothing(void *arg)
-{
-    (void)arg;
-}
-
 static int spawn_stuck(void *arg)
 {
-    weft_call_later(2 * SECOND, nothing, NULL); /* the loop's clock goes on */
     is_stuck = false;
     weft_spawn(weft_background(), stuck, arg);
     until(is_stuck);

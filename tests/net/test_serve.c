@@ -825,10 +825,53 @@ static void test_hazard_01_serve_resumes_within_100_ms(void **state)
     assert_int_equal(status, 0);
 }
 
+/* A server whose client does not end, at the end of the loop's grace. */
+
+static bool client_is_stuck;
+
+static int ignore_everything(weft_stream *client, void *arg)
+{
+    (void)client, (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s, .shield = true, .timeout = WEFT_FOREVER);
+    client_is_stuck = true;
+    weft_sleep(WEFT_FOREVER);
+    return weft_scope_end(&s);
+}
+
+static int serve_for_ever(void *arg)
+{
+    return weft_serve((const char *)arg, ignore_everything);
+}
+
+static int leave_server_behind(void *arg)
+{
+    weft_stream *stream;
+    weft_spawn(weft_background(), serve_for_ever, arg);
+    weft_sleep(0);
+    int err = weft_connect(&stream, (const char *)arg);
+    until(client_is_stuck);
+    return err < 0 ? err : weft_close(stream);
+}
+
+static int run_stuck_server(void)
+{
+    int err = weft_run(leave_server_behind, "mem:stuck", .clock = WEFT_CLOCK_TEST, .grace = SECOND,
+                       .no_signals = true);
+    return err != WEFT_ESTUCK;
+}
+
+static void test_serve_with_a_stuck_client_is_abandoned_after_the_grace(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_status(run_stuck_server), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         core_test(test_serve_echoes_to_many),
+        core_test(test_serve_with_a_stuck_client_is_abandoned_after_the_grace),
         core_test(test_serve_gives_the_handler_its_arg_and_the_task_its_name),
         core_test(test_serve_max_clients_leaves_the_rest_in_the_backlog),
         core_test(test_serve_logs_a_handlers_error_once_and_everyday_ones_never),
