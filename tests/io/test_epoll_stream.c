@@ -365,7 +365,9 @@ static void test_epoll_storm_of_signals_disturbs_nothing(void **state)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     sigaction(SIGALRM, &action, &old);
     setitimer(ITIMER_REAL, &storm, NULL);
-    for (int i = 0; i < 10000; i++) {
+    const char *text = getenv("WEFT_TEST_OPERATIONS");
+    long interrupts_min = text ? strtol(text, NULL, 10) : 10;
+    for (int i = 0; i < 10000 || interrupts < interrupts_min; i++) {
         memcpy(echo.data, &i, sizeof i);
         echo_send(&world, &echo, 48);
         for (int64_t received = 0; received < 48;)
@@ -374,7 +376,6 @@ static void test_epoll_storm_of_signals_disturbs_nothing(void **state)
     }
     setitimer(ITIMER_REAL, &quiet, NULL);
     sigaction(SIGALRM, &old, NULL);
-    assert_true(interrupts > 10);
     shutdown(echo.descriptor.fd, SHUT_RDWR);
     pthread_join(thread, NULL);
     echo_close(&world, &echo);
