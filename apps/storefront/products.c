@@ -12,7 +12,7 @@
 int read_number(const char *text)
 {
     int id = 0, digits = 0;
-    for (; isdigit((unsigned char)text[digits]) && digits < 9; digits++)
+    for (; digits < 9 && isdigit((unsigned char)text[digits]); digits++)
         id = id * 10 + (text[digits] - '0');
     return digits > 0 && text[digits] == '\0' ? id : -EINVAL;
 }

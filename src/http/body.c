@@ -53,7 +53,9 @@ static int read_unknown(weft_stream *stream, struct wf_http1_body *body, weft_bu
     weft_buffer *input = weft_stream_input(stream);
     for (int more = 1; more > 0;) {
         struct wf_http1_piece piece = next_piece(stream, body);
-        int err = weft_buffer_append(collected, weft_buffer_data(input) + piece.skip, piece.len);
+        int err = 0;
+        if (piece.len > 0)
+            err = weft_buffer_append(collected, weft_buffer_data(input) + piece.skip, piece.len);
         if (err < 0)
             return err;
         weft_buffer_consume(input, piece.skip + piece.len);

@@ -45,7 +45,8 @@ static int write_pieces(weft_stream *stream, const weft_slice *pieces, size_t co
 static weft_slice take(weft_slice *rest, size_t max)
 {
     weft_slice piece = { rest->data, rest->size < max ? rest->size : max };
-    rest->data += piece.size;
+    if (piece.size > 0) /* no data at all may be NULL */
+        rest->data += piece.size;
     rest->size -= piece.size;
     return piece;
 }
