@@ -116,16 +116,16 @@ static inline bool wf_in_task(const weft_loop *loop)
 
 /* What a suspending call starts with: 0 and the current task; -EPERM outside a task; -ECANCELED,
  * delivered. May give up the processor for a turn when the budget is used up. */
-int wf_enter_slowly(weft_task **task);
+int wf_enter_slowly(weft_task **task, const void *frame);
 
 static inline int wf_enter(weft_task **out)
 {
     const weft_loop *loop = wf_running;
     if (WF_UNLIKELY(!wf_in_task(loop) || loop->watch))
-        return wf_enter_slowly(out);
+        return wf_enter_slowly(out, __builtin_frame_address(0));
     weft_task *task = loop->current;
     if (WF_UNLIKELY(task->budget <= 1 || task->innermost->effective))
-        return wf_enter_slowly(out);
+        return wf_enter_slowly(out, __builtin_frame_address(0));
     task->budget--;
     task->spins = 0;
     *out = task;
@@ -136,7 +136,7 @@ static inline int wf_enter(weft_task **out)
 static inline void wf_check_open_scope(const weft_task *task, const void *frame)
 {
     const struct wf_region *innermost = task->innermost;
-    if (WF_UNLIKELY(innermost->kind == WF_REGION_SCOPE &&
+    if (WF_UNLIKELY(innermost != &task->member.region &&
                     wf_context_is_dead_below(&task->fiber->context, innermost, frame)))
         wf_scope_left_open(task);
 }

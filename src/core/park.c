@@ -28,7 +28,7 @@ static int enter_outside(void)
     return -EPERM;
 }
 
-int wf_enter_slowly(weft_task **out)
+int wf_enter_slowly(weft_task **out, const void *frame)
 {
     weft_loop *loop = wf_running;
     if (WF_UNLIKELY(!wf_in_task(loop)))
@@ -39,6 +39,7 @@ int wf_enter_slowly(weft_task **out)
     if (WF_UNLIKELY(--task->budget == 0))
         wf_task_yield(task);
     if (WF_UNLIKELY(task->innermost->effective)) {
+        wf_check_open_scope(task, frame); /* a dead one says anything */
         wf_task_deliver_cancel(task);
         return -ECANCELED;
     }

@@ -31,10 +31,10 @@ struct wf_region {
     struct wf_member *member; /* whose code runs in it; NULL for a loop's background */
     const char *why;          /* of the first cancel */
     uint8_t kind;
-    bool shield;    /* what is around does not reach inside */
-    bool pierced;   /* no shield inside holds, not even one that is put up later */
-    bool cancelled; /* asked to end */
-    bool effective; /* its code is to end */
+    bool shield;       /* what is around does not reach inside */
+    bool pierced;      /* no shield inside holds, not even one that is put up later */
+    bool cancelled;    /* asked to end */
+    uint8_t effective; /* its code is to end: 0 or 1; a byte of a dead frame until that is found */
 };
 
 struct wf_member_ops {

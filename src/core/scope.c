@@ -99,6 +99,7 @@ void weft_scope_begin_with(const struct weft_scope_options *options)
                    options->shield);
     task->innermost->inner = &scope->region;
     task->innermost = &scope->region;
+    task->scope_site = scope->site;
     arm_deadline(scope, deadline_of(loop, options));
 }
 
@@ -147,7 +148,7 @@ static int check_thread(const struct wf_scope *scope)
                      name_of(scope), scope->site);
 }
 
-int wf_scope_admit(struct wf_scope *scope)
+int wf_scope_admit(struct wf_scope *scope, const void *frame)
 {
     if (!scope)
         return wf_misuse(-EPERM, "a task was spawned where there is no loop");
@@ -158,6 +159,8 @@ int wf_scope_admit(struct wf_scope *scope)
         return err;
     if (!scope->owner)
         return scope->loop->closed ? -ESHUTDOWN : 0;
+    if (wf_in_task(scope->loop))
+        wf_check_open_scope(scope->loop->current, frame);
     if (!wf_in_task(scope->loop) ||
         !wf_region_is_inside(scope->loop->current->innermost, &scope->region))
         return wf_misuse(-EPERM,
@@ -188,6 +191,8 @@ static void close_scope(struct wf_scope *scope)
     wf_timer_cancel(&scope->loop->timers, &scope->deadline);
     task->innermost = scope->region.outer;
     task->innermost->inner = NULL;
+    if (task->innermost->kind == WF_REGION_SCOPE)
+        task->scope_site = wf_scope_of_region(task->innermost)->site;
     if (!task->innermost->effective)
         task->spins = 0;
     scope->magic = WF_SCOPE_ENDED;
@@ -208,20 +213,15 @@ static int verdict(const struct wf_scope *scope)
     }
 }
 
+/* Its frame may be dead and overwritten: nothing of the scope itself is read. */
 _Noreturn void wf_scope_left_open(const weft_task *task)
 {
-    const struct wf_scope *scope = wf_scope_of_region(task->innermost);
     static char text[256];
-    /* The frame is dead and may be overwritten: its magic says whether the names can be read. */
-    if (scope->magic == WF_SCOPE_MAGIC)
-        snprintf(text, sizeof text,
-                 "the scope '%s' begun at %s was left open in task '%s' (%s): every "
-                 "weft_scope_begin needs its weft_scope_end in the same function",
-                 name_of(scope), scope->site, task->name, task->site);
-    else
-        snprintf(text, sizeof text, "a scope was left open in task '%s' (%s)", task->name,
-                 task->site);
-    wf_panic(task->site, 0, text);
+    snprintf(text, sizeof text,
+             "the scope begun at %s was left open in task '%s' (spawned at %s): every "
+             "weft_scope_begin needs its weft_scope_end in the same function",
+             task->scope_site, task->name, task->site);
+    wf_panic(__FILE__, __LINE__, text);
 }
 
 static int check_end(const struct wf_scope *scope)

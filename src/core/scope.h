@@ -48,8 +48,8 @@ static inline struct wf_scope *wf_scope_of_region(const struct wf_region *region
 /* The loop's own scope: no owner, isolates, never ends by itself. */
 void wf_scope_init_background(struct wf_scope *scope, weft_loop *loop);
 
-/* A task may join: 0, -ESHUTDOWN, -EPERM, WEFT_ETHREAD. */
-int wf_scope_admit(struct wf_scope *scope);
+/* A task may join: 0, -ESHUTDOWN, -EPERM, WEFT_ETHREAD. `frame`: of the call that asks. */
+int wf_scope_admit(struct wf_scope *scope, const void *frame);
 
 static inline void wf_scope_join(struct wf_scope *scope, struct wf_member *member)
 {

@@ -192,7 +192,7 @@ int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_opt
     weft_task *task;
     bool is_ours = scope && scope->magic == WF_SCOPE_MAGIC && scope->loop == wf_running &&
                    scope->loop->current->innermost == &scope->region;
-    int err = WF_LIKELY(is_ours) ? 0 : wf_scope_admit(scope);
+    int err = WF_LIKELY(is_ours) ? 0 : wf_scope_admit(scope, __builtin_frame_address(0));
     if (err < 0)
         return err;
     err = make(scope, fn, options, &task);

@@ -52,12 +52,13 @@ struct weft_task {
     uint8_t fiber_class;      /* of the stack it needs */
     uint16_t budget;          /* suspending calls left before a forced turn */
     uint16_t cancel_requests;
+    uint32_t spins;         /* times -ECANCELED was handed out in a row */
+    const char *scope_site; /* of the innermost open scope; stays true when its frame is dead */
     weft_loop *loop;
     weft_task *resumer; /* who started it eagerly and goes on at its first suspension */
     weft_fn *fn;
     void *arg;
     weft_drop_fn *drop;
-    uint32_t spins;          /* times -ECANCELED was handed out in a row */
     struct wf_member member; /* region, and its place in the scope */
     struct wf_list waiters;  /* who awaits it, in order */
     uint32_t references;

@@ -698,10 +698,12 @@ static void test_semantics_12_a_failing_spawn_fails_its_scope(void **state)
 
 /* 13: left open. */
 
+enum { LEFT_OPEN_LINE = __LINE__ + 5 };
+
 static WF_NOINLINE void leave_open(void)
 {
     weft_scope s;
-    weft_scope_begin(&s, .name = "forgotten");
+    weft_scope_begin(&s);
     __asm__ volatile("" ::"r"(&s) : "memory");
 }
 
@@ -736,6 +738,34 @@ static int leave_open_twice(void *arg)
     return 0;
 }
 
+/* Let later calls use the memory of earlier ones. */
+static WF_NOINLINE void overwrite(int byte)
+{
+    char memory[4096];
+    memset(memory, byte, sizeof memory);
+    __asm__ volatile("" ::"r"(memory) : "memory");
+}
+
+static int leave_open_overwrite_and_sleep(void *arg)
+{
+    (void)arg;
+    leave_open();
+    overwrite(0x55);
+    weft_sleep(0);
+    return 0;
+}
+
+static int leave_open_overwrite_and_spawn(void *arg)
+{
+    (void)arg;
+    weft_scope outer;
+    weft_scope_begin(&outer);
+    leave_open();
+    overwrite(0x55);
+    weft_spawn(&outer, return_zero, NULL);
+    return weft_scope_end(&outer);
+}
+
 static int end_outer_first(void *arg)
 {
     (void)arg;
@@ -767,6 +797,16 @@ static void abort_at_begin(void)
     run(leave_open_twice, NULL);
 }
 
+static void abort_at_sleep_on_garbage(void)
+{
+    run(leave_open_overwrite_and_sleep, NULL);
+}
+
+static void abort_at_spawn_on_garbage(void)
+{
+    run(leave_open_overwrite_and_spawn, NULL);
+}
+
 static void abort_at_end(void)
 {
     run(end_outer_first, NULL);
@@ -775,11 +815,16 @@ static void abort_at_end(void)
 static void test_semantics_13_a_scope_left_open_aborts_with_a_sentence(void **state)
 {
     (void)state;
-    expect_abort(abort_at_return, "left open in task 'main'");
-    expect_abort(abort_at_sleep, "left open in task 'main'");
-    expect_abort(abort_at_eager_spawn, "left open in task 'main'");
-    expect_abort(abort_at_begin, "left open in task 'main'");
-    expect_abort(abort_at_end, "the scope 'inner' begun at");
+    char sentence[64];
+    snprintf(sentence, sizeof sentence, "test_scope.c:%d was left open in task 'main'",
+             LEFT_OPEN_LINE);
+    expect_abort(abort_at_return, sentence);
+    expect_abort(abort_at_sleep, sentence);
+    expect_abort(abort_at_eager_spawn, sentence);
+    expect_abort(abort_at_begin, sentence);
+    expect_abort(abort_at_end, "was left open in task 'main'");
+    expect_abort(abort_at_sleep_on_garbage, sentence);
+    expect_abort(abort_at_spawn_on_garbage, sentence);
 }
 
 static int end_elsewhere(void *arg)
