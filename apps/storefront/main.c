@@ -75,11 +75,11 @@ static int run(void *arg)
     const char *address = weft_listener_address(listener);
     printf("http://%s\ntry: curl http://%s/product/7\n", address, address);
     fflush(stdout);
-    err = weft_http_serve_on(listener, gateway_routes, .app = &settings->shop,
-                             .drain = settings->drain > 0 ? settings->drain : -1,
-                             .header_timeout = settings->client_timeout,
-                             .body_timeout = settings->client_timeout,
-                             .send_timeout = settings->client_timeout);
+    err = weft_http_serve_on(
+        listener, gateway_routes, .app = &settings->shop,
+        .drain = settings->drain > 0 ? settings->drain : -1,
+        .header_timeout = settings->client_timeout, .body_timeout = settings->client_timeout,
+        .idle_timeout = settings->client_timeout, .send_timeout = settings->client_timeout);
     weft_listener_close(listener);
     return err;
 }

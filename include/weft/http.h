@@ -78,7 +78,8 @@ typedef struct weft_http_serve_options {
     size_t memory_max;         /* bytes of an exchange's arena: head, body and whatever the
                                   handler takes; 0: 16 MiB */
     uint32_t line_max;         /* bytes of a request line, else 414; 0: 8 KiB */
-    uint32_t header_size_max;  /* bytes of all header lines, else 431; 0: 64 KiB */
+    uint32_t header_size_max;  /* bytes of all header lines, else 431; 0: 64 KiB. The sum of both is
+                                  also bound by the listener's .input_max */
     uint32_t header_count_max; /* header lines, else 431; 0: 100 */
     uint32_t stack_size;       /* of the connections' tasks; 0: the default */
     const char *site;          /* set by the macro */
@@ -180,7 +181,19 @@ const char *weft_http_query(weft_http *http, const char *name);
 WEFT_API
 const char *weft_http_query_text(weft_http *http);
 
-/** The value of a header of the request; names have no case.
+/** The host that the request is for, as it was sent, with its port if it has one: from the target
+ * where that is a whole URL, else from the Host header.
+ *
+ * Returns: the text; "" when there is none, or an empty one.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_host(weft_http *http);
+
+/** The value of a header of the request; names have no case. "Host" gives weft_http_host().
  *
  * Returns: the first of that name; NULL when there is none.
  * Errors: none.
@@ -328,7 +341,7 @@ typedef struct weft_http_call {
     weft_arena *arena;              /* memory for what comes out */
     weft_http_client *client;       /* its connections; NULL: the loop's own */
     size_t body_max;                /* bytes of the response's body; 0: 16 MiB */
-    uint32_t header_size_max;       /* bytes of its headers; 0: 64 KiB */
+    uint32_t header_size_max;       /* bytes of its headers, at most 1 MiB; 0: 64 KiB */
     uint32_t header_count_max;      /* its header lines; 0: 100 */
 
     /* out */

@@ -177,6 +177,18 @@ bool weft_loop_is_running(const weft_loop *loop);
 WEFT_API
 int64_t weft_now(void);
 
+/** The time `timeout` ns from now, for `.deadline` and weft_call_at(): WEFT_FOREVER and other sums
+ * that would overflow are WEFT_FOREVER.
+ *
+ * Returns: a point in time as weft_now() tells them.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: none.
+ * Threads: any. */
+WEFT_API
+int64_t weft_deadline(int64_t timeout);
+
 /* Callbacks. */
 
 /* Names a callback that was asked for; 0 when that failed. By value: ignoring it is free, and

@@ -3,8 +3,10 @@
 
 /* Streams: byte pipes with backpressure, over TCP, Unix sockets and memory.
  *
- * Addresses are text: "host:port", "127.0.0.1:8080", "[::1]:0", "unix:/path", "mem:name". A mem:
- * address is a name inside the loop: the same calls, no kernel.
+ * Addresses are text: "host:port", "127.0.0.1:8080", "[::1]:0", ":8080" (all interfaces; to
+ * connect: this machine), "unix:/path", "mem:name". A mem: address is a name inside the loop: the
+ * same calls, no kernel. "tcp:" may stand before a host, and must before one that is called unix or
+ * mem.
  *
  * One task reads and one task writes at a time; a further one gets -EBUSY, with the name of the
  * first in weft_error_detail(). After a timeout or a cancel the stream is usable and no byte is
@@ -311,6 +313,42 @@ const char *weft_stream_peer(weft_stream *stream);
  * Threads: the loop's own. */
 WEFT_API
 size_t weft_stream_queued(const weft_stream *stream);
+
+/** How many bytes may be queued before a write waits: while fewer are, a write is taken at once.
+ *
+ * Returns: the stream's high mark.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the stream.
+ * Threads: the loop's own. */
+WEFT_API
+size_t weft_stream_high_mark(const weft_stream *stream);
+
+/** Bytes that were taken and have not arrived: those queued, and those that the kernel has and the
+ * peer's kernel has not acknowledged (of a Unix socket and in memory: that the peer has not read).
+ * While it falls, the peer reads. Costs a system call.
+ *
+ * Returns: the count.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the stream.
+ * Threads: the loop's own. */
+WEFT_API
+size_t weft_stream_in_flight(weft_stream *stream);
+
+/** Say that what was written ends in the middle of something, as when a message had to be given up:
+ * later writes are answered with -EPIPE, weft_close() resets, reading goes on.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the stream.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_stream_tear(weft_stream *stream);
 
 /** Take an address, so that clients can connect. Port 0 picks a free one.
  *

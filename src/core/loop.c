@@ -41,12 +41,22 @@ int64_t weft_now(void)
     return wf_clock_now(loop ? &loop->clock : &real);
 }
 
-int64_t wf_deadline_after(weft_loop *loop, int64_t duration)
+static int64_t later(int64_t now, int64_t duration)
 {
-    int64_t now = wf_clock_now(&loop->clock), deadline;
+    int64_t deadline;
     if (__builtin_add_overflow(now, duration, &deadline))
         return duration > 0 ? WEFT_FOREVER : INT64_MIN;
     return deadline;
+}
+
+int64_t weft_deadline(int64_t timeout)
+{
+    return later(weft_now(), timeout);
+}
+
+int64_t wf_deadline_after(weft_loop *loop, int64_t duration)
+{
+    return later(wf_clock_now(&loop->clock), duration);
 }
 
 /* Birth. */

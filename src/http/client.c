@@ -52,8 +52,9 @@ static weft_http_client *make(const struct weft_http_client_options *options)
 
 int weft_http_client_new_with(const struct weft_http_client_options *given)
 {
-    struct weft_http_client_options options = { .size = sizeof options };
-    memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    struct weft_http_client_options options = { .client = NULL };
+    size_t size = given->size && given->size < sizeof options ? given->size : sizeof options;
+    memcpy(&options, given, size);
     if (!weft_loop_current())
         return -EPERM;
     weft_http_client *client = make(&options);

@@ -28,8 +28,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
+#define TURN         16 /* pipelined requests, then others have theirs */
 #define LINGER_TIME  (2 * WEFT_SECOND)
 #define LINGER_BYTES ((size_t)1 << 20)
 #define LAST_LOOK    WEFT_MILLISECOND /* for bytes that the kernel has when the drain begins */
@@ -41,12 +43,24 @@ static size_t readable(struct wf_http_connection *c)
     return weft_buffer_readable(weft_stream_input(c->stream));
 }
 
+/* Whether a byte of a request is there. Empty lines before it are none, nor is half of one. */
+static bool has_begun(struct wf_http_connection *c)
+{
+    weft_buffer *input = weft_stream_input(c->stream);
+    if (c->exchange.http.arena)
+        return true;
+    while (weft_buffer_readable(input) >= 2 && memcmp(weft_buffer_data(input), "\r\n", 2) == 0)
+        weft_buffer_consume(input, 2);
+    size_t size = weft_buffer_readable(input);
+    return size > 1 || (size == 1 && *weft_buffer_data(input) != '\r');
+}
+
 /* 1: complete or refused; 0: more is needed; -ENOMEM. */
 static int parse_head(struct wf_http_connection *c)
 {
     struct wf_http_exchange *x = &c->exchange;
     weft_buffer *input = weft_stream_input(c->stream);
-    if (weft_buffer_readable(input) == 0)
+    if (!has_begun(c))
         return 0;
     int err = x->http.arena ? 0 : wf_http_exchange_begin(x);
     if (err < 0)
@@ -57,7 +71,7 @@ static int parse_head(struct wf_http_connection *c)
 
 static int64_t patience(struct wf_http_connection *c)
 {
-    if (readable(c) > 0)
+    if (has_begun(c))
         return c->server->options.header_timeout;
     if (c->server->draining)
         return LAST_LOOK;
@@ -68,14 +82,14 @@ static int wait_for_head(struct wf_http_connection *c)
 {
     int done = 0;
     while (done == 0) {
-        bool was_idle = c->is_idle = readable(c) == 0;
+        bool was_idle = c->is_idle = !has_begun(c);
         ssize_t n = weft_fill(c->stream);
         c->is_idle = false;
         if (n <= 0)
             return n < 0 ? (int)n : WEFT_EEND;
         done = parse_head(c);
-        if (done == 0 && was_idle)
-            weft_scope_set_deadline(&c->waiting, weft_now() + c->server->options.header_timeout);
+        if (done == 0 && was_idle && has_begun(c))
+            weft_scope_set_deadline(&c->waiting, weft_deadline(c->server->options.header_timeout));
     }
     return done < 0 ? done : 0;
 }
@@ -92,7 +106,7 @@ static int receive_head(struct wf_http_connection *c)
 void wf_http_connection_drain(struct wf_http_connection *c)
 {
     if (c->is_idle)
-        weft_scope_set_deadline(&c->waiting, weft_now() + LAST_LOOK);
+        weft_scope_set_deadline(&c->waiting, weft_deadline(LAST_LOOK));
 }
 
 /* --- the body --- */
@@ -221,18 +235,18 @@ static void answer_failure(struct wf_http_exchange *x, int err, int status)
         x->broken = true;
 }
 
-static void answer(struct wf_http_connection *c)
+/* Nobody wants the body: what is there of it is dropped, and where more is to come the connection
+ * ends with this answer. */
+static void answer_unread(struct wf_http_connection *c, int status)
 {
     struct wf_http_exchange *x = &c->exchange;
-    int err = wf_http_exchange_take_head(x);
-    int status = err < 0 ? 503 : wf_http_route_find(x);
-    if (err == 0)
-        err = receive_body(c);
-    if (err < 0)
-        answer_failure(x, err, status_of(err));
-    else if (x->route && status == 200)
-        run_handler(x);
-    else if (status == 204)
+    const struct wf_http1_head *head = &x->parser.head;
+    uint64_t size = head->framing == WF_HTTP1_FRAMING_NONE ? 0 : head->content_length;
+    if (size <= readable(c))
+        weft_buffer_consume(weft_stream_input(c->stream), (size_t)size);
+    else
+        x->close = true;
+    if (status == 204)
         weft_http_send(&x->http, status, NULL, "", 0);
     else if (status == 404 || status == 405)
         weft_http_text(&x->http, status, "%s\n", wf_http1_reason(status));
@@ -240,11 +254,29 @@ static void answer(struct wf_http_connection *c)
         wf_http_refuse(x, status, status == 400 ? "malformed escape in the path" : NULL);
 }
 
+static void answer(struct wf_http_connection *c)
+{
+    struct wf_http_exchange *x = &c->exchange;
+    int err = wf_http_exchange_take_head(x);
+    int status = err < 0 ? 503 : wf_http_route_find(x);
+    if (status != 200) {
+        answer_unread(c, status);
+        return;
+    }
+    err = receive_body(c);
+    if (err < 0)
+        answer_failure(x, err, status_of(err));
+    else
+        run_handler(x);
+}
+
+/* A new connection that stays silent is told so. One that has had its answers is not: it might take
+ * that for the answer to what it sends meanwhile. */
 static void answer_no_head(struct wf_http_connection *c, int err)
 {
-    bool started = readable(c) > 0;
     int status = err == WEFT_ELIMIT ? 431 : status_of(err);
-    answer_failure(&c->exchange, err, started ? status : 0);
+    bool is_silent = err == -ETIMEDOUT && !c->is_old && !c->server->draining;
+    answer_failure(&c->exchange, err, has_begun(c) || is_silent ? status : 0);
 }
 
 static void linger(struct wf_http_connection *c)
@@ -291,8 +323,9 @@ int wf_http_connection_serve(weft_stream *stream, void *arg)
     c.stream = stream;
     c.is_idle = c.is_old = false;
     wf_list_push_back(&server->connections, &c.link);
-    while (serve_next(&c))
-        ;
+    for (unsigned served = 1; serve_next(&c); served++)
+        if (served % TURN == 0)
+            weft_sleep(0); /* a cancel is found where the next request is waited for */
     wf_list_remove(&c.link);
     return weft_cancelled();
 }

@@ -17,7 +17,7 @@ void wf_http_exchange_init(struct wf_http_exchange *x, struct wf_http_server *se
     x->stream = stream;
     x->parser.status = 0;
     x->head = NULL;
-    x->method = x->path = x->query = "";
+    x->method = x->path = x->query = x->host = "";
     x->route = NULL;
     x->param_count = 0;
     x->body = (weft_slice){ "", 0 };
@@ -68,13 +68,14 @@ int wf_http_exchange_take_head(struct wf_http_exchange *x)
     weft_buffer_consume(input, head->size);
     x->is_head = head->method == WF_HTTP1_METHOD_HEAD;
     x->close = !head->keep_alive;
-    x->path =
-        head->form == WF_HTTP1_FORM_ABSOLUTE ? copy_out(x, head->path) : terminate(x, head->path);
+    bool is_absolute = head->form == WF_HTTP1_FORM_ABSOLUTE;
+    x->path = is_absolute ? copy_out(x, head->path) : terminate(x, head->path);
+    x->host = is_absolute ? copy_out(x, head->host) : terminate(x, head->host);
     x->method = terminate(x, head->method_name);
     x->query = terminate(x, head->query);
     if (weft_log_enabled(WEFT_LOG_ACCESS, WEFT_LOG_INFO))
         x->started = weft_now();
-    return x->path ? 0 : -ENOMEM;
+    return x->path && x->host ? 0 : -ENOMEM;
 }
 
 void wf_http_exchange_end(struct wf_http_exchange *x)
@@ -154,10 +155,24 @@ const char *weft_http_query(weft_http *http, const char *name)
     return NULL;
 }
 
+/* The target's host goes before the header's: who asks for the header gets the one that counts. */
+static bool is_host(const struct wf_http_exchange *x, const struct wf_http1_header *header)
+{
+    return x->parser.head.form == WF_HTTP1_FORM_ABSOLUTE &&
+           wf_http1_span_is_nocase(x->head, header->name, "Host");
+}
+
+const char *weft_http_host(weft_http *http)
+{
+    return wf_http_exchange_of(http)->host;
+}
+
 const char *weft_http_header(weft_http *http, const char *name)
 {
     struct wf_http_exchange *x = wf_http_exchange_of(http);
     const struct wf_http1_header *header = wf_http1_find(&x->parser.head, x->head, name, NULL);
+    if (header && is_host(x, header))
+        return x->host;
     return header ? terminate(x, header->value) : NULL;
 }
 
@@ -167,7 +182,7 @@ bool weft_http_header_at(weft_http *http, size_t index, weft_http_field *field)
     if (index >= x->parser.head.header_count)
         return false;
     const struct wf_http1_header *header = &x->parser.head.headers[index];
-    field->value = terminate(x, header->value);
+    field->value = is_host(x, header) ? x->host : terminate(x, header->value);
     field->name = terminate(x, header->name);
     return true;
 }

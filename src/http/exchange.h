@@ -30,6 +30,7 @@ struct wf_http_exchange {
     const char *method;           /* "" before */
     const char *path;             /* "" before */
     const char *query;            /* "" where there is none */
+    const char *host;             /* "" where there is none */
     const weft_http_route *route; /* NULL: none matches */
     struct wf_http_param params[WF_HTTP_PARAMS_MAX];
     unsigned param_count;

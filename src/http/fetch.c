@@ -20,6 +20,7 @@
 #include <strings.h>
 
 #define BODY_MAX    ((size_t)16 << 20)
+#define LIMIT_MAX   (UINT32_C(1) << 24)
 #define INTERIM_MAX 16 /* 1xx responses before the response */
 
 struct fetch {
@@ -92,19 +93,33 @@ static int write_request(struct fetch *f)
     return 0;
 }
 
+/* Offsets are 32 bits wide. */
+static uint32_t clamp(uint32_t value, uint32_t least)
+{
+    return value < least ? least : value < LIMIT_MAX ? value : LIMIT_MAX;
+}
+
+static uint32_t header_count_max(const weft_http_call *call)
+{
+    static const struct wf_http1_limits limits = WF_HTTP1_LIMITS_DEFAULT;
+    return call->header_count_max ? clamp(call->header_count_max, 1) : limits.header_max;
+}
+
 static int prepare(struct fetch *f)
 {
     weft_http_call *call = f->call;
     f->what = "prepare";
+    if (call->method && strcmp(call->method, "CONNECT") == 0) {
+        f->why = "CONNECT asks for a tunnel, not for a response";
+        return -EINVAL;
+    }
     int err = wf_http_url_parse(&f->url, call->url, call->arena, &f->why);
     if (err < 0)
         return err;
     f->method = call->method ? call->method : call->size > 0 ? "POST" : "GET";
     const char *mapped = wf_http_client_find(f->client, f->url.host);
     f->address = mapped ? weft_arena_copy(call->arena, mapped, strlen(mapped)) : f->url.address;
-    struct wf_http1_limits limits = WF_HTTP1_LIMITS_DEFAULT;
-    uint32_t header_max = call->header_count_max ? call->header_count_max : limits.header_max;
-    f->headers = weft_arena_alloc(call->arena, header_max * sizeof *f->headers);
+    f->headers = weft_arena_alloc(call->arena, header_count_max(call) * sizeof *f->headers);
     if (!f->address || !f->headers)
         return -ENOMEM;
     return write_request(f);
@@ -116,10 +131,9 @@ static void begin_response(struct fetch *f)
 {
     const weft_http_call *call = f->call;
     struct wf_http1_limits limits = WF_HTTP1_LIMITS_DEFAULT;
-    if (call->header_count_max)
-        limits.header_max = call->header_count_max;
+    limits.header_max = header_count_max(call);
     if (call->header_size_max)
-        limits.block_max = call->header_size_max < 2 ? 2 : call->header_size_max;
+        limits.block_max = clamp(call->header_size_max, 2);
     wf_http1_response_begin(&f->parser, &limits, f->headers, strcmp(f->method, "HEAD") == 0);
 }
 

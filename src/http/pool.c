@@ -22,7 +22,7 @@ struct idle {
     struct wf_list age;  /* in the pool's ages */
     struct host *host;
     weft_stream *stream;
-    int64_t since;
+    int64_t until; /* it is kept */
 };
 
 void wf_http_pool_init(struct wf_http_pool *pool, weft_arena *arena)
@@ -102,11 +102,6 @@ static struct idle *oldest(struct wf_http_pool *pool)
     return age ? wf_container(age, struct idle, age) : NULL;
 }
 
-static bool is_over(const struct wf_http_pool *pool, const struct idle *idle, int64_t now)
-{
-    return now - idle->since >= pool->idle_timeout;
-}
-
 static void arm(struct wf_http_pool *pool);
 
 static void expire(void *arg)
@@ -115,7 +110,7 @@ static void expire(void *arg)
     struct idle *idle;
     int64_t now = weft_now();
     pool->expiry.id = 0;
-    while ((idle = oldest(pool)) && is_over(pool, idle, now))
+    while ((idle = oldest(pool)) && idle->until <= now)
         weft_close(remove_idle(pool, idle));
     arm(pool);
 }
@@ -124,7 +119,7 @@ static void arm(struct wf_http_pool *pool)
 {
     struct idle *idle = oldest(pool);
     if (idle && !pool->expiry.id)
-        pool->expiry = weft_call_at(idle->since + pool->idle_timeout, expire, pool);
+        pool->expiry = weft_call_at(idle->until, expire, pool);
 }
 
 /* Nothing may come while nothing was asked: bytes are as bad as the end. */
@@ -139,7 +134,7 @@ weft_stream *wf_http_pool_take(struct wf_http_pool *pool, const char *address)
     struct host *host;
     while ((host = find_host(pool, address))) {
         struct idle *idle = wf_container(wf_list_first(&host->idle), struct idle, link);
-        bool over = is_over(pool, idle, weft_now());
+        bool over = idle->until <= weft_now();
         weft_stream *stream = remove_idle(pool, idle);
         if (!over && is_alive(stream))
             return stream;
@@ -180,7 +175,7 @@ void wf_http_pool_put(struct wf_http_pool *pool, const char *address, weft_strea
     }
     idle->host = host;
     idle->stream = stream;
-    idle->since = weft_now();
+    idle->until = weft_deadline(pool->idle_timeout);
     wf_list_push_front(&host->idle, &idle->link);
     wf_list_push_back(&pool->ages, &idle->age);
     host->idle_count++;

@@ -197,6 +197,8 @@ int weft_http_send(weft_http *http, int status, const char *content_type, const 
     err = wf_http_write(x->stream, head, body, x->server->options.send_timeout, &taken);
     x->sent = body.size;
     if (err < 0) {
+        if (taken)
+            weft_stream_tear(x->stream);
         x->broken |= taken || !is_harmless(err);
         x->status = x->broken ? status : 0;
     }

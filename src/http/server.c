@@ -62,7 +62,8 @@ static void init(struct wf_http_server *server, const struct weft_http_serve_opt
 {
     memset(server, 0, sizeof *server);
     weft_http_serve_options *options = &server->options;
-    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    size_t size = given->size && given->size < sizeof *options ? given->size : sizeof *options;
+    memcpy(options, given, size);
     default_time(&options->drain, 10 * WEFT_SECOND);
     default_time(&options->header_timeout, 10 * WEFT_SECOND);
     default_time(&options->body_timeout, 30 * WEFT_SECOND);
@@ -101,6 +102,12 @@ static int serve(struct wf_http_server *server, weft_listener *listener)
     return err;
 }
 
+/* A head is read whole; 0 is the usual limit. */
+static uint32_t input_max_for(uint32_t head_max)
+{
+    return head_max > WEFT_STREAM_INPUT_MAX ? head_max : 0;
+}
+
 int weft_http_serve_on_with(weft_listener *listener, const struct weft_http_serve_options *options)
 {
     struct wf_http_server server;
@@ -111,11 +118,16 @@ int weft_http_serve_on_with(weft_listener *listener, const struct weft_http_serv
 
 int weft_http_serve_with(const char *address, const struct weft_http_serve_options *options)
 {
+    struct wf_http_server server;
     weft_listener *listener;
-    int err = weft_listen(&listener, address);
+    init(&server, options);
+    uint32_t head_max = server.options.line_max + server.options.header_size_max;
+    int err = wf_http_routes_check(server.options.routes);
+    if (err == 0)
+        err = weft_listen(&listener, address, .input_max = input_max_for(head_max));
     if (err < 0)
         return err;
-    err = weft_http_serve_on_with(listener, options);
+    err = serve(&server, listener);
     weft_listener_close(listener);
     return err;
 }

@@ -29,13 +29,20 @@ static const char *check_host(const char *host)
     return NULL;
 }
 
-/* "host" and "host:" are at port 80. */
+static bool is_called(const char *host, const char *name)
+{
+    size_t size = strlen(name);
+    return strncmp(host, name, size) == 0 && (host[size] == ':' || !host[size]);
+}
+
+/* "host" and "host:" are at port 80. What an URL names is reached by TCP, whatever it is called. */
 static const char *address_of(const char *host, weft_arena *arena)
 {
     const char *port = port_of(host);
-    if (!port)
-        return weft_arena_format(arena, "%s:80", host);
-    return port[1] ? host : weft_arena_format(arena, "%s80", host);
+    const char *before = is_called(host, "unix") || is_called(host, "mem") ? "tcp:" : "";
+    if (port && port[1] && !*before)
+        return host;
+    return weft_arena_format(arena, "%s%s%s", before, host, !port ? ":80" : port[1] ? "" : "80");
 }
 
 static const char *target_of(const char *text, weft_arena *arena)

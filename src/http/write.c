@@ -1,13 +1,12 @@
 /* Writing takes no timer where the stream has room, which is nearly always: only a client that
- * reads slowly makes it wait. */
+ * reads slowly makes it wait. It has its time anew as long as anything arrives: what the kernel
+ * holds counts, for it takes megabytes before it says that there is room again. */
 
 #include "http/write.h"
 
 #include "http/deadline.h"
 
 #include <errno.h>
-
-#define QUEUED_FEW 4096 /* so little is below any sensible high mark: no wait is to be expected */
 
 /* count 0: only wait until all is sent, and send the end. */
 static int write_once(weft_stream *stream, const weft_slice *pieces, size_t count)
@@ -27,17 +26,17 @@ static int write_in_time(weft_stream *stream, const weft_slice *pieces, size_t c
     int err;
     do {
         weft_scope scope;
-        before = weft_stream_queued(stream);
+        before = weft_stream_in_flight(stream);
         weft_scope_begin(&scope, .timeout = timeout, .name = "send");
         err = wf_http_deadline_end(&scope, write_once(stream, pieces, count));
-    } while (err == -ETIMEDOUT && weft_stream_queued(stream) < before);
+    } while (err == -ETIMEDOUT && weft_stream_in_flight(stream) < before);
     return err;
 }
 
 static int write_pieces(weft_stream *stream, const weft_slice *pieces, size_t count,
                         int64_t timeout)
 {
-    if (timeout == 0 || weft_stream_queued(stream) <= QUEUED_FEW)
+    if (timeout == 0 || weft_stream_queued(stream) < weft_stream_high_mark(stream))
         return write_once(stream, pieces, count);
     return write_in_time(stream, pieces, count, timeout);
 }
@@ -53,7 +52,7 @@ static weft_slice take(weft_slice *rest, size_t max)
 
 static int write_rest(weft_stream *stream, weft_slice rest, int64_t timeout)
 {
-    size_t max = timeout == 0 ? SIZE_MAX : WEFT_STREAM_HIGH_MARK;
+    size_t max = timeout == 0 ? SIZE_MAX : weft_stream_high_mark(stream);
     int err = 0;
     while (err >= 0 && rest.size > 0) {
         weft_slice piece = take(&rest, max);
@@ -65,19 +64,17 @@ static int write_rest(weft_stream *stream, weft_slice rest, int64_t timeout)
 int wf_http_write(weft_stream *stream, weft_slice head, weft_slice body, int64_t timeout,
                   bool *taken)
 {
-    weft_slice rest = body;
-    int err = -EINVAL; /* above the high mark, which a stream may be born with a lower one of */
-    if (head.size < WEFT_STREAM_HIGH_MARK) {
-        weft_slice pieces[2] = { head, take(&rest, WEFT_STREAM_HIGH_MARK - head.size) };
+    size_t most = weft_stream_high_mark(stream);
+    int err;
+    if (head.size < most) {
+        weft_slice pieces[2] = { head, take(&body, most - head.size) };
         err = write_pieces(stream, pieces, 1 + (pieces[1].size > 0), timeout);
-    }
-    *taken = err >= 0;
-    if (err == -EINVAL) {
-        rest = body;
-        err = write_rest(stream, head, timeout);
+        *taken = err >= 0;
+    } else {
         *taken = true;
+        err = write_rest(stream, head, timeout);
     }
-    return err < 0 ? err : write_rest(stream, rest, timeout);
+    return err < 0 ? err : write_rest(stream, body, timeout);
 }
 
 int wf_http_write_end(weft_stream *stream, int64_t timeout)

@@ -196,7 +196,7 @@ static int64_t submit_read(struct wf_epoll *io, struct wf_op *op)
 {
     struct wf_descriptor *descriptor = op->descriptor;
     wf_assert(descriptor->fd >= 0 && !descriptor->reader);
-    if (descriptor->can_read) {
+    if (descriptor->can_read || op->now) { /* now: what has come since the last wait, too */
         int64_t result = try_read(io, op);
         if (result != WF_PENDING)
             return result;

@@ -64,7 +64,8 @@ int wf_address_parse(const char *text, struct wf_address_text *out)
         return *out->path && fits ? 0 : bad(text, "has no path, or one that is too long");
     }
     out->kind = WF_ADDRESS_INET;
-    return parse_inet(text, out);
+    bool is_said = strncmp(text, "tcp:", 4) == 0 && strchr(text + 4, ':');
+    return parse_inet(is_said ? text + 4 : text, out);
 }
 
 /* An IPv4 client of an IPv6 listener is told as what it is. */

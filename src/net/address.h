@@ -3,7 +3,8 @@
 
 /* Addresses as text, and what the kernel makes of them.
  *
- *     "host:port" "1.2.3.4:80" "[::1]:0" ":8080" (any)  "unix:/path"  "mem:name" */
+ *     "host:port" "1.2.3.4:80" "[::1]:0" ":8080" (any)  "unix:/path"  "mem:name"
+ *     "tcp:host:port", for hosts that are called unix or mem */
 
 #include "io/os_types.h"
 

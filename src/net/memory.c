@@ -221,6 +221,12 @@ static int memory_shutdown(weft_stream *stream)
     return 0;
 }
 
+static size_t memory_in_flight(weft_stream *stream)
+{
+    const struct memory_stream *peer = inside(stream)->peer;
+    return peer ? weft_chain_size(&peer->inbox) : 0;
+}
+
 static void memory_release(weft_stream *stream, bool reset)
 {
     struct memory_stream *half = inside(stream), *peer = half->peer;
@@ -246,6 +252,7 @@ static const struct wf_transport_ops memory_ops = {
     .cancel = memory_cancel,
     .lend_return = memory_lend_return,
     .shutdown = memory_shutdown,
+    .in_flight = memory_in_flight,
     .release = memory_release,
     .peer = memory_peer,
 };

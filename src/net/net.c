@@ -16,7 +16,9 @@ static size_t close_streams(struct wf_list *list)
     size_t count = 0;
     struct wf_list *link;
     while ((link = wf_list_first(list))) {
-        wf_stream_destroy(wf_container(link, weft_stream, link), true);
+        weft_stream *stream = wf_container(link, weft_stream, link);
+        stream->server = NULL; /* a frame of an abandoned task, if anything */
+        wf_stream_destroy(stream, true);
         count++;
     }
     return count;

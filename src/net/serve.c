@@ -31,8 +31,9 @@ struct wf_server {
     const struct weft_serve_options *options;
     struct wf_member member; /* what hangs `clients` into `around` */
     struct wf_scope clients;
-    size_t active;     /* clients whose stream is still open */
-    int64_t say_after; /* when a pause is worth a line again */
+    struct wf_list streams; /* the clients': those of the tasks, and those that linger after them */
+    size_t active;          /* streams */
+    int64_t say_after;      /* when a pause is worth a line again */
 };
 
 /* One client. */
@@ -54,13 +55,30 @@ static bool is_everyday(int err)
     }
 }
 
-static void client_left(struct wf_server *server)
+static void wake(struct wf_server *server)
 {
-    server->active--;
     struct wf_waiter *w = server->listener->serving;
     server->listener->serving = NULL;
     if (w)
         wf_wake(w, 0);
+}
+
+/* What a client holds is held until its stream is gone, which may be after its task. */
+void wf_server_lost(weft_stream *client)
+{
+    struct wf_server *server = client->server;
+    client->server = NULL;
+    wf_list_remove(&client->client_link);
+    server->active--;
+    wake(server);
+}
+
+/* The server ends, and its clients linger on. */
+static void forget_streams(struct wf_server *server)
+{
+    struct wf_list *link;
+    while ((link = wf_list_pop_front(&server->streams)))
+        wf_container(link, weft_stream, client_link)->server = NULL;
 }
 
 /* A handler's tasks live in scopes of the handler, so none of them can still be here. */
@@ -80,7 +98,7 @@ static int serve_client(void *arg)
     int err = server->handler(client, server->arg);
     check_left(client);
     weft_close(client);
-    client_left(server);
+    wake(server);
     if (!is_everyday(err))
         return err;
     weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_DEBUG, "a client left: %s", weft_error_text(err));
@@ -90,29 +108,40 @@ static int serve_client(void *arg)
 /* Instead of serve_client(), when the task ended before it began. */
 static void drop_client(void *arg)
 {
-    weft_stream *client = arg;
-    struct wf_server *server = client->server;
-    weft_abort(client);
-    client_left(server);
+    weft_abort(arg);
+}
+
+/* It is to have its stack at once: there may be none when it is its turn. */
+static int spawn_client(struct wf_server *server, struct weft_spawn_options *options)
+{
+    int err = weft_spawn_with((weft_scope *)&server->clients, serve_client, options);
+    if (err < 0) {
+        weft_abort(options->arg);
+        return err;
+    }
+    weft_task *task = *options->task;
+    err = wf_task_prepare(task);
+    if (err < 0)
+        weft_task_cancel(task, "no stack");
+    weft_task_release(task);
+    return err;
 }
 
 static int start_client(struct wf_server *server, weft_stream *client)
 {
     const struct weft_serve_options *given = server->options;
+    weft_task *task;
     struct weft_spawn_options options = { .arg = client,
+                                          .task = &task,
                                           .name = given->name,
                                           .function = "client",
                                           .site = given->site,
                                           .drop = drop_client,
                                           .stack_size = given->stack_size };
     client->server = server;
+    wf_list_push_back(&server->streams, &client->client_link);
     server->active++;
-    int err = weft_spawn_with((weft_scope *)&server->clients, serve_client, &options);
-    if (err < 0) {
-        weft_abort(client);
-        client_left(server);
-    }
-    return err;
+    return spawn_client(server, &options);
 }
 
 /* Waiting for a client to leave. */
@@ -234,7 +263,7 @@ static void join_clients(struct wf_server *server)
 static int drain_after_stop(struct wf_server *server)
 {
     int err = 0;
-    while (err >= 0 && server->active > 0)
+    while (err >= 0 && server->clients.live > 0)
         err = wait_for_leave(server, WEFT_FOREVER);
     return err;
 }
@@ -303,9 +332,11 @@ int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options 
     if (err < 0)
         return err;
     listener->server = wf_running->current;
+    wf_list_init(&server.streams);
     weft_scope_begin(&around, .name = "server");
     hang_in(&server, (struct wf_scope *)&around);
     err = drain(&server, accept_all(&server));
+    forget_streams(&server);
     wf_scope_part((struct wf_scope *)&around, &server.member, 0, NULL);
     weft_scope_end(&around);
     listener->server = NULL;

@@ -2,9 +2,11 @@
 
 #include "core/operation.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +48,12 @@ static int socket_shutdown(weft_stream *stream)
     return shutdown(inside(stream)->descriptor.fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
+static size_t socket_in_flight(weft_stream *stream)
+{
+    int bytes;
+    return ioctl(inside(stream)->descriptor.fd, SIOCOUTQ, &bytes) == 0 ? (size_t)bytes : 0;
+}
+
 /* The frame of a task that was abandoned at the loop's end may hold one. */
 static void drop_operation(weft_loop *loop, struct wf_op *op)
 {
@@ -82,6 +90,7 @@ static const struct wf_transport_ops socket_ops = {
     .cancel = socket_cancel,
     .lend_return = socket_lend_return,
     .shutdown = socket_shutdown,
+    .in_flight = socket_in_flight,
     .release = socket_release,
     .peer = socket_peer,
 };

@@ -228,6 +228,8 @@ void wf_stream_destroy(weft_stream *stream, bool reset)
 {
     struct wf_net *net = stream->loop->net;
     stream->reset = reset;
+    if (stream->server)
+        wf_server_lost(stream);
     wf_timer_cancel(&stream->loop->timers, &stream->linger);
     wf_list_remove_init(&stream->flush.link);
     wf_list_remove(&stream->link);
@@ -348,6 +350,23 @@ const char *weft_stream_peer(weft_stream *stream)
 size_t weft_stream_queued(const weft_stream *stream)
 {
     return weft_chain_size(&stream->output);
+}
+
+size_t weft_stream_high_mark(const weft_stream *stream)
+{
+    return stream->high_mark;
+}
+
+size_t weft_stream_in_flight(weft_stream *stream)
+{
+    return weft_chain_size(&stream->output) + stream->ops->in_flight(stream);
+}
+
+void weft_stream_tear(weft_stream *stream)
+{
+    stream->torn = true;
+    if (!stream->write_error)
+        stream->write_error = -EPIPE;
 }
 
 weft_buffer *weft_stream_input(weft_stream *stream)

@@ -38,7 +38,8 @@ struct wf_transport_ops {
     int64_t (*submit)(weft_stream *stream, struct wf_op *op); /* RECV, RECV_LEND, SEND */
     bool (*cancel)(weft_stream *stream, struct wf_op *op);
     void (*lend_return)(weft_stream *stream, char *block);
-    int (*shutdown)(weft_stream *stream); /* nothing more will be sent */
+    int (*shutdown)(weft_stream *stream);     /* nothing more will be sent */
+    size_t (*in_flight)(weft_stream *stream); /* sent, and not arrived */
     /* Close and free the stream's memory. No operation is pending. */
     void (*release)(weft_stream *stream, bool reset);
     void (*peer)(weft_stream *stream, char *text, size_t size);
@@ -74,8 +75,8 @@ struct weft_stream {
     struct wf_waiter *closer; /* until reader and writer have left */
     struct wf_timer linger;
     int64_t linger_time;
-    struct wf_server *server; /* whose client it is */
-    struct wf_list client_link;
+    struct wf_server *server;   /* whose client it is */
+    struct wf_list client_link; /* in a listener's backlog, or among the server's clients */
     uint32_t high_mark;
     uint32_t low_mark;
     bool sending; /* `send` is with the transport */
@@ -112,7 +113,7 @@ void wf_stream_flush_now(weft_stream *stream);
 /* The write side has failed. */
 void wf_stream_fail_write(weft_stream *stream, int error);
 
-/* Nothing is queued any more, or the write side has failed: lingering ends. */
-void wf_stream_linger_over(weft_stream *stream);
+/* A server's client is gone for good: its place is free. */
+void wf_server_lost(weft_stream *client);
 
 #endif

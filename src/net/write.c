@@ -61,9 +61,7 @@ static int64_t send_directly(weft_stream *stream, const struct iovec *vector, in
 /* A write was cut in the middle: the peer must not take what comes next for its rest. */
 static int tear(weft_stream *stream, int err, size_t done, size_t size)
 {
-    stream->torn = true;
-    if (!stream->write_error)
-        stream->write_error = -EPIPE;
+    weft_stream_tear(stream);
     return wf_fail(err, "after %zu of %zu bytes", done, size);
 }
 

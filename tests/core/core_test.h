@@ -112,6 +112,7 @@ static inline int core_setup(void **state)
     (void)state;
     trace[0] = '\0';
     logged.count = 0;
+    wf_running = NULL; /* a test that failed in a task has left its loop */
     weft_log_set_sink(keep_line, NULL);
     fds_before = count_fds();
     return 0;

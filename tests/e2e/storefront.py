@@ -304,13 +304,15 @@ class Failures(unittest.TestCase):
 
     def test_silent_clients_are_408(self):
         with Storefront('--client-timeout', '100') as shop:
-            for start in b'G', b'GET / HT', b'GET / HTTP/1.1\r\nHost: te':
+            for start in b'', b'\r\n', b'G', b'GET / HT', b'GET / HTTP/1.1\r\nHost: te':
                 with shop.client() as client:
                     client.send(start)
                     status, headers, _ = client.answer()
                     self.assertEqual((status, headers['connection']), (408, 'close'), start)
                     self.assertTrue(client.closed())
             with shop.client() as client:
+                client.send(b'GET /health HTTP/1.1\r\nHost: test\r\n\r\n')
+                self.assertEqual(client.answer()[0], 200)
                 self.assertTrue(client.closed())  # it has not asked: there is nothing to answer
 
     def test_malformed_and_oversized_requests_are_refused(self):

@@ -13,6 +13,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "core/loop.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ static inline int http_setup(void **state)
 {
     (void)state;
     logged_count = 0;
+    wf_running = NULL; /* a test that failed in a task has left its loop */
     weft_log_set_sink(keep_line, NULL);
     weft_log_set_level(WEFT_LOG_ACCESS, WEFT_LOG_WARNING);
     return 0;

@@ -26,6 +26,11 @@ static void test_url_parts_are_found(void **state)
         { "http://[::1]/x", "[::1]", "/x", "[::1]:80" },
         { "http://[::1]:8080/x", "[::1]:8080", "/x", "[::1]:8080" },
         { "http://h//a", "h", "//a", "h:80" },
+        { "http://mem/x", "mem", "/x", "tcp:mem:80" },
+        { "http://mem:8080/x", "mem:8080", "/x", "tcp:mem:8080" },
+        { "http://unix:/x", "unix:", "/x", "tcp:unix:80" },
+        { "http://memory:1/x", "memory:1", "/x", "memory:1" },
+        { "http://tcp:1/x", "tcp:1", "/x", "tcp:1" },
         { "http://h/a@b:c", "h", "/a@b:c", "h:80" },
     };
     for (size_t i = 0; i < WF_ARRAY_SIZE(cases); i++) {

@@ -188,6 +188,90 @@ static void test_serve_max_clients_leaves_the_rest_in_the_backlog(void **state)
     over_kinds(limited);
 }
 
+/* A client that has been answered and does not read holds its place until its stream is gone. */
+
+static int answer_much(weft_stream *client, void *arg)
+{
+    static const char much[60000];
+    (void)arg;
+    present++;
+    int err = weft_write(client, much, sizeof much);
+    return err < 0 ? err : weft_write(client, much, sizeof much);
+}
+
+static int lingering(void *arg)
+{
+    (void)arg;
+    struct server server = { .options = { .handler = answer_much, .max_clients = 2 } };
+    weft_stream *clients[4];
+    weft_scope s;
+    present = 0;
+    weft_scope_begin(&s);
+    start(&s, &server, "mem:shop");
+    for (int i = 0; i < 4; i++)
+        clients[i] = connect_to(&server);
+    pass_turns(10);
+    assert_int_equal(present, 2);
+    assert_int_equal(weft_sleep(4 * WEFT_SECOND), 0);
+    assert_int_equal(present, 2); /* the handlers have returned long ago */
+    assert_int_equal(weft_sleep(2 * WEFT_SECOND), 0);
+    assert_int_equal(present, 4); /* the first two were left after 5 s */
+    for (int i = 0; i < 4; i++)
+        weft_close(clients[i]);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_serve_counts_a_client_until_its_stream_is_gone(void **state)
+{
+    (void)state;
+    assert_int_equal(run(lingering, NULL), 0);
+}
+
+/* Without a stack for its task a client is not begun, and the server pauses. */
+
+static int hold(weft_stream *client, void *arg)
+{
+    char byte;
+    (void)arg;
+    present++;
+    return (int)weft_read(client, &byte, 1);
+}
+
+static int without_stacks(void *arg)
+{
+    (void)arg;
+    struct server server = { .options = { .handler = hold } };
+    weft_stream *clients[20];
+    weft_scope s;
+    present = 0;
+    weft_scope_begin(&s);
+    start(&s, &server, "mem:shop");
+    for (int i = 0; i < 20; i++)
+        clients[i] = connect_to(&server);
+    pass_turns(50);
+    assert_in_range(present, 1, 8);
+    expect_log("pauses accepting with");
+    for (int i = 0; i < 20; i++)
+        weft_close(clients[i]);
+    assert_int_equal(weft_sleep(WEFT_SECOND), 0);
+    weft_stream *late = connect_to(&server);
+    int before = present;
+    pass_turns(3);
+    assert_int_equal(present, before + 1);
+    weft_close(late);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_serve_without_stacks_pauses_and_goes_on(void **state)
+{
+    (void)state;
+    assert_int_equal(weft_run(without_stacks, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true,
+                              .stacks_max = 10),
+                     0);
+}
+
 /* Errors of handlers. */
 
 static int fail_with(weft_stream *client, void *arg)
@@ -898,6 +982,8 @@ int main(void)
         core_test(test_semantics_21_serve_outside_a_task_returns),
         core_test(test_listener_close_under_a_server_waits_for_its_drain),
         core_test(test_serve_by_address_tells_what_listen_tells),
+        core_test(test_serve_counts_a_client_until_its_stream_is_gone),
+        core_test(test_serve_without_stacks_pauses_and_goes_on),
         core_test(test_hazard_01_serve_pauses_when_accept_fails_and_goes_on),
         core_test(test_hazard_02_serve_outlives_a_lack_of_memory),
         core_test(test_hazard_01_two_hundred_clients_of_a_server_with_64_descriptors),
