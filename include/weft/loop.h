@@ -31,15 +31,17 @@ struct weft_loop_options {
     void *arg;           /* weft_run(): its second argument */
     weft_loop **loop;    /* weft_loop_new(): its first argument */
     const char *backend; /* "epoll"; NULL: WEFT_BACKEND, else the best one that opens */
-    int64_t grace;       /* how long tasks may take to end; 0: 10 s, WEFT_FOREVER: no limit */
-    size_t stacks_max;   /* stacks alive at one time; 0: 65,536, or what the kernel's maps allow */
-    uint32_t posts_max;  /* messages waiting; 0: 65,536 */
-    uint16_t threads;    /* 0 or 1; more: -ENOTSUP in this release */
-    uint8_t clock;       /* enum weft_clock */
-    bool debug;          /* more checks; WEFT_DEBUG=1 says the same */
-    bool no_signals;     /* weft_run() leaves SIGINT and SIGTERM alone */
-    const char *site;    /* where it was called; set by the macro */
-    size_t size;         /* of this struct; set by the macro */
+    int64_t grace;     /* how long tasks may take to end once they must: when main has ended, at the
+                          second interrupt, and when one that was interrupted was found not to
+                          listen. 0: 10 s, WEFT_FOREVER: no limit */
+    size_t stacks_max; /* stacks alive at one time; 0: 65,536, or what the kernel's maps allow */
+    uint32_t posts_max; /* messages waiting; 0: 65,536 */
+    uint16_t threads;   /* 0 or 1; more: -ENOTSUP in this release */
+    uint8_t clock;      /* enum weft_clock */
+    bool debug;         /* more checks; WEFT_DEBUG=1 says the same */
+    bool no_signals;    /* weft_run() leaves SIGINT and SIGTERM alone */
+    const char *site;   /* where it was called; set by the macro */
+    size_t size;        /* of this struct; set by the macro */
 };
 
 /** Run `main` as the first task of a new loop of this thread until it ends.
@@ -47,7 +49,7 @@ struct weft_loop_options {
  * When `main` has ended, what lives in the background is cancelled and joined, for at most
  * `.grace`; then whoever is still alive is named on the runtime log and abandoned. SIGINT and
  * SIGTERM, where they have their default action, cancel `main`; the second one cancels shields
- * too, the third has the default action.
+ * too and begins the grace, for `main` as well; the third has the default action.
  *
  * Returns: what `main` returned, >= 0.
  * Errors: main's own; -EDEADLK inside a running loop; -ENOMEM, -EMFILE when the loop cannot be

@@ -405,7 +405,8 @@ void weft_listener_stop(weft_listener *listener);
  *
  * Returns: 0. NULL is allowed.
  * Errors: none that a right program sees: -EALREADY while it is being closed; -EPERM outside a task
- *   while others use it; WEFT_ETHREAD.
+ *   while others use it; -EDEADLK from a handler of its own server, which may stop it instead;
+ *   WEFT_ETHREAD.
  * Suspends: only while somebody accepts, or serves: until the last client is done.
  * Cancel: never delivered here.
  * Ownership: takes the listener.

@@ -10,7 +10,10 @@
  *     lifo slot     a started task that was served directly, at most WF_LIFO_MAX times in a row
  *     queue         what was ready when the turn began, in FIFO order
  *
- * A task that ends leaves its fiber to the next new one, or to rest (fiber.h). */
+ * A task that ends leaves its fiber to the next new one, or to rest (fiber.h).
+ *
+ * What passes its own frame's address to wf_check_open_scope() is not inlined: its caller's scopes
+ * would look dead. */
 
 #include "core/loop.h"
 
@@ -118,7 +121,7 @@ static WF_ALWAYS_INLINE void dispatch(weft_task *from)
         resume(loop, from);
 }
 
-int64_t wf_park(struct wf_waiter *w)
+WF_NOINLINE int64_t wf_park(struct wf_waiter *w)
 {
     weft_task *task = w->owner;
     wf_check_open_scope(task, __builtin_frame_address(0));
@@ -135,7 +138,7 @@ int64_t wf_park(struct wf_waiter *w)
     return w->result;
 }
 
-void wf_task_yield(weft_task *task)
+WF_NOINLINE void wf_task_yield(weft_task *task)
 {
     wf_check_open_scope(task, __builtin_frame_address(0));
     wf_task_make_ready(task);

@@ -7,10 +7,11 @@
  *        │    5 ask the kernel              not at all, with a zero timeout, or until the next
  * timer └────┘                             completions make tasks ready
  *
- * A turn that leaves something ready goes through 4 and 5 only when WF_POLL_INTERVAL has passed
- * since it last did: tasks that hand work to one another cost no system calls, and I/O and timers
- * wait at most that long plus one step. So what becomes ready for a task at the queue's end is at
- * most (queue length) x (longest step) away, plus WF_SLICE for each turn that was cut.
+ * A turn that leaves something ready, and was not cut, goes through 4 and 5 only when
+ * WF_POLL_INTERVAL has passed since it last did: tasks that hand work to one another cost no system
+ * calls, and I/O and timers wait at most that long plus one step. So what becomes ready for a task
+ * at the queue's end is at most (queue length) x (longest step) away, plus WF_SLICE for each turn
+ * that was cut.
  *
  * With the test clock every turn is a full one, and where step 5 would block with nothing in flight
  * the clock jumps to the next timer. */
@@ -31,6 +32,15 @@ _Thread_local const struct wf_loop_watch *wf_loop_watch;
 static _Thread_local weft_loop *newest; /* made by this thread and not freed, through older */
 
 #define TASKS_MAX ((size_t)1 << 24)
+
+uint64_t wf_this_thread(void)
+{
+    static _Atomic uint64_t threads;
+    static _Thread_local uint64_t number;
+    if (WF_UNLIKELY(number == 0))
+        number = atomic_fetch_add(&threads, 1) + 1;
+    return number;
+}
 
 /* Time. */
 
@@ -84,6 +94,8 @@ static void init_root(weft_loop *loop)
     loop->current = root;
 }
 
+static void grace_is_over(struct wf_timer *timer);
+
 static void init_state(weft_loop *loop, const struct weft_loop_options *options)
 {
     const char *debug = getenv("WEFT_DEBUG");
@@ -97,6 +109,8 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     wf_calls_init(&loop->calls);
     wf_list_init(&loop->turn_hooks);
     wf_list_init(&loop->lingering);
+    wf_list_init(&loop->unread);
+    wf_timer_init(&loop->grace_timer, grace_is_over);
     wf_scope_init_background(&loop->background, loop);
     init_root(loop);
     atomic_init(&loop->references, 1);
@@ -242,6 +256,12 @@ static void ask_or_jump(weft_loop *loop)
         wf_clock_advance_to(&loop->clock, next);
 }
 
+/* By the difference: ticks that stepped back are long ago. */
+static bool was_polled_just_now(const weft_loop *loop, uint64_t ticks)
+{
+    return ticks - loop->last_poll < wf_clock_ticks_of(WF_POLL_INTERVAL);
+}
+
 static void turn(weft_loop *loop)
 {
     uint64_t ticks = wf_clock_ticks();
@@ -249,10 +269,11 @@ static void turn(weft_loop *loop)
     loop->slice_end = slice_from(loop, ticks);
     wf_dispatch_turn(loop);
     wf_loop_deliver_mail(loop);
+    bool is_cut = loop->turn_left > 0;
     run_turn_hooks(loop);
-    if (has_work(loop) && ticks < loop->next_poll && !loop->clock.test)
+    if (has_work(loop) && !is_cut && was_polled_just_now(loop, ticks) && !loop->clock.test)
         return;
-    loop->next_poll = ticks + wf_clock_ticks_of(WF_POLL_INTERVAL);
+    loop->last_poll = ticks;
     fire_timers(loop);
     if (has_work(loop))
         ask_kernel(loop, 0);
@@ -303,7 +324,11 @@ int weft_loop_run_forever(weft_loop *loop)
 
 void weft_loop_stop(weft_loop *loop)
 {
-    loop->stopping = true;
+    if (loop->thread == wf_this_thread())
+        loop->stopping = true;
+    else
+        wf_misuse(WEFT_ETHREAD,
+                  "weft_loop_stop() from another thread: post a callback that calls it");
 }
 
 bool weft_loop_is_running(const weft_loop *loop)
@@ -348,34 +373,33 @@ int weft_loop_run_until_complete(weft_loop *loop, weft_task *task)
 
 /* The end. */
 
-struct grace {
-    struct wf_timer timer;
-    weft_loop *loop;
-    bool over;
-};
-
 /* Stop: the turn that finds it over must not wait for anything else. */
-static void grace_over(struct wf_timer *timer)
+static void grace_is_over(struct wf_timer *timer)
 {
-    struct grace *grace = wf_container(timer, struct grace, timer);
-    grace->over = true;
-    weft_loop_stop(grace->loop);
+    weft_loop *loop = wf_container(timer, weft_loop, grace_timer);
+    loop->grace_over = true;
+    loop->stopping = true;
+}
+
+void wf_loop_begin_grace(weft_loop *loop)
+{
+    if (loop->grace_begun || loop->grace == WEFT_FOREVER)
+        return;
+    loop->grace_begun = true;
+    wf_timer_add(&loop->timers, &loop->grace_timer, wf_deadline_after(loop, loop->grace));
 }
 
 /* Cancel the background and give everybody until the grace is over. */
 static void wind_down(weft_loop *loop)
 {
-    struct grace grace = { .loop = loop };
     loop->ending = true;
     wf_region_cancel(&loop->background.region, "the loop ends");
-    wf_timer_init(&grace.timer, grace_over);
-    if (loop->grace != WEFT_FOREVER)
-        wf_timer_add(&loop->timers, &grace.timer, wf_deadline_after(loop, loop->grace));
-    while (!grace.over && !is_wound_down(loop)) {
+    wf_loop_begin_grace(loop);
+    while (!loop->grace_over && !is_wound_down(loop)) {
         turn(loop);
         loop->stopping = false;
     }
-    wf_timer_cancel(&loop->timers, &grace.timer);
+    wf_timer_cancel(&loop->timers, &loop->grace_timer);
 }
 
 /* Their frames may be used by threads and by one another: the stacks stay as they are, and the
@@ -406,13 +430,24 @@ static void refuse_ready(weft_loop *loop)
     }
 }
 
+/* Users' code may run here, and take a notice back that is among the rest. */
 static void refuse_mail(weft_loop *loop)
 {
-    struct wf_mail *next;
-    for (struct wf_mail *mail = wf_inbox_close(loop->inbox); mail; mail = next) {
-        next = mail->next;
+    struct wf_mail *mail;
+    loop->refused = wf_inbox_close(loop->inbox);
+    while ((mail = loop->refused)) {
+        loop->refused = mail->next;
         mail->deliver(mail, true);
     }
+}
+
+void wf_loop_unrefuse(weft_loop *loop, const struct wf_mail *mail)
+{
+    struct wf_mail **link = &loop->refused;
+    while (*link && *link != mail)
+        link = &(*link)->next;
+    if (*link)
+        *link = mail->next;
 }
 
 static void forget(weft_loop *loop)
@@ -439,6 +474,7 @@ static int destroy(weft_loop *loop)
     refuse_mail(loop);
     refuse_ready(loop);
     int result = abandon_tasks(loop);
+    wf_tasks_report_unread(loop);
     if (loop->net_free)
         loop->net_free(loop);
     end_run(loop);
@@ -506,6 +542,7 @@ static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options
         return err;
     }
     struct wf_interrupt interrupt;
+    loop->main = task;
     if (!options->no_signals)
         wf_interrupt_take(&interrupt, loop, task);
     err = weft_loop_run_until_complete(loop, task);

@@ -58,7 +58,7 @@ struct weft_loop {
     uint32_t lifo_used;
     bool direct_turns;  /* tasks may begin a turn; not with the test clock */
     uint64_t slice_end; /* ticks */
-    uint64_t next_poll; /* ticks */
+    uint64_t last_poll; /* ticks */
 
     struct wf_fibers fibers;
     struct wf_stack_pool stacks;
@@ -73,11 +73,13 @@ struct weft_loop {
     const struct wf_io_ops *io_ops;
     const char *io_reason;
     struct wf_inbox *inbox;
+    struct wf_mail *refused;  /* at the end: mail that came too late, still to be told so */
     struct wf_pool *pool;     /* weft_blocking()'s own; made at first use */
     struct wf_pool *resolver; /* getaddrinfo's; likewise */
     size_t jobs;              /* on pools for this loop: in flight */
 
     struct wf_scope background;
+    struct wf_list unread;    /* failed tasks, through member.link, whose results nobody has read */
     struct wf_list lingering; /* streams that still flush after their close */
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
@@ -85,12 +87,16 @@ struct weft_loop {
     weft_task root;               /* the dispatcher: this thread's own stack */
     struct wf_fiber thread_fiber; /* the root's: this thread's own stack */
     struct wf_loop_counters counters;
-    const void *thread; /* the address of a thread-local: whose loop this is */
-    weft_loop *older;   /* made before by this thread */
+    uint64_t thread;  /* whose loop this is */
+    weft_loop *older; /* made before by this thread */
     atomic_int references;
     atomic_uint posts; /* waiting weft_post()s */
     uint32_t posts_max;
     int64_t grace;
+    struct wf_timer grace_timer;
+    weft_task *main; /* weft_run()'s; NULL */
+    bool grace_begun;
+    bool grace_over;
     bool running;
     bool stopping;
     bool ending; /* in weft_loop_free(): waits for nobody but the background */
@@ -103,11 +109,8 @@ struct weft_loop {
 /* The loop that runs on this thread; NULL. */
 extern _Thread_local weft_loop *wf_running;
 
-/* The address that stands for this thread. */
-static inline const void *wf_this_thread(void)
-{
-    return &wf_running;
-}
+/* The number of this thread, which no other ever has: an address would come again. */
+uint64_t wf_this_thread(void);
 
 static inline bool wf_in_task(const weft_loop *loop)
 {
@@ -115,17 +118,18 @@ static inline bool wf_in_task(const weft_loop *loop)
 }
 
 /* What a suspending call starts with: 0 and the current task; -EPERM outside a task; -ECANCELED,
- * delivered. May give up the processor for a turn when the budget is used up. */
+ * delivered. May give up the processor for a turn when the budget is used up. `frame`: what lies
+ * below it is dead. */
 int wf_enter_slowly(weft_task **task, const void *frame);
 
 static inline int wf_enter(weft_task **out)
 {
     const weft_loop *loop = wf_running;
     if (WF_UNLIKELY(!wf_in_task(loop) || loop->watch))
-        return wf_enter_slowly(out, __builtin_frame_address(0));
+        return wf_enter_slowly(out, wf_context_stack_pointer());
     weft_task *task = loop->current;
     if (WF_UNLIKELY(task->budget <= 1 || task->innermost->effective))
-        return wf_enter_slowly(out, __builtin_frame_address(0));
+        return wf_enter_slowly(out, wf_context_stack_pointer());
     task->budget--;
     task->spins = 0;
     *out = task;
@@ -138,6 +142,18 @@ static inline void wf_check_open_scope(const weft_task *task, const void *frame)
     const struct wf_region *innermost = task->innermost;
     if (WF_UNLIKELY(innermost != &task->member.region &&
                     wf_context_is_dead_below(&task->fiber->context, innermost, frame)))
+        wf_scope_left_open(task);
+}
+
+/* The same where the scope is about to be used: its memory may also be in use again, by the very
+ * functions that ask. */
+static inline void wf_check_innermost(const weft_task *task, const void *frame)
+{
+    wf_check_open_scope(task, frame);
+    const struct wf_region *innermost = task->innermost;
+    if (WF_UNLIKELY(innermost != &task->member.region &&
+                    (wf_scope_of_region(innermost)->magic != WF_SCOPE_MAGIC ||
+                     wf_scope_of_region(innermost)->owner != task)))
         wf_scope_left_open(task);
 }
 
@@ -190,6 +206,12 @@ static inline void wf_turn_hook_arm(weft_loop *loop, struct wf_turn_hook *hook)
 
 /* Take a ready callback back before it runs. */
 void wf_loop_unready(weft_loop *loop, struct wf_ready *item);
+
+/* From now on everybody has the grace to end, and then the loop does. Again: nothing. */
+void wf_loop_begin_grace(weft_loop *loop);
+
+/* Take mail back that the loop's end has not told yet. */
+void wf_loop_unrefuse(weft_loop *loop, const struct wf_mail *mail);
 
 /* Take what other threads have sent and make it ready. */
 void wf_loop_deliver_mail(weft_loop *loop);

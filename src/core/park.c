@@ -39,7 +39,7 @@ int wf_enter_slowly(weft_task **out, const void *frame)
     if (WF_UNLIKELY(--task->budget == 0))
         wf_task_yield(task);
     if (WF_UNLIKELY(task->innermost->effective)) {
-        wf_check_open_scope(task, frame); /* a dead one says anything */
+        wf_check_innermost(task, frame); /* a dead scope says anything */
         wf_task_deliver_cancel(task);
         return -ECANCELED;
     }
@@ -50,7 +50,7 @@ int wf_enter_slowly(weft_task **out, const void *frame)
 
 /* The uncancellable pause of who does not listen. */
 
-static const struct wf_wait_ops pause_ops = { "pause after ignored cancels", NULL };
+static const struct wf_wait_ops pause_ops = { "its turn, after it has ignored a cancel", NULL };
 
 struct pause {
     struct wf_waiter waiter;
@@ -71,8 +71,12 @@ static void pause_task(weft_task *task)
     wf_park(&p.waiter);
 }
 
+/* Who waits for such a task waits in vain: weft_run() does, once it was told to end. */
 static void report_spin(const weft_task *task)
 {
+    const weft_task *main = task->loop->main;
+    if (main && main->member.region.effective)
+        wf_loop_begin_grace(task->loop);
     weft_log(
         WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
         "task '%s' (spawned at %s) was cancelled (%s) and has ignored -ECANCELED %u times in a "

@@ -119,7 +119,9 @@ void weft_notice_fini(struct weft_notice *opaque)
 {
     struct wf_notice *notice = inside(opaque);
     weft_loop *loop = notice->loop;
-    if (atomic_load(&notice->state) == MAILED)
+    if (atomic_load(&notice->state) == MAILED && loop->closed)
+        wf_loop_unrefuse(loop, &notice->mail);
+    else if (atomic_load(&notice->state) == MAILED)
         wf_loop_deliver_mail(loop);
     if (atomic_load(&notice->state) == READY)
         wf_loop_unready(loop, &notice->ready);

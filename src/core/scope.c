@@ -76,7 +76,7 @@ static void arm_deadline(struct wf_scope *scope, int64_t deadline)
         wf_timer_add(&scope->loop->timers, &scope->deadline, deadline);
 }
 
-void weft_scope_begin_with(const struct weft_scope_options *options)
+WF_NOINLINE void weft_scope_begin_with(const struct weft_scope_options *options)
 {
     struct wf_scope *scope = inside(options->scope);
     weft_loop *loop = wf_running;
@@ -160,7 +160,7 @@ int wf_scope_admit(struct wf_scope *scope, const void *frame)
     if (!scope->owner)
         return scope->loop->closed ? -ESHUTDOWN : 0;
     if (wf_in_task(scope->loop))
-        wf_check_open_scope(scope->loop->current, frame);
+        wf_check_innermost(scope->loop->current, frame);
     if (!wf_in_task(scope->loop) ||
         !wf_region_is_inside(scope->loop->current->innermost, &scope->region))
         return wf_misuse(-EPERM,

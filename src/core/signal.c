@@ -28,10 +28,18 @@ static void on_signal(int number)
     atomic_fetch_sub(&posting, 1);
 }
 
+static bool is_handled_by(int number, void (*handler)(int))
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
+           action.sa_handler == handler;
+}
+
+/* Whoever has put up another handler since keeps it. */
 static void restore(struct wf_interrupt *interrupt)
 {
     for (int i = 0; i < 2; i++) {
-        if (interrupt->taken[i])
+        if (interrupt->taken[i] && is_handled_by(signals[i], on_signal))
             sigaction(signals[i], &interrupt->before[i], NULL);
         interrupt->taken[i] = false;
     }
@@ -46,14 +54,9 @@ static void on_notice(void *arg)
     if (handled < 2 && count >= 2) {
         wf_region_pierce(&interrupt->main->member.region, "interrupted twice");
         wf_region_pierce(&interrupt->loop->background.region, "interrupted twice");
+        wf_loop_begin_grace(interrupt->loop);
     }
     interrupt->handled = count;
-}
-
-static bool is_default(int number, struct sigaction *action)
-{
-    return sigaction(number, NULL, action) == 0 && !(action->sa_flags & SA_SIGINFO) &&
-           action->sa_handler == SIG_DFL;
 }
 
 void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main)
@@ -66,8 +69,8 @@ void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_tas
     struct sigaction ours = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
     sigemptyset(&ours.sa_mask);
     for (int i = 0; i < 2; i++)
-        if (is_default(signals[i], &interrupt->before[i]))
-            interrupt->taken[i] = sigaction(signals[i], &ours, NULL) == 0;
+        if (is_handled_by(signals[i], SIG_DFL))
+            interrupt->taken[i] = sigaction(signals[i], &ours, &interrupt->before[i]) == 0;
 }
 
 void wf_interrupt_give_back(struct wf_interrupt *interrupt)

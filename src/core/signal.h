@@ -18,8 +18,8 @@ struct wf_interrupt {
     unsigned handled;           /* how many of them the loop has answered */
 };
 
-/* The first signal cancels `main`, the second one shields too, the third has its default action,
- * also when the loop hangs in a task that never suspends. */
+/* The first signal cancels `main`, the second one shields too and begins the grace, the third has
+ * its default action, also when the loop hangs in a task that never suspends. */
 void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main);
 void wf_interrupt_give_back(struct wf_interrupt *interrupt);
 

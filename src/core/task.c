@@ -1,5 +1,7 @@
 #include "core/task.h"
 
+#include "base/error.h"
+#include "base/memory.h"
 #include "core/loop.h"
 
 #include <stdio.h>
@@ -18,6 +20,31 @@ static struct wf_value *value_slot(void)
     return wf_in_task(wf_running) ? &wf_running->current->value : &thread_value;
 }
 
+/* User code that is not the task's, though it may stand on its stack: it may not suspend. */
+static void call_drop(weft_loop *loop, weft_drop_fn *drop, void *arg)
+{
+    if (!loop) {
+        drop(arg);
+        return;
+    }
+    weft_task *current = loop->current;
+    bool dropping = loop->dropping;
+    loop->current = &loop->root;
+    loop->dropping = true;
+    drop(arg);
+    loop->dropping = dropping;
+    loop->current = current;
+}
+
+/* What the slot holds, and nobody has taken. */
+static void empty(struct wf_value *slot)
+{
+    struct wf_value value = *slot;
+    *slot = (struct wf_value){ NULL, NULL };
+    if (value.drop)
+        call_drop(wf_running, value.drop, value.pointer);
+}
+
 int weft_return(void *value)
 {
     return weft_return_owned(value, NULL);
@@ -25,17 +52,21 @@ int weft_return(void *value)
 
 int weft_return_owned(void *value, weft_drop_fn *drop)
 {
-    *value_slot() = (struct wf_value){ value, drop };
+    struct wf_value *slot = value_slot();
+    empty(slot);
+    *slot = (struct wf_value){ value, drop };
     return WEFT_VALUE;
 }
 
 struct wf_value wf_value_take(int *code)
 {
-    struct wf_value *slot = value_slot(), value = *slot;
-    *slot = (struct wf_value){ NULL, NULL };
-    if (*code != WEFT_VALUE)
-        return *slot;
-    *code = 0;
+    struct wf_value *slot = value_slot(), value = { NULL, NULL };
+    if (*code == WEFT_VALUE) {
+        value = *slot;
+        slot->drop = NULL;
+        *code = 0;
+    }
+    empty(slot);
     return value;
 }
 
@@ -66,6 +97,7 @@ static void member_abandon(struct wf_member *member)
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
              "task '%s' (spawned at %s) was destroyed while pending: it still waits for %s",
              task->name, task->site, waits_for(task));
+    task->parked = NULL; /* whatever it waits for may still come */
     task->state = WF_TASK_DONE;
     task->result = WEFT_ESTUCK;
     task->retrieved = true;
@@ -104,7 +136,8 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     task->parked = NULL;
     task->state = WF_TASK_NEW;
     task->cancelled = false;
-    task->retrieved = false;
+    task->retrieved = true;
+    task->ancestors = NULL;
     task->cancel_requests = 0;
     task->loop = loop;
     task->resumer = NULL;
@@ -186,7 +219,8 @@ static void start_now(weft_task *task)
     wf_dispatch_eager(task);
 }
 
-int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_options *options)
+WF_NOINLINE int weft_spawn_with(weft_scope *opaque, weft_fn *fn,
+                                const struct weft_spawn_options *options)
 {
     struct wf_scope *scope = (struct wf_scope *)opaque;
     weft_task *task;
@@ -211,63 +245,81 @@ int weft_spawn_with(weft_scope *opaque, weft_fn *fn, const struct weft_spawn_opt
 
 /* Death. */
 
-/* User code that is not the task's, though it may stand on its stack: it may not suspend. */
-static void call_drop(weft_task *task, weft_drop_fn *drop, void *arg)
-{
-    weft_loop *loop = task->loop;
-    weft_task *current = loop->current;
-    bool dropping = loop->dropping;
-    loop->current = &loop->root;
-    loop->dropping = true;
-    drop(arg);
-    loop->dropping = dropping;
-    loop->current = current;
-}
-
 static void drop_argument(weft_task *task)
 {
     if (!task->drop)
         return;
-    call_drop(task, task->drop, task->arg);
+    call_drop(task->loop, task->drop, task->arg);
 }
 
-static size_t append_ancestors(const weft_task *task, char *text, size_t size)
+/* The scopes that a task lives in, outward, with the tasks that own them: what a stack is to a
+ * function. NULL without memory. */
+static char *ancestors_of(const weft_task *task)
 {
-    size_t used = 0;
-    for (const struct wf_region *r = task->member.region.outer; r && used < size; r = r->outer) {
+    enum { SIZE = 512 };
+    char *text = wf_alloc(SIZE);
+    int used = 0, room = SIZE;
+    if (!text)
+        return NULL;
+    text[0] = '\0';
+    for (const struct wf_region *r = task->member.region.outer; r && used < room; r = r->outer) {
         if (r->kind != WF_REGION_SCOPE)
             continue;
         const struct wf_scope *scope = wf_scope_of_region(r);
         const weft_task *owner = scope->owner;
-        int n = snprintf(text + used, size - used, "; in scope '%s' (%s)%s%s%s",
+        used += snprintf(text + used, (size_t)(room - used), "; in scope '%s' (%s)%s%s%s",
                          scope->name ? scope->name : "scope", scope->site,
                          owner ? " of task '" : "", owner ? owner->name : "", owner ? "'" : "");
-        used += (size_t)(n > 0 ? n : 0);
     }
-    return used < size ? used : size - 1;
+    return text;
 }
 
-static void log_failure(const weft_task *task, const char *how)
+static void log_failure(weft_task *task, const char *how)
 {
-    char where[512] = "";
-    append_ancestors(task, where, sizeof where);
     weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' %s: %s (%s); spawned at %s%s",
              task->name, how, weft_error_text(task->result), weft_error_name(task->result),
-             task->site, where);
+             task->site, task->ancestors ? task->ancestors : "");
+    wf_free(task->ancestors);
+    task->ancestors = NULL;
 }
 
-/* Semantics 8: who owns the error of a task that nobody joins. */
+/* Its result counts as read. */
+static void retrieve(weft_task *task)
+{
+    if (task->retrieved)
+        return;
+    task->retrieved = true;
+    wf_list_remove_init(&task->member.link); /* from the loop's unread ones */
+    wf_free(task->ancestors);
+    task->ancestors = NULL;
+}
+
+static void report_unread(weft_task *task)
+{
+    log_failure(task, "failed and nobody read its result");
+    retrieve(task);
+}
+
+void wf_tasks_report_unread(weft_loop *loop)
+{
+    struct wf_list *link;
+    while ((link = wf_list_first(&loop->unread)))
+        report_unread(wf_task_of_member(wf_container(link, struct wf_member, link)));
+}
+
+/* Semantics 8: who owns the error of a task that nobody joins. What is to be said of it is captured
+ * now, while the scopes around it stand. */
 static void settle_error(weft_task *task)
 {
     bool failed = task->result < 0 && !task->cancelled;
-    if (!failed || !wf_task_scope(task)->isolate) {
-        task->retrieved = true;
+    task->retrieved = true;
+    if (!failed || !wf_task_scope(task)->isolate)
         return;
-    }
-    if (task->references == 1) {
-        task->retrieved = true;
+    task->ancestors = ancestors_of(task);
+    if (task->references == 1)
         log_failure(task, "failed");
-    }
+    else
+        task->retrieved = false;
 }
 
 static void wake_waiters(weft_task *task)
@@ -289,6 +341,9 @@ static void finish(weft_task *task, int result)
     settle_error(task);
     struct wf_scope *scope = wf_task_scope(task);
     wf_scope_part(scope, &task->member, task->cancelled || result >= 0 ? 0 : result, task->site);
+    task->member.region.outer = NULL; /* whose frame may go before the last handle */
+    if (!task->retrieved)
+        wf_list_push_back(&task->loop->unread, &task->member.link);
     wake_waiters(task);
 }
 
@@ -328,9 +383,9 @@ void wf_task_free(weft_task *task)
 {
     weft_loop *loop = task->loop;
     if (!task->retrieved)
-        log_failure(task, "failed and nobody read its result");
+        report_unread(task);
     if (task->value.drop)
-        call_drop(task, task->value.drop, task->value.pointer);
+        call_drop(loop, task->value.drop, task->value.pointer);
     put_task(task);
     if (loop->closed)
         weft_loop_release(loop);
@@ -386,7 +441,7 @@ static int wait_for_end(weft_task *self, weft_task *task)
     wf_list_push_back(&task->waiters, &w.link);
     int err = (int)wf_park(&w);
     if (err >= 0)
-        task->retrieved = true;
+        retrieve(task);
     wf_task_unref(task);
     return err;
 }
@@ -421,9 +476,11 @@ int weft_task_result(weft_task *task, void **value)
 {
     if (!task)
         return -ENOMEM;
+    if (check_thread(task) < 0)
+        return WEFT_ETHREAD;
     if (task->state != WF_TASK_DONE)
-        return -EAGAIN;
-    task->retrieved = true;
+        return wf_fail(-EAGAIN, "task '%s' has no result yet", task->name);
+    retrieve(task);
     if (value && task->result >= 0)
         *value = task->value.pointer;
     return task->result;

@@ -59,11 +59,12 @@ struct weft_task {
     weft_fn *fn;
     void *arg;
     weft_drop_fn *drop;
-    struct wf_member member; /* region, and its place in the scope */
+    struct wf_member member; /* region, and its place in the scope; then among the unread */
     struct wf_list waiters;  /* who awaits it, in order */
     uint32_t references;
     int result;            /* when DONE */
     struct wf_value value; /* of weft_return(); the result's when DONE */
+    char *ancestors;       /* an unread failure: the scopes it lived in, as text; NULL */
     const char *name;
     const char *site;
 };
@@ -88,6 +89,9 @@ void wf_task_run(weft_task *task);
 
 /* End a task that never ran. */
 void wf_task_finish_unstarted(weft_task *task, int result);
+
+/* The loop ends: report the failures that nobody has read. */
+void wf_tasks_report_unread(weft_loop *loop);
 
 /* The last reference is gone. */
 void wf_task_free(weft_task *task);

@@ -31,6 +31,7 @@ struct worker {
     struct wf_pool *pool;
     pthread_t thread;
     struct wf_job *job; /* between its start and the end of its run(); guarded by the lock */
+    bool drops;         /* it runs an abandoned job's drop(): guarded by the lock */
 };
 
 struct wf_pool {
@@ -133,6 +134,7 @@ static bool settle(struct worker *worker)
     struct wf_job *job = worker->job;
     struct wf_pool *pool = worker->pool;
     worker->job = NULL;
+    worker->drops = job->abandoned;
     job->state = WF_JOB_DONE;
     pool->counters.running--;
     if (!job->abandoned)
@@ -157,6 +159,7 @@ static void *work(void *argument)
         pthread_mutex_unlock(&pool->lock);
         report(job, abandoned);
         pthread_mutex_lock(&pool->lock);
+        worker->drops = false;
     }
     release_and_unlock(pool);
     return NULL;
@@ -279,9 +282,9 @@ struct wf_pool_counters wf_pool_count(struct wf_pool *pool)
 /* Let a thread go: true when it will end without waiting for anybody's function. With the lock. */
 static bool can_join(struct worker *worker)
 {
-    if (!worker->job)
+    if (!worker->job && !worker->drops)
         return true;
-    wf_assert(worker->job->abandoned);
+    wf_assert(!worker->job || worker->job->abandoned);
     pthread_detach(worker->thread);
     return false;
 }

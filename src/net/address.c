@@ -55,7 +55,8 @@ int wf_address_parse(const char *text, struct wf_address_text *out)
     if (strncmp(text, "mem:", 4) == 0) {
         out->kind = WF_ADDRESS_MEMORY;
         out->path = text + 4;
-        return *out->path ? 0 : bad(text, "has no name");
+        bool fits = strlen(out->path) <= WF_ADDRESS_NAME_MAX;
+        return *out->path && fits ? 0 : bad(text, "has no name, or one of more than 100 bytes");
     }
     if (strncmp(text, "unix:", 5) == 0) {
         out->kind = WF_ADDRESS_UNIX;

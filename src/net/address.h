@@ -15,6 +15,7 @@
 enum wf_address_kind { WF_ADDRESS_INET, WF_ADDRESS_UNIX, WF_ADDRESS_MEMORY };
 
 #define WF_ADDRESS_HOST_MAX 255
+#define WF_ADDRESS_NAME_MAX 100 /* of a mem: address */
 #define WF_ADDRESSES_MAX    16
 
 struct wf_address_text {

@@ -321,7 +321,9 @@ static void give_up_address(weft_listener *listener)
 
 void weft_listener_stop(weft_listener *listener)
 {
-    if (listener->stopped)
+    if (listener->loop->thread != wf_this_thread())
+        wf_misuse(WEFT_ETHREAD, "a listener was stopped by another thread than its own");
+    if (listener->loop->thread != wf_this_thread() || listener->stopped)
         return;
     listener->stopped = true;
     evict_acceptor(listener);
@@ -363,18 +365,31 @@ static void wait_until_left(weft_listener *listener)
     }
 }
 
-int weft_listener_close(weft_listener *listener)
+static int check_close(const weft_listener *listener)
 {
-    if (!listener)
-        return 0;
-    const weft_task *inside = listener->acceptor ? listener->acceptor : listener->server;
+    const weft_task *server = listener->server;
+    const weft_task *inside = listener->acceptor ? listener->acceptor : server;
     if (listener->loop->thread != wf_this_thread())
         return wf_misuse(WEFT_ETHREAD, "a listener was closed by another thread than its own");
-    if (listener->closer)
+    if (listener->closed)
         return wf_misuse(-EALREADY, "a listener was closed twice");
     if (inside && !wf_in_task(listener->loop))
         return wf_misuse(-EPERM, "a listener was closed outside a task while task '%s' uses it",
                          inside->name);
+    if (server && wf_region_is_inside(wf_running->current->innermost, &server->member.region))
+        return wf_misuse(-EDEADLK,
+                         "task '%s' (spawned at %s) would wait for its own end: it closes the "
+                         "listener whose server, task '%s', it lives in",
+                         wf_running->current->name, wf_running->current->site, server->name);
+    return 0;
+}
+
+int weft_listener_close(weft_listener *listener)
+{
+    int err = listener ? check_close(listener) : 0;
+    if (!listener || err < 0)
+        return err;
+    listener->closed = true;
     weft_listener_stop(listener);
     wait_until_left(listener);
     wf_listener_destroy(listener);

@@ -30,6 +30,7 @@ struct weft_listener {
     struct wf_waiter *arriving;     /* mem: likewise */
     struct wf_waiter *closer;
     bool stopped;
+    bool closed; /* weft_listener_close() is on its way: its memory goes when it returns */
     char text[128];
 };
 

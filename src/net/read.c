@@ -173,11 +173,18 @@ ssize_t weft_fill(weft_stream *stream)
     return n;
 }
 
+/* The same, after one that was not enough. */
+static int64_t fill_again(weft_stream *stream, size_t want)
+{
+    int err = wf_stream_breathe();
+    return err < 0 ? err : fill(stream, want);
+}
+
 static int fill_to(weft_stream *stream, size_t size)
 {
     size_t have;
-    while ((have = weft_buffer_readable(&stream->input)) < size) {
-        int64_t n = fill(stream, size - have);
+    for (bool first = true; (have = weft_buffer_readable(&stream->input)) < size; first = false) {
+        int64_t n = first ? fill(stream, size - have) : fill_again(stream, size - have);
         if (n <= 0)
             return n == 0 ? WEFT_EEND : (int)n;
     }
@@ -211,7 +218,7 @@ static ssize_t fill_until(weft_stream *stream, size_t max, const void *delimiter
 {
     weft_buffer *input = &stream->input;
     size_t from = 0;
-    for (;;) {
+    for (bool first = true;; first = false) {
         ssize_t at = weft_buffer_find(input, from, delimiter, size);
         size_t have = weft_buffer_readable(input);
         if (at >= 0)
@@ -219,7 +226,7 @@ static ssize_t fill_until(weft_stream *stream, size_t max, const void *delimiter
         if (have >= max)
             return WEFT_ELIMIT;
         from = have >= size ? have - size + 1 : 0;
-        int64_t n = fill(stream, WF_READ_CHUNK);
+        int64_t n = first ? fill(stream, WF_READ_CHUNK) : fill_again(stream, WF_READ_CHUNK);
         if (n <= 0)
             return n == 0 ? WEFT_EEND : (ssize_t)n;
     }

@@ -38,7 +38,7 @@ struct wf_server {
 
 /* One client. */
 
-/* A peer that went away is everyday life, not an error of the handler. */
+/* A peer that went away, or talks nonsense, is everyday life, not an error of the handler. */
 static bool is_everyday(int err)
 {
     switch (err) {
@@ -49,6 +49,8 @@ static bool is_everyday(int err)
     case -ENETUNREACH:
     case WEFT_EEND:
     case WEFT_ECLOSED:
+    case WEFT_ELIMIT:
+    case WEFT_EPROTOCOL:
         return true;
     default:
         return false;
@@ -175,12 +177,15 @@ static bool leave_wait_abort(struct wf_waiter *w)
 
 static const struct wf_wait_ops leave_wait_ops = { "a client to leave", leave_wait_abort };
 
-static int wait_for_leave(struct wf_server *server, int64_t timeout)
+/* What is waited for may come while wf_enter() gives up the processor: `is_needed` (NULL: always)
+ * is asked after it. */
+static int wait_for_leave(struct wf_server *server, bool (*is_needed)(const struct wf_server *),
+                          int64_t timeout)
 {
     weft_task *task;
     struct leave_wait wait;
     int err = wf_enter(&task);
-    if (err < 0)
+    if (err < 0 || (is_needed && !is_needed(server)))
         return err;
     wf_timer_init(&wait.timer, leave_wait_over);
     if (timeout != WEFT_FOREVER)
@@ -194,10 +199,11 @@ static int wait_for_leave(struct wf_server *server, int64_t timeout)
 
 /* Accepting. */
 
-/* What the kernel refuses may go better next time; what the library answers will not. */
+/* What the kernel refuses may go better next time; what the library answers will not, nor what the
+ * kernel says of a socket that listens no more. */
 static bool ends_server(int err)
 {
-    return err == -ECANCELED || err == -EBUSY || err <= WEFT_ECLOSED;
+    return err == -ECANCELED || err == -EBUSY || err == -EINVAL || err <= WEFT_ECLOSED;
 }
 
 static int pause_accepting(struct wf_server *server, int err)
@@ -208,15 +214,20 @@ static int pause_accepting(struct wf_server *server, int err)
                  server->listener->text, server->active, weft_error_text(err));
         server->say_after = now + SAY_AGAIN;
     }
-    return wait_for_leave(server, PAUSE);
+    return wait_for_leave(server, NULL, PAUSE);
+}
+
+static bool is_full(const struct wf_server *server)
+{
+    size_t max = server->options->max_clients ? server->options->max_clients : MAX_CLIENTS;
+    return server->active >= max && !server->listener->stopped;
 }
 
 static int accept_one(struct wf_server *server)
 {
     weft_stream *client;
-    size_t max = server->options->max_clients ? server->options->max_clients : MAX_CLIENTS;
-    if (server->active >= max && !server->listener->stopped)
-        return wait_for_leave(server, WEFT_FOREVER);
+    if (is_full(server))
+        return wait_for_leave(server, is_full, WEFT_FOREVER);
     int err = weft_accept(server->listener, &client);
     if (err == 0)
         err = start_client(server, client);
@@ -260,11 +271,16 @@ static void join_clients(struct wf_server *server)
 }
 
 /* After a stop the drain has no limit, until a cancel gives it one. */
+static bool has_tasks(const struct wf_server *server)
+{
+    return server->clients.live > 0;
+}
+
 static int drain_after_stop(struct wf_server *server)
 {
     int err = 0;
-    while (err >= 0 && server->clients.live > 0)
-        err = wait_for_leave(server, WEFT_FOREVER);
+    while (err >= 0 && has_tasks(server))
+        err = wait_for_leave(server, has_tasks, WEFT_FOREVER);
     return err;
 }
 

@@ -113,8 +113,11 @@ static void read_done(struct wf_op *op, int64_t result)
     wf_wake(&wf_container(op, struct wf_stream_wait, op)->waiter, result);
 }
 
+/* A call that goes on after it was woken may find that the stream was closed meanwhile. */
 int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait)
 {
+    if (stream->closed)
+        return WEFT_ECLOSED;
     wait->stream = stream;
     wait->op.done = read_done;
     wf_waiter_arm(&wait->waiter, &read_ops, stream);

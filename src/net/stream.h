@@ -104,7 +104,15 @@ int wf_stream_enter_write(weft_stream *stream);
 void wf_stream_leave_read(weft_stream *stream);
 void wf_stream_leave_write(weft_stream *stream);
 
-/* The transport's word on wait->op: at once, or after parking. */
+/* A call that goes from transfer to transfer lets others run between two of them, and is cancelled
+ * there, as if each were a call: 0 or -ECANCELED. */
+static inline int wf_stream_breathe(void)
+{
+    weft_task *task;
+    return wf_enter(&task);
+}
+
+/* The transport's word on wait->op: at once, or after parking. WEFT_ECLOSED. */
 int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait);
 
 /* Send what is queued, as far as it goes. */

@@ -30,6 +30,8 @@ static int wait_drained(weft_stream *stream, size_t to)
 
 static int wait_for_room(weft_stream *stream)
 {
+    if (WF_UNLIKELY(stream->closed))
+        return WEFT_ECLOSED;
     if (stream->write_error)
         return stream->write_error;
     if (WF_LIKELY(weft_chain_size(&stream->output) < stream->high_mark))
@@ -127,6 +129,9 @@ static int write_all(weft_stream *stream, const char *data, size_t size)
         if (done == size)
             return 0;
         data += n;
+        int err = wf_stream_breathe();
+        if (err < 0)
+            return tear(stream, err, done, size);
     }
 }
 
