@@ -684,6 +684,107 @@ static void test_semantics_08_3_an_error_nobody_read_is_reported_at_the_last_rel
     expect_log("nobody read its result: Bad file descriptor");
 }
 
+/* A handle that outlives its task's scopes: the report says where it lived all the same. */
+
+static WF_NOINLINE weft_task *fail_in_a_race(void)
+{
+    weft_task *task;
+    weft_scope race;
+    weft_scope_begin(&race, .isolate = true, .name = "race");
+    weft_spawn(&race, fail_soon, &ebadf, .task = &task);
+    assert_int_equal(weft_scope_end(&race), 0);
+    return task;
+}
+
+static WF_NOINLINE void overwrite(void)
+{
+    char memory[8192];
+    memset(memory, 0x41, sizeof memory);
+    __asm__ volatile("" ::"r"(memory) : "memory");
+}
+
+static int outliving_main(void *arg)
+{
+    (void)arg;
+    weft_task *task = fail_in_a_race();
+    overwrite();
+    weft_task_release(task);
+    task = fail_in_a_race();
+    overwrite();
+    assert_int_equal(weft_task_result(task, NULL), -EBADF);
+    weft_task_release(task);
+    return 0;
+}
+
+static void test_semantics_08_3_a_handle_may_outlive_the_scope(void **state)
+{
+    (void)state;
+    assert_int_equal(run(outliving_main, NULL), 0);
+    expect_log("nobody read its result: Bad file descriptor (EBADF); spawned at ");
+    assert_int_equal(take_log("in scope 'race'"), 0); /* it was one line, and it is taken */
+}
+
+static int unreleased_main(void *arg)
+{
+    weft_spawn(weft_background(), fail_soon, &ebadf, .task = arg, .name = "kept");
+    return weft_sleep(SECOND);
+}
+
+static void test_semantics_08_3_the_loops_end_reports_what_nobody_read(void **state)
+{
+    (void)state;
+    weft_task *task;
+    assert_int_equal(run(unreleased_main, &task), 0);
+    expect_log("task 'kept' failed and nobody read its result");
+    assert_int_equal(weft_task_result(task, NULL), -EBADF);
+    weft_task_release(task); /* once is enough */
+}
+
+static int foreign_cancel_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s);
+    assert_int_equal(weft_scope_leave(&s, -ECANCELED), -ECANCELED);
+    assert_int_equal(weft_scope_cause(&s), WEFT_CAUSE_FAILURE);
+    return 0;
+}
+
+static void test_semantics_04_a_bodys_ecanceled_that_nobody_asked_for_is_a_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(run(foreign_cancel_main, NULL), 0);
+}
+
+static int bodies;
+
+static int count_body(void *arg)
+{
+    (void)arg;
+    bodies++;
+    return 0;
+}
+
+/* Real time: tasks switch to one another directly. */
+static int unstarted_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s);
+    for (int i = 0; i < 5; i++)
+        weft_spawn(&s, count_body, NULL);
+    weft_scope_cancel(&s, "before the first step");
+    return weft_scope_end(&s);
+}
+
+static void test_task_cancelled_before_its_first_step_never_runs_between_tasks_either(void **state)
+{
+    (void)state;
+    bodies = 0;
+    assert_int_equal(weft_run(unstarted_main, NULL, .no_signals = true), 0);
+    assert_int_equal(bodies, 0);
+}
+
 static int benign_log_main(void *arg)
 {
     (void)arg;
@@ -718,6 +819,7 @@ int main(void)
         core_test(test_semantics_01_weft_run_ends_by_the_grace),
         core_test(test_semantics_04_ecanceled_is_benign_only_when_asked_for),
         core_test(test_semantics_04_a_swallowed_cancel_is_not_a_cancelled_task),
+        core_test(test_semantics_04_a_bodys_ecanceled_that_nobody_asked_for_is_a_failure),
         core_test(test_semantics_04_the_cancel_of_what_was_awaited_is_a_failure_here),
         core_test(test_semantics_04_weft_cancelled_says_what_the_next_call_would),
         core_test(test_semantics_10_a_join_is_not_cancelled),
@@ -725,12 +827,15 @@ int main(void)
         core_test(test_semantics_10_a_granted_waiter_is_never_turned_into_a_cancel),
         core_test(test_semantics_10_a_suspending_call_checks_at_its_entry),
         core_test(test_task_cancelled_before_its_first_step_never_runs),
+        core_test(test_task_cancelled_before_its_first_step_never_runs_between_tasks_either),
         core_test(test_semantics_18_a_shield_hides_enclosing_cancels_and_deadlines),
         core_test(test_semantics_18_a_shield_has_30_s_unless_it_says_otherwise),
         core_test(test_semantics_18_sleep_of_nothing_is_one_turn),
         core_test(test_semantics_08_1_a_scope_owns_its_childrens_errors),
         core_test(test_semantics_08_2_a_detached_failure_is_logged_at_once),
         core_test(test_semantics_08_3_an_error_nobody_read_is_reported_at_the_last_release),
+        core_test(test_semantics_08_3_a_handle_may_outlive_the_scope),
+        core_test(test_semantics_08_3_the_loops_end_reports_what_nobody_read),
         core_test(test_semantics_08_4_benign_cancels_and_mains_error_are_never_logged),
     };
     return cmocka_run_group_tests_name("core cancel", tests, NULL, NULL);

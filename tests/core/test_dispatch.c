@@ -392,12 +392,91 @@ static void test_dispatch_tasks_and_callbacks_are_one_fifo(void **state)
     assert_string_equal(trace, "123456m");
 }
 
+/* Two are handed the processor before one of them has it: both run. */
+
+static int serve_two(void *arg)
+{
+    struct wf_waiter **waiting = arg;
+    wf_wake(waiting[0], 0);
+    wf_wake(waiting[1], 0);
+    note("s");
+    return 0;
+}
+
+static struct wf_waiter *two[2];
+
+static int wait_as(void *arg)
+{
+    struct wf_waiter w;
+    wf_waiter_arm(&w, &baton_ops, &baton);
+    w.wake = wake_by_hand;
+    two[*(char *)arg - '0'] = &w;
+    wf_park(&w);
+    note(arg);
+    return 0;
+}
+
+static int two_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s);
+    weft_spawn(&s, wait_as, "0");
+    weft_spawn(&s, wait_as, "1");
+    weft_sleep(SECOND);
+    weft_spawn(&s, serve_two, two);
+    return weft_scope_end(&s);
+}
+
+static void test_dispatch_a_second_hand_over_loses_nobody(void **state)
+{
+    (void)state;
+    assert_int_equal(run(two_main, NULL), 0);
+    assert_string_equal(trace, "s10");
+}
+
+/* A processor's ticks that step back: the loop goes on asking the kernel while tasks are ready. */
+
+static bool rested;
+
+static int be_busy(void *arg)
+{
+    (void)arg;
+    int64_t start = real_now();
+    while (!rested && real_now() - start < 5 * SECOND)
+        weft_sleep(0);
+    return 0;
+}
+
+static int stepped_back_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    rested = false;
+    weft_scope_begin(&s);
+    weft_spawn(&s, be_busy, NULL);
+    wf_running->last_poll = wf_clock_ticks() + wf_clock_ticks_of(WEFT_HOUR);
+    weft_sleep(5 * MILLISECOND);
+    rested = true;
+    return weft_scope_end(&s);
+}
+
+static void test_dispatch_ticks_may_step_back(void **state)
+{
+    (void)state;
+    int64_t start = real_now();
+    assert_int_equal(weft_run(stepped_back_main, NULL, .no_signals = true), 0);
+    assert_true(real_now() - start < 4 * SECOND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         core_test(test_dispatch_hands_over_at_most_three_times_in_a_row),
         core_test(test_dispatch_the_served_task_runs_before_the_queue),
         core_test(test_dispatch_a_hand_over_from_the_dispatcher_works),
+        core_test(test_dispatch_a_second_hand_over_loses_nobody),
+        core_test(test_dispatch_ticks_may_step_back),
         core_test(test_dispatch_a_task_that_never_blocks_yields_every_128_operations),
         core_test(test_dispatch_endless_chains_starve_neither_timers_nor_io),
         core_test(test_semantics_11_a_long_turn_is_cut_and_goes_on_in_order),

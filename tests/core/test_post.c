@@ -253,6 +253,27 @@ static void test_semantics_17_notices_coalesce_and_can_be_taken_back(void **stat
     assert_int_equal(run(notice_main, NULL), 0);
 }
 
+static void take_back(void *arg)
+{
+    weft_notice_fini(arg);
+    free(arg);
+    calls++;
+}
+
+static void test_semantics_17_a_notice_is_taken_back_while_the_mail_is_refused(void **state)
+{
+    (void)state;
+    weft_loop *loop;
+    struct weft_notice *later = malloc(sizeof *later);
+    calls = 0;
+    assert_int_equal(weft_loop_new(&loop, .clock = WEFT_CLOCK_TEST), 0);
+    weft_notice_init(later, loop, count_call, NULL);
+    assert_int_equal(weft_post(loop, count_call, later, .dropped = take_back), 0);
+    assert_int_equal(weft_signal_post(later), 0);
+    assert_int_equal(weft_loop_free(loop), 0);
+    assert_int_equal(calls, 1);
+}
+
 static void test_semantics_17_a_notice_outlives_its_loop(void **state)
 {
     (void)state;
@@ -351,6 +372,7 @@ int main(void)
         core_test(test_semantics_17_the_mailbox_is_bounded_and_empties),
         core_test(test_semantics_17_a_dropped_function_finds_the_door_closed),
         core_test(test_semantics_17_notices_coalesce_and_can_be_taken_back),
+        core_test(test_semantics_17_a_notice_is_taken_back_while_the_mail_is_refused),
         core_test(test_semantics_17_a_notice_outlives_its_loop),
         core_test(test_semantics_17_a_signal_handler_posts_safely),
         core_test(test_semantics_17_a_post_wakes_a_loop_that_sleeps),

@@ -172,6 +172,102 @@ static void test_signal_a_programs_own_handler_stays(void **state)
     sigaction(SIGINT, &before, NULL);
 }
 
+static int take_over_main(void *arg)
+{
+    struct sigaction ours = { .sa_handler = own_handler };
+    (void)arg;
+    sigaction(SIGTERM, &ours, NULL);
+    return 0;
+}
+
+static void test_signal_a_handler_put_up_meanwhile_stays(void **state)
+{
+    (void)state;
+    struct sigaction after, fallback = { .sa_handler = SIG_DFL };
+    assert_int_equal(run_with_signals(take_over_main, NULL), 0);
+    sigaction(SIGTERM, NULL, &after);
+    assert_ptr_equal(after.sa_handler, own_handler);
+    assert_true(is_default(SIGINT));
+    sigaction(SIGTERM, &fallback, NULL);
+}
+
+/* Who does not listen is left after the grace: main itself, and a task that main waits for. */
+
+static int deaf(void *arg)
+{
+    (void)arg;
+    for (;;)
+        weft_sleep(60 * SECOND);
+    return 0;
+}
+
+static int deaf_main(void *arg)
+{
+    (void)arg;
+    raise(SIGTERM);
+    return deaf(NULL);
+}
+
+static int deaf_child_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s);
+    weft_spawn(&s, deaf, NULL);
+    weft_sleep(SECOND);
+    raise(SIGTERM);
+    return weft_scope_end(&s);
+}
+
+/* An endless shield listens to the second signal; what follows it here does not. */
+static int shielded_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s, .shield = true, .timeout = WEFT_FOREVER);
+    raise(SIGINT);
+    raise(SIGINT);
+    struct wf_waiter w;
+    static const struct wf_wait_ops deaf_ops = { "what never comes", NULL };
+    wf_waiter_arm(&w, &deaf_ops, NULL);
+    wf_park(&w);
+    return weft_scope_end(&s);
+}
+
+static int leave(weft_fn *fn)
+{
+    int err = weft_run(fn, NULL, .clock = WEFT_CLOCK_TEST, .grace = 3 * SECOND);
+    return err == WEFT_ESTUCK && take_log("was destroyed while pending") > 0 ? 0 : 1;
+}
+
+static int leave_deaf(void)
+{
+    return leave(deaf_main);
+}
+
+static int leave_deaf_child(void)
+{
+    return leave(deaf_child_main);
+}
+
+static int leave_shielded(void)
+{
+    return leave(shielded_main);
+}
+
+static void test_semantics_01_a_deaf_main_ends_by_the_grace(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_status(leave_deaf), 0);
+    assert_int_equal(exit_status(leave_deaf_child), 0);
+}
+
+static void test_semantics_18_the_second_begins_the_grace(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_status(leave_shielded), 0);
+}
+
 static int nothing_taken_main(void *arg)
 {
     (void)arg;
@@ -245,6 +341,9 @@ int main(void)
         core_test(test_semantics_18_two_at_once_are_two),
         core_test(test_semantics_18_the_third_has_its_default_action),
         core_test(test_signal_a_programs_own_handler_stays),
+        core_test(test_signal_a_handler_put_up_meanwhile_stays),
+        core_test(test_semantics_01_a_deaf_main_ends_by_the_grace),
+        core_test(test_semantics_18_the_second_begins_the_grace),
         core_test(test_signal_no_signals_takes_none),
         core_test(test_signal_a_handler_on_another_thread_does_not_outlive_the_run),
     };

@@ -486,6 +486,32 @@ static void abort_by_copied(void)
     run(return_copied_main, NULL);
 }
 
+static int give_up_owned(void *arg)
+{
+    weft_return_owned(arg, mark_freed);
+    weft_return_owned(arg, mark_freed); /* the first is nobody's now */
+    return 0;
+}
+
+static int give_up_main(void *arg)
+{
+    int *frees = arg;
+    weft_task *task;
+    weft_spawn(weft_background(), give_up_owned, arg, .task = &task);
+    assert_int_equal(weft_await(task), 0);
+    assert_int_equal(*frees, 2);
+    weft_task_release(task);
+    assert_int_equal(*frees, 2);
+    return 0;
+}
+
+static void test_semantics_06_an_owned_value_that_nobody_took_is_freed(void **state)
+{
+    (void)state;
+    int frees = 0;
+    assert_int_equal(run(give_up_main, &frees), 0);
+}
+
 static void test_semantics_06_a_pointer_into_the_dead_stack_aborts(void **state)
 {
     (void)state;
@@ -716,6 +742,7 @@ int main(void)
         core_test(test_task_beyond_the_limit_of_stacks_fails_its_scope),
         core_test(test_semantics_06_a_value_goes_with_the_return_that_says_so_and_no_other),
         core_test(test_semantics_06_an_owned_value_is_freed_with_the_last_handle),
+        core_test(test_semantics_06_an_owned_value_that_nobody_took_is_freed),
         core_test(test_semantics_06_a_pointer_into_the_dead_stack_aborts),
         core_test(test_task_await_of_a_done_task_costs_no_turn),
         core_test(test_semantics_21_await_of_oneself_a_parent_and_a_cycle_is_edeadlk),

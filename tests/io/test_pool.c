@@ -69,9 +69,26 @@ static void bench_open(struct bench *bench, struct wf_pool_options options)
     assert_int_equal(wf_pool_new(&bench->pool, &options), 0);
 }
 
+/* A detached thread is gone when only we are left. */
+static void wait_alone(void)
+{
+    for (int count = 0; count != 3;) { /* ".", "..", us */
+        count = 0;
+        DIR *directory = opendir("/proc/self/task");
+        while (readdir(directory))
+            count++;
+        closedir(directory);
+        if (WF_TSAN && count == 4)
+            return; /* the sanitizer's own thread */
+        sched_yield();
+    }
+}
+
+/* A thread in a job's drop() is not waited for by the pool. */
 static void bench_close(struct bench *bench)
 {
     wf_pool_free(bench->pool);
+    wait_alone();
     world_close(&bench->world);
 }
 
@@ -119,21 +136,6 @@ static void wait_completes(struct bench *bench, int count)
         count -= deliver_all(wf_inbox_take(bench->world.inbox), false);
     }
     assert_int_equal(count, 0);
-}
-
-/* A detached thread is gone when only we are left. */
-static void wait_alone(void)
-{
-    for (int count = 0; count != 3;) { /* ".", "..", us */
-        count = 0;
-        DIR *directory = opendir("/proc/self/task");
-        while (readdir(directory))
-            count++;
-        closedir(directory);
-        if (WF_TSAN && count == 4)
-            return; /* the sanitizer's own thread */
-        sched_yield();
-    }
 }
 
 static void test_pool_new_starts_no_thread(void **state)
@@ -320,6 +322,36 @@ static void test_pool_free_leaves_an_abandoned_job_behind(void **state)
     assert_int_equal(abandoned.drops, 0);
     sem_post(&abandoned.gate);
     sem_wait(&abandoned.dropped);
+    wait_alone();
+    world_close(&bench.world);
+}
+
+static sem_t in_drop, out_of_drop;
+
+static void drop_slowly(struct wf_job *job)
+{
+    (void)job;
+    sem_post(&in_drop);
+    sem_wait(&out_of_drop);
+}
+
+static void test_pool_free_does_not_wait_for_a_drop(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct task task;
+    sem_init(&in_drop, 0, 0);
+    sem_init(&out_of_drop, 0, 0);
+    bench_open(&bench, (struct wf_pool_options){ .threads = 1 });
+    prepare(&bench, &task, 1, true);
+    task.job.drop = drop_slowly;
+    assert_int_equal(wf_pool_submit(bench.pool, &task.job), 0);
+    sem_wait(&task.started);
+    assert_true(wf_pool_abandon(bench.pool, &task.job));
+    sem_post(&task.gate);
+    sem_wait(&in_drop);
+    wf_pool_free(bench.pool); /* a drop() that is never left would hold it for ever */
+    sem_post(&out_of_drop);
     wait_alone();
     world_close(&bench.world);
 }
@@ -566,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_pool_abandon_of_a_queued_job_drops_it_at_once),
         cmocka_unit_test(test_pool_abandon_of_a_finished_job_is_too_late),
         cmocka_unit_test(test_pool_free_leaves_an_abandoned_job_behind),
+        cmocka_unit_test(test_pool_free_does_not_wait_for_a_drop),
         cmocka_unit_test(test_pool_cancel_is_seen_by_the_job),
         cmocka_unit_test(test_pool_first_thread_refused_is_an_error),
         cmocka_unit_test(test_pool_second_thread_refused_only_costs_time),

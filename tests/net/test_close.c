@@ -118,6 +118,59 @@ static void test_semantics_28_close_leaves_bytes_to_a_reader_who_has_them(struct
     weft_scope_end(&s);
 }
 
+/* Woken, but not run yet, and what came is not enough: it may not wait again. */
+static void test_semantics_28_close_reaches_a_call_that_would_go_on(struct pair *p)
+{
+    static const enum call_kind readers[] = { EXACT, UNTIL, LINE };
+    for (size_t i = 0; i < 3; i++) {
+        char data[8];
+        struct pair q;
+        open_pair(&q, p->kind);
+        struct call read = { readers[i], q.b, data, 8, 0, false, "" };
+        weft_scope s;
+        weft_scope_begin(&s);
+        weft_spawn(&s, run_call, &read);
+        pass_turns(3);
+        const struct wf_waiter *w = &q.b->reading->waiter;
+        weft_write(q.a, "x", 1);
+        weft_flush(q.a);
+        while (w->state == WF_WAIT_ARMED)
+            q.b->loop->io_ops->wait(q.b->loop->io, 0);
+        assert_false(read.done);
+        assert_int_equal(weft_close(q.b), 0);
+        assert_true(read.done);
+        assert_int_equal(read.result, WEFT_ECLOSED);
+        weft_scope_end(&s);
+        weft_close(q.a);
+    }
+}
+
+/* The same for a writer that had room for a piece. */
+static void test_semantics_28_close_reaches_a_write_that_would_go_on(struct pair *p)
+{
+    struct call write = { WRITE, p->a, big, sizeof big, 0, false, "" };
+    static char some[1 << 16];
+    weft_scope s;
+    weft_scope_begin(&s);
+    weft_spawn(&s, run_call, &write);
+    until(p->a->draining || write.done);
+    pass_turns(2);    /* what is queued is with the transport */
+    if (write.done) { /* all of it */
+        weft_scope_end(&s);
+        return;
+    }
+    while (p->a->draining) {
+        weft_read_try(p->b, some, sizeof some);
+        p->a->loop->io_ops->wait(p->a->loop->io, 0);
+    }
+    assert_false(write.done);
+    assert_int_equal(weft_close(p->a), 0);
+    p->a = NULL;
+    assert_true(write.done);
+    assert_int_equal(write.result, WEFT_ECLOSED);
+    weft_scope_end(&s);
+}
+
 /* A reader gives up the processor in the middle of a call when its budget is used up. */
 static int read_for_ever(void *arg)
 {
@@ -883,6 +936,8 @@ static const struct stream_case cases[] = {
     stream_case(test_semantics_28_close_sends_others_away_and_waits_for_them, .bulk = true),
     stream_case(test_semantics_28_close_finds_a_large_write_waiting_and_not_torn, .bulk = true),
     stream_case(test_semantics_28_close_cuts_a_large_write_and_resets, .bulk = true),
+    stream_case(test_semantics_28_close_reaches_a_call_that_would_go_on),
+    stream_case(test_semantics_28_close_reaches_a_write_that_would_go_on, .bulk = true),
     stream_case(test_semantics_28_close_leaves_bytes_to_a_reader_who_has_them),
     stream_case(test_semantics_28_close_waits_for_a_reader_that_yields),
     stream_case(test_semantics_10_close_is_not_cancelled_while_it_waits),

@@ -853,6 +853,42 @@ static void test_listen_on_all_takes_both_families(void **state)
     assert_int_equal(run(dual_stack, NULL), 0);
 }
 
+/* The acceptor that was sent away closes the listener too. */
+
+static weft_listener *shared;
+
+static int accept_and_close(void *arg)
+{
+    weft_stream *client;
+    (void)arg;
+    assert_int_equal(weft_accept(shared, &client), WEFT_ECLOSED);
+    assert_int_equal(weft_listener_close(shared), -EALREADY);
+    return 0;
+}
+
+static int close_twice(void *arg)
+{
+    static const char *const addresses[] = { "mem:twice", "127.0.0.1:0" };
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        weft_scope s;
+        assert_int_equal(weft_listen(&shared, addresses[i]), 0);
+        weft_scope_begin(&s);
+        weft_spawn(&s, accept_and_close, NULL);
+        pass_turns(2);
+        assert_int_equal(weft_listener_close(shared), 0);
+        assert_int_equal(weft_scope_end(&s), 0);
+    }
+    return 0;
+}
+
+static void test_semantics_21_a_listener_is_closed_once(void **state)
+{
+    (void)state;
+    assert_int_equal(run(close_twice, NULL), 0);
+    take_log("a listener was closed twice");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -885,6 +921,7 @@ int main(void)
         core_test(test_connect_that_the_driver_refuses_leaves_no_descriptor),
         core_test(test_hazard_01_connect_and_listen_without_descriptors_say_so),
         core_test(test_listen_on_all_takes_both_families),
+        core_test(test_semantics_21_a_listener_is_closed_once),
     };
     return cmocka_run_group_tests_name("net listener", tests, NULL, NULL);
 }

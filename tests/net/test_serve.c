@@ -228,6 +228,77 @@ static void test_serve_counts_a_client_until_its_stream_is_gone(void **state)
     assert_int_equal(run(lingering, NULL), 0);
 }
 
+/* The server's budget is used up in the moment when it is full, and all clients leave before it is
+ * its turn again. */
+
+static int count_and_leave(weft_stream *client, void *arg)
+{
+    (void)client;
+    (void)arg;
+    present++;
+    return 0;
+}
+
+static int leaving(void *arg)
+{
+    weft_stream *clients[300];
+    struct server server = { .options = { .handler = count_and_leave,
+                                          .max_clients = *(size_t *)arg } };
+    weft_scope s;
+    present = 0;
+    assert_int_equal(weft_listen(&server.listener, "mem:shop"), 0);
+    for (int i = 0; i < 300; i++)
+        clients[i] = connect_to(&server);
+    weft_scope_begin(&s);
+    server.options.site = "here";
+    weft_spawn(&s, serve, &server, .task = &server.task);
+    assert_int_equal(weft_sleep(SECOND), 0);
+    assert_int_equal(present, 300);
+    for (int i = 0; i < 300; i++)
+        weft_close(clients[i]);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_serve_hears_of_clients_that_leave_while_it_yields(void **state)
+{
+    (void)state;
+    for (size_t max = 120; max < 132; max++)
+        assert_int_equal(run(leaving, &max), 0);
+}
+
+/* A handler cannot close its own listener: it would wait for itself. It can stop it. */
+
+static int close_ours(weft_stream *client, void *arg)
+{
+    struct server *server = arg;
+    (void)client;
+    assert_int_equal(weft_listener_close(server->listener), -EDEADLK);
+    weft_listener_stop(server->listener);
+    return 0;
+}
+
+static int closing(void *kind)
+{
+    struct server server = { .options = { .handler = close_ours } };
+    server.options.arg = &server;
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *client = connect_to(&server);
+    assert_int_equal(weft_await(server.task), 0);
+    weft_close(client);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_semantics_21_a_handler_that_closes_its_listener_is_edeadlk(void **state)
+{
+    (void)state;
+    over_kinds(closing);
+    take_log("would wait for its own end");
+}
+
 /* Without a stack for its task a client is not begun, and the server pauses. */
 
 static int hold(weft_stream *client, void *arg)
@@ -984,6 +1055,8 @@ int main(void)
         core_test(test_serve_by_address_tells_what_listen_tells),
         core_test(test_serve_counts_a_client_until_its_stream_is_gone),
         core_test(test_serve_without_stacks_pauses_and_goes_on),
+        core_test(test_serve_hears_of_clients_that_leave_while_it_yields),
+        core_test(test_semantics_21_a_handler_that_closes_its_listener_is_edeadlk),
         core_test(test_hazard_01_serve_pauses_when_accept_fails_and_goes_on),
         core_test(test_hazard_02_serve_outlives_a_lack_of_memory),
         core_test(test_hazard_01_two_hundred_clients_of_a_server_with_64_descriptors),

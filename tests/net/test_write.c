@@ -87,6 +87,31 @@ static size_t fill_up(weft_stream *stream)
     return size;
 }
 
+/* In memory the queue falls by what was read and no more: between the marks a writer goes on
+ * waiting. */
+static void test_write_waits_until_the_low_mark(struct pair *p)
+{
+    char byte = 'x';
+    static char some[8000];
+    struct call write = { WRITE, p->a, &byte, 1, 0, false, "" };
+    size_t lowest = 2 * HIGH;
+    weft_scope s;
+    if (p->kind->kernel)
+        return;
+    fill_up(p->a);
+    weft_scope_begin(&s);
+    weft_spawn(&s, run_call, &write);
+    pass_turns(3);
+    while (!write.done) {
+        lowest = weft_stream_queued(p->a);
+        assert_true(weft_read_try(p->b, some, sizeof some) > 0);
+        pass_turns(3);
+    }
+    assert_in_range(lowest, LOW + 1, LOW + sizeof some); /* it still waited then */
+    assert_in_range(weft_stream_queued(p->a), 1, LOW + 1);
+    weft_scope_end(&s);
+}
+
 static void expect_all(struct pair *p, size_t size)
 {
     struct sink sink = { .stream = p->b };
@@ -552,6 +577,7 @@ static void test_hazard_39_queue_never_exceeds_twice_the_high_mark(struct pair *
 static const struct stream_case cases[] = {
     stream_case(test_write_returns_when_taken_and_not_when_sent),
     stream_case(test_write_of_nothing_writes_nothing),
+    stream_case(test_write_waits_until_the_low_mark),
     stream_case(test_write_waits_above_high_until_below_low, .bulk = true),
     stream_case(test_semantics_07_write_cancelled_while_it_waits_takes_nothing, .bulk = true),
     stream_case(test_semantics_10_each_write_checks_cancel_at_entry),
