@@ -199,17 +199,32 @@ typedef struct weft_handle {
     uint64_t id;
 } weft_handle;
 
+/* Options of weft_call_soon(), weft_call_later() and weft_call_at(). At most 80 bytes: the calls
+ * are hot. */
+struct weft_call_options {
+    void *arg;            /* the argument after fn */
+    weft_drop_fn *drop;   /* called with arg exactly once: after the callback or instead of it */
+    const char *name;     /* for the log; static or outliving the callback; NULL: the function's */
+    const char *function; /* the function's name; set by the macro */
+    const char *site;     /* where it was called; set by the macro */
+    size_t size;          /* of this struct; set by the macro */
+};
+
 /** Call `fn(arg)` once in the next turn of the current loop, after what is ready now.
+ *
+ *     weft_call_soon(greet, strdup("hello"), .drop = free);
  *
  * Returns: a handle; its id is 0 when there is no loop (-EPERM) or no memory, see
  *   weft_error_detail().
  * Errors: in the handle.
  * Suspends: never.
  * Cancel: weft_handle_cancel().
- * Ownership: borrows `arg` until the call.
+ * Ownership: borrows `arg` until the call. With `.drop` takes it, unless the id is 0: `.drop` is
+ *   called with it after the callback, or instead of it when the callback is cancelled or the loop
+ *   ends first.
  * Threads: the loop's own; others use weft_post(). */
 WEFT_API
-weft_handle weft_call_soon(weft_callback *fn, void *arg);
+weft_handle weft_call_soon_with(weft_callback *fn, const struct weft_call_options *options);
 
 /** Call `fn(arg)` once, `delay` ns from now (<= 0: in the next turn).
  *
@@ -217,10 +232,11 @@ weft_handle weft_call_soon(weft_callback *fn, void *arg);
  * Errors: in the handle.
  * Suspends: never.
  * Cancel: weft_handle_cancel().
- * Ownership: borrows `arg` until the call.
+ * Ownership: as weft_call_soon().
  * Threads: the loop's own. */
 WEFT_API
-weft_handle weft_call_later(int64_t delay, weft_callback *fn, void *arg);
+weft_handle weft_call_later_with(int64_t delay, weft_callback *fn,
+                                 const struct weft_call_options *options);
 
 /** Call `fn(arg)` once, not before weft_now() is `when`; equal times keep the order of asking.
  *
@@ -228,27 +244,31 @@ weft_handle weft_call_later(int64_t delay, weft_callback *fn, void *arg);
  * Errors: in the handle.
  * Suspends: never.
  * Cancel: weft_handle_cancel().
- * Ownership: borrows `arg` until the call.
+ * Ownership: as weft_call_soon().
  * Threads: the loop's own. */
 WEFT_API
-weft_handle weft_call_at(int64_t when, weft_callback *fn, void *arg);
+weft_handle weft_call_at_with(int64_t when, weft_callback *fn,
+                              const struct weft_call_options *options);
 
 /** Make sure that a callback which has not run never will.
  *
- * Returns: true when it was still waiting; false when it has run, was cancelled, or never was.
+ * Returns: true when it was still waiting; false when it has run or runs, was cancelled, or
+ *   never was.
  * Errors: none.
  * Suspends: never.
  * Cancel: nothing to lose.
- * Ownership: `arg` is the caller's again.
+ * Ownership: on true `.drop` has been called with `arg` (it may not suspend); without one `arg` is
+ *   the caller's again.
  * Threads: the loop's own. */
 WEFT_API
 bool weft_handle_cancel(weft_handle handle);
 
 /** Inside a callback: say that it failed. The failure goes to the application log with the
- * callback's name; the loop and other callbacks go on.
+ * callback's name and where it was asked for; the loop and other callbacks go on.
  *
  * Returns: nothing.
- * Errors: none; outside a callback it is reported as misuse.
+ * Errors: none; outside a callback it is reported as misuse. A task that a callback starts, and a
+ *   `.drop` that it causes, are outside.
  * Suspends: never.
  * Cancel: nothing to lose.
  * Ownership: copies `text`.
@@ -261,8 +281,9 @@ void weft_callback_fail(int err, const char *text);
 struct weft_post_options {
     void *arg;
     weft_drop_fn *dropped; /* called with arg instead, when the loop closes first */
-    const char *site;
-    size_t size;
+    const char *function;  /* the function's name; set by the macro */
+    const char *site;      /* where it was called; set by the macro */
+    size_t size;           /* of this struct; set by the macro */
 };
 
 /** Call `fn(arg)` on the loop's thread, in one of its next turns; posts of one thread keep order.
@@ -344,7 +365,8 @@ int weft_poll_fd(int fd, unsigned interest);
 
 WEFT_END_DECLS
 
-/* weft_run(main, arg, .grace = …), weft_loop_new(&loop, …), weft_post(loop, fn, arg, …) */
+/* weft_run(main, arg, .grace = …), weft_loop_new(&loop, …), weft_call_soon(fn, arg, .drop = …),
+ * weft_post(loop, fn, arg, …) */
 #ifndef __cplusplus
 #    define weft_run(main, ...)                                                                    \
         weft_run_with((main),                                                                      \
@@ -354,9 +376,21 @@ WEFT_END_DECLS
 #    define weft_loop_new(...)                                                                     \
         weft_loop_new_with(&(struct weft_loop_options){                                            \
             .loop = __VA_ARGS__, .site = WEFT_SITE, .size = sizeof(struct weft_loop_options) })
+#    define WEFT_CALL_OPTIONS_(fn, ...)                                                            \
+        &(struct weft_call_options)                                                                \
+        {                                                                                          \
+            .arg = __VA_ARGS__, .function = #fn, .site = WEFT_SITE,                                \
+            .size = sizeof(struct weft_call_options)                                               \
+        }
+#    define weft_call_soon(fn, ...) weft_call_soon_with((fn), WEFT_CALL_OPTIONS_(fn, __VA_ARGS__))
+#    define weft_call_later(delay, fn, ...)                                                        \
+        weft_call_later_with((delay), (fn), WEFT_CALL_OPTIONS_(fn, __VA_ARGS__))
+#    define weft_call_at(when, fn, ...)                                                            \
+        weft_call_at_with((when), (fn), WEFT_CALL_OPTIONS_(fn, __VA_ARGS__))
 #    define weft_post(target, fn, ...)                                                             \
         weft_post_with((target), (fn),                                                             \
                        &(struct weft_post_options){ .arg = __VA_ARGS__,                            \
+                                                    .function = #fn,                               \
                                                     .site = WEFT_SITE,                             \
                                                     .size = sizeof(struct weft_post_options) })
 #else
@@ -372,6 +406,30 @@ static inline int weft_loop_new(weft_loop **loop, weft_loop_options options = {}
     options.loop = loop;
     options.size = sizeof options;
     return weft_loop_new_with(&options);
+}
+
+static inline weft_handle weft_call_soon(weft_callback *fn, void *arg,
+                                         weft_call_options options = {})
+{
+    options.arg = arg;
+    options.size = sizeof options;
+    return weft_call_soon_with(fn, &options);
+}
+
+static inline weft_handle weft_call_later(int64_t delay, weft_callback *fn, void *arg,
+                                          weft_call_options options = {})
+{
+    options.arg = arg;
+    options.size = sizeof options;
+    return weft_call_later_with(delay, fn, &options);
+}
+
+static inline weft_handle weft_call_at(int64_t when, weft_callback *fn, void *arg,
+                                       weft_call_options options = {})
+{
+    options.arg = arg;
+    options.size = sizeof options;
+    return weft_call_at_with(when, fn, &options);
 }
 
 static inline int weft_post(weft_loop *target, weft_callback *fn, void *arg,

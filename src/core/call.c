@@ -5,6 +5,7 @@
 #include "core/loop.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <weft/error.h>
 #include <weft/log.h>
 
@@ -20,6 +21,7 @@ void wf_calls_fini(struct wf_calls *calls)
     for (uint32_t i = 0; i < calls->chunk_count; i++)
         wf_free(calls->chunks[i]);
     wf_free(calls->chunks);
+    calls->chunk_count = 0;
 }
 
 static struct wf_call *call_at(const struct wf_calls *calls, uint32_t index)
@@ -60,24 +62,35 @@ static void put(struct wf_calls *calls, struct wf_call *call)
     link_free(calls, call);
 }
 
-/* The callback that runs now on this thread, for weft_callback_fail(). */
-static _Thread_local weft_callback *running;
-
-void wf_callback_run(weft_callback *fn, void *arg)
+void wf_callback_run(weft_loop *loop, const struct wf_callback *callback)
 {
-    running = fn;
-    fn(arg);
-    running = NULL;
+    loop->callback = callback;
+    callback->fn(callback->arg);
+    loop->callback = NULL;
 }
 
 static void run(struct wf_ready *item, bool closed)
 {
     struct wf_call *call = wf_container(item, struct wf_call, ready);
-    weft_callback *fn = call->fn;
-    void *arg = call->arg;
-    put(&call->loop->calls, call);
-    if (fn && !closed)
-        wf_callback_run(fn, arg);
+    weft_loop *loop = call->loop;
+    struct wf_callback callback = call->callback;
+    weft_drop_fn *drop = call->drop;
+    put(&loop->calls, call);
+    if (callback.fn && !closed)
+        wf_callback_run(loop, &callback);
+    if (drop)
+        drop(callback.arg);
+}
+
+void wf_calls_refuse(struct wf_calls *calls)
+{
+    for (uint32_t i = 0; calls->live > 0 && i < calls->chunk_count * WF_CALLS_PER_CHUNK; i++) {
+        struct wf_call *call = call_at(calls, i);
+        if (call->state != WF_CALL_TIMED)
+            continue;
+        wf_timer_cancel(&call->loop->timers, &call->timer);
+        run(&call->ready, true);
+    }
 }
 
 static void fire(struct wf_timer *timer)
@@ -87,7 +100,7 @@ static void fire(struct wf_timer *timer)
     wf_ready_push(&call->loop->ready, &call->ready);
 }
 
-static struct wf_call *get(weft_callback *fn, void *arg)
+static struct wf_call *get(weft_callback *fn, const struct weft_call_options *options)
 {
     weft_loop *loop = weft_loop_current();
     if (!loop || loop->closed) {
@@ -103,8 +116,12 @@ static struct wf_call *get(weft_callback *fn, void *arg)
     calls->free = call->next_free;
     calls->live++;
     call->loop = loop;
-    call->fn = fn;
-    call->arg = arg;
+    call->callback =
+        (struct wf_callback){ .fn = fn,
+                              .arg = options->arg,
+                              .name = options->name ? options->name : options->function,
+                              .site = options->site };
+    call->drop = options->drop;
     call->ready.run = run;
     wf_timer_init(&call->timer, fire);
     return call;
@@ -115,9 +132,9 @@ static weft_handle handle_of(const struct wf_call *call)
     return (weft_handle){ (uint64_t)call->generation << 32 | (call->index + 1) };
 }
 
-weft_handle weft_call_soon(weft_callback *fn, void *arg)
+weft_handle weft_call_soon_with(weft_callback *fn, const struct weft_call_options *options)
 {
-    struct wf_call *call = get(fn, arg);
+    struct wf_call *call = get(fn, options);
     if (!call)
         return (weft_handle){ 0 };
     call->state = WF_CALL_READY;
@@ -125,9 +142,10 @@ weft_handle weft_call_soon(weft_callback *fn, void *arg)
     return handle_of(call);
 }
 
-weft_handle weft_call_at(int64_t when, weft_callback *fn, void *arg)
+weft_handle weft_call_at_with(int64_t when, weft_callback *fn,
+                              const struct weft_call_options *options)
 {
-    struct wf_call *call = get(fn, arg);
+    struct wf_call *call = get(fn, options);
     if (!call)
         return (weft_handle){ 0 };
     call->state = WF_CALL_TIMED;
@@ -135,12 +153,13 @@ weft_handle weft_call_at(int64_t when, weft_callback *fn, void *arg)
     return handle_of(call);
 }
 
-weft_handle weft_call_later(int64_t delay, weft_callback *fn, void *arg)
+weft_handle weft_call_later_with(int64_t delay, weft_callback *fn,
+                                 const struct weft_call_options *options)
 {
     weft_loop *loop = weft_loop_current();
     if (delay <= 0 || !loop)
-        return weft_call_soon(fn, arg);
-    return weft_call_at(wf_deadline_after(loop, delay), fn, arg);
+        return weft_call_soon_with(fn, options);
+    return weft_call_at_with(wf_deadline_after(loop, delay), fn, options);
 }
 
 static struct wf_call *find(weft_loop *loop, weft_handle handle)
@@ -149,7 +168,7 @@ static struct wf_call *find(weft_loop *loop, weft_handle handle)
     if (!loop || handle.id == 0 || index >= loop->calls.chunk_count * WF_CALLS_PER_CHUNK)
         return NULL;
     struct wf_call *call = call_at(&loop->calls, index);
-    bool waiting = call->state != WF_CALL_FREE && call->fn;
+    bool waiting = call->state != WF_CALL_FREE && call->callback.fn;
     return waiting && call->generation == (uint32_t)(handle.id >> 32) ? call : NULL;
 }
 
@@ -159,21 +178,37 @@ bool weft_handle_cancel(weft_handle handle)
     struct wf_call *call = find(weft_loop_current(), handle);
     if (!call)
         return false;
+    void *arg = call->callback.arg;
+    weft_drop_fn *drop = call->drop;
     if (call->state == WF_CALL_TIMED) {
         wf_timer_cancel(&call->loop->timers, &call->timer);
         put(&call->loop->calls, call);
     } else {
-        call->fn = NULL;
+        call->callback.fn = NULL;
+        call->drop = NULL;
     }
+    if (drop)
+        wf_drop(wf_running, drop, arg);
     return true;
+}
+
+/* A task that was started in the callback is none, nor is a drop inside it. */
+static const struct wf_callback *running_callback(void)
+{
+    const weft_loop *loop = wf_running;
+    return loop && !wf_in_task(loop) && !loop->dropping ? loop->callback : NULL;
 }
 
 void weft_callback_fail(int err, const char *text)
 {
-    if (!running) {
+    const struct wf_callback *callback = running_callback();
+    if (!callback) {
         wf_misuse(-EPERM, "weft_callback_fail() was called outside a callback");
         return;
     }
-    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "a callback failed: %s%s%s (callback at %p)",
-             weft_error_text(err), text ? ": " : "", text ? text : "", (void *)(uintptr_t)running);
+    char address[24];
+    snprintf(address, sizeof address, "%p", (void *)(uintptr_t)callback->fn);
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "callback '%s' failed: %s%s%s; asked for at %s",
+             callback->name ? callback->name : address, weft_error_text(err), text ? ": " : "",
+             text ? text : "", wf_site(callback->site));
 }

@@ -11,14 +11,22 @@
 
 #include <weft/loop.h>
 
+/* What is called, and what the log calls it. */
+struct wf_callback {
+    weft_callback *fn;
+    void *arg;
+    const char *name; /* NULL: nobody said */
+    const char *site; /* likewise */
+};
+
 enum wf_call_state { WF_CALL_FREE, WF_CALL_TIMED, WF_CALL_READY };
 
 struct wf_call {
     struct wf_ready ready; /* READY: in the queue */
     struct wf_timer timer; /* TIMED */
     weft_loop *loop;
-    weft_callback *fn; /* NULL in READY: cancelled, still queued */
-    void *arg;
+    struct wf_callback callback; /* .fn is NULL in READY: cancelled, still queued */
+    weft_drop_fn *drop;          /* NULL: the argument stays the caller's */
     uint32_t index;
     uint32_t generation;
     uint32_t next_free; /* index + 1 of the next free slot; 0: none */
@@ -38,7 +46,10 @@ struct wf_calls {
 void wf_calls_init(struct wf_calls *calls);
 void wf_calls_fini(struct wf_calls *calls);
 
+/* The loop ends: give back the arguments of those that still wait for their time. */
+void wf_calls_refuse(struct wf_calls *calls);
+
 /* Call a user's callback on the dispatcher, so that it may say that it failed. */
-void wf_callback_run(weft_callback *fn, void *arg);
+void wf_callback_run(weft_loop *loop, const struct wf_callback *callback);
 
 #endif

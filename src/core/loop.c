@@ -473,6 +473,7 @@ static int destroy(weft_loop *loop)
     close_door(loop);
     refuse_mail(loop);
     refuse_ready(loop);
+    wf_calls_refuse(&loop->calls);
     int result = abandon_tasks(loop);
     wf_tasks_report_unread(loop);
     if (loop->net_free)

@@ -84,6 +84,8 @@ struct weft_loop {
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
 
+    const struct wf_callback *callback; /* that runs now; NULL */
+
     weft_task root;               /* the dispatcher: this thread's own stack */
     struct wf_fiber thread_fiber; /* the root's: this thread's own stack */
     struct wf_loop_counters counters;
@@ -218,6 +220,10 @@ void wf_loop_deliver_mail(weft_loop *loop);
 
 /* now + duration, without overflow. */
 int64_t wf_deadline_after(weft_loop *loop, int64_t duration);
+
+/* Call user code that is no task's: it may not suspend, though it may stand on the stack of one of
+ * the loop's. NULL: no loop runs. */
+void wf_drop(weft_loop *loop, weft_drop_fn *drop, void *arg);
 
 /* Where a call was written; C++ does not say. */
 static inline const char *wf_site(const char *site)

@@ -15,7 +15,7 @@ static void free_post(struct wf_post *post)
 static void drop_post(struct wf_post *post)
 {
     weft_drop_fn *dropped = post->dropped;
-    void *arg = post->arg;
+    void *arg = post->callback.arg;
     free_post(post);
     if (dropped)
         dropped(arg);
@@ -24,14 +24,14 @@ static void drop_post(struct wf_post *post)
 static void run_post(struct wf_ready *item, bool closed)
 {
     struct wf_post *post = wf_container(item, struct wf_post, ready);
-    weft_callback *fn = post->fn;
-    void *arg = post->arg;
+    weft_loop *loop = post->loop;
+    struct wf_callback callback = post->callback;
     if (closed) {
         drop_post(post);
         return;
     }
     free_post(post);
-    wf_callback_run(fn, arg);
+    wf_callback_run(loop, &callback);
 }
 
 static void deliver_post(struct wf_mail *mail, bool closed)
@@ -55,8 +55,10 @@ int weft_post_with(weft_loop *loop, weft_callback *fn, const struct weft_post_op
         *post = (struct wf_post){ .mail.deliver = deliver_post,
                                   .ready.run = run_post,
                                   .loop = loop,
-                                  .fn = fn,
-                                  .arg = options->arg,
+                                  .callback = { .fn = fn,
+                                                .arg = options->arg,
+                                                .name = options->function,
+                                                .site = options->site },
                                   .dropped = options->dropped };
         err = wf_inbox_push(loop->inbox, &post->mail);
     }
@@ -79,9 +81,10 @@ static struct wf_notice *inside(struct weft_notice *notice)
 static void run_notice(struct wf_ready *item, bool closed)
 {
     struct wf_notice *notice = wf_container(item, struct wf_notice, ready);
+    struct wf_callback callback = { .fn = notice->fn, .arg = notice->arg };
     atomic_store(&notice->state, IDLE);
     if (!closed)
-        wf_callback_run(notice->fn, notice->arg);
+        wf_callback_run(notice->loop, &callback);
 }
 
 static void deliver_notice(struct wf_mail *mail, bool closed)

@@ -3,6 +3,7 @@
 
 /* What is behind weft_notice, and what a post carries. */
 
+#include "core/call.h"
 #include "core/ready.h"
 #include "io/inbox.h"
 
@@ -13,8 +14,7 @@ struct wf_post {
     struct wf_mail mail;
     struct wf_ready ready;
     weft_loop *loop;
-    weft_callback *fn;
-    void *arg;
+    struct wf_callback callback;
     weft_drop_fn *dropped;
 };
 

@@ -20,8 +20,7 @@ static struct wf_value *value_slot(void)
     return wf_in_task(wf_running) ? &wf_running->current->value : &thread_value;
 }
 
-/* User code that is not the task's, though it may stand on its stack: it may not suspend. */
-static void call_drop(weft_loop *loop, weft_drop_fn *drop, void *arg)
+void wf_drop(weft_loop *loop, weft_drop_fn *drop, void *arg)
 {
     if (!loop) {
         drop(arg);
@@ -42,7 +41,7 @@ static void empty(struct wf_value *slot)
     struct wf_value value = *slot;
     *slot = (struct wf_value){ NULL, NULL };
     if (value.drop)
-        call_drop(wf_running, value.drop, value.pointer);
+        wf_drop(wf_running, value.drop, value.pointer);
 }
 
 int weft_return(void *value)
@@ -249,7 +248,7 @@ static void drop_argument(weft_task *task)
 {
     if (!task->drop)
         return;
-    call_drop(task->loop, task->drop, task->arg);
+    wf_drop(task->loop, task->drop, task->arg);
 }
 
 /* The scopes that a task lives in, outward, with the tasks that own them: what a stack is to a
@@ -385,7 +384,7 @@ void wf_task_free(weft_task *task)
     if (!task->retrieved)
         report_unread(task);
     if (task->value.drop)
-        call_drop(loop, task->value.drop, task->value.pointer);
+        wf_drop(loop, task->value.drop, task->value.pointer);
     put_task(task);
     if (loop->closed)
         weft_loop_release(loop);

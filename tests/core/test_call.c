@@ -144,14 +144,33 @@ static void fails(void *arg)
     weft_callback_fail(-EIO, NULL);
 }
 
+/* One line says that the callback asked for in `line` failed. */
+static void expect_failure(const char *name, const char *what, int line)
+{
+    char text[256];
+    snprintf(text, sizeof text, "callback '%s' failed: %s; asked for at %s:%d", name, what,
+             __FILE__, line);
+    expect_log(text);
+}
+
 static int fail_main(void *arg)
 {
     (void)arg;
+    int line = __LINE__ + 1;
     weft_call_soon(fails, "the text");
     weft_call_soon(note_callback, "on");
     weft_sleep(0);
+    expect_failure("fails", "Bad file descriptor: the text", line);
+    expect_failure("fails", "Input/output error", line);
+    weft_call_later(SECOND, fails, "named", .name = "the seventh");
+    weft_call_at(weft_now(), fails, "at once");
+    weft_sleep(2 * SECOND);
+    expect_failure("the seventh", "Bad file descriptor: named", line + 5);
+    expect_failure("fails", "Bad file descriptor: at once", line + 6);
     weft_post(weft_loop_current(), fails, "posted");
     weft_sleep(MILLISECOND);
+    expect_failure("fails", "Bad file descriptor: posted", line + 10);
+    assert_int_equal(take_log("Input/output error; asked for at"), 3);
     weft_callback_fail(-EIO, "not in a callback");
     return 0;
 }
@@ -161,10 +180,162 @@ static void test_semantics_22_a_failing_callback_is_logged_and_stops_nothing(voi
     (void)state;
     assert_int_equal(run(fail_main, NULL), 0);
     assert_string_equal(trace, "on");
-    expect_log("a callback failed: Bad file descriptor: the text");
-    expect_log("a callback failed: Bad file descriptor: posted");
-    assert_int_equal(take_log("a callback failed: Input/output error (callback at"), 2);
     expect_log("outside a callback");
+}
+
+/* Who was called by itself, or from C++, has no name and no site. */
+static int nameless_main(void *arg)
+{
+    struct weft_notice notice;
+    char address[32];
+    (void)arg;
+    weft_notice_init(&notice, weft_loop_current(), fails, NULL);
+    assert_int_equal(weft_signal_post(&notice), 0);
+    weft_call_soon_with(fails, &(struct weft_call_options){ .size = 0 });
+    weft_sleep(MILLISECOND);
+    weft_notice_fini(&notice);
+    snprintf(address, sizeof address, "'%p'", (void *)(uintptr_t)fails);
+    assert_int_equal(take_log(address), 4);
+    return 0;
+}
+
+static void test_semantics_22_a_callback_without_a_name_is_told_by_its_address(void **state)
+{
+    (void)state;
+    assert_int_equal(run(nameless_main, NULL), 0);
+}
+
+static int fails_in_a_task(void *arg)
+{
+    weft_callback_fail(-EIO, arg);
+    weft_sleep(0);
+    weft_callback_fail(-EIO, arg);
+    return 0;
+}
+
+static void fails_in_drop(void *arg)
+{
+    weft_callback_fail(-EIO, arg);
+    assert_non_null(strstr(weft_error_detail(), "outside a callback"));
+    note("d");
+}
+
+static void starts_a_task(void *arg)
+{
+    weft_task *task;
+    weft_spawn(weft_background(), fails_in_a_task, arg, .eager = true);
+    assert_non_null(strstr(weft_error_detail(), "outside a callback"));
+    weft_spawn(weft_background(), return_zero, arg, .eager = true, .drop = fails_in_drop,
+               .task = &task);
+    weft_task_release(task);
+    weft_callback_fail(-EIO, "but here it is");
+}
+
+static int task_in_callback_main(void *arg)
+{
+    (void)arg;
+    weft_call_soon(starts_a_task, "not here", .drop = fails_in_drop);
+    return weft_sleep(SECOND);
+}
+
+static void test_semantics_22_a_task_that_a_callback_starts_is_none(void **state)
+{
+    (void)state;
+    assert_int_equal(run(task_in_callback_main, NULL), 0);
+    assert_string_equal(trace, "dd");
+    expect_log("'starts_a_task' failed: Input/output error: but here it is"); /* and no other */
+    take_log("outside a callback");
+}
+
+/* .drop */
+
+static void drop_note(void *arg)
+{
+    assert_null(weft_task_self());
+    assert_int_equal(weft_sleep(0), -EPERM);
+    note("-");
+    note(arg);
+}
+
+static void cancel_it(void *arg)
+{
+    note("c");
+    assert_true(weft_handle_cancel(*(weft_handle *)arg));
+    note("c");
+}
+
+static int drop_main(void *arg)
+{
+    (void)arg;
+    weft_handle twice = weft_call_soon(note_callback, "1", .drop = drop_note);
+    assert_true(weft_handle_cancel(twice)); /* on a task's stack, and before it returns */
+    note(".");
+    assert_false(weft_handle_cancel(twice));
+    twice = weft_call_later(SECOND, note_callback, "2", .drop = drop_note);
+    assert_true(weft_handle_cancel(twice));
+    assert_false(weft_handle_cancel(twice));
+    note(".");
+    weft_call_soon(cancel_it, &twice); /* in a callback */
+    twice = weft_call_soon(note_callback, "3", .drop = drop_note);
+    weft_call_soon(note_callback, "4", .drop = drop_note);
+    weft_call_later(SECOND, note_callback, "5", .drop = drop_note);
+    weft_call_at(weft_now() + SECOND, note_callback, "6", .drop = drop_note);
+    weft_sleep(SECOND);
+    assert_false(weft_handle_cancel(twice));
+    return 0;
+}
+
+static void test_semantics_29_drop_is_called_once_after_the_callback_or_instead(void **state)
+{
+    (void)state;
+    assert_int_equal(run(drop_main, NULL), 0);
+    assert_string_equal(trace, "-1.-2.c-3c4-45-56-6");
+    take_log("outside a task");
+}
+
+static weft_handle last_two[2];
+
+/* What is dropped at the end may cancel its neighbours, and asks for nothing more. */
+static void drop_and_cancel(void *arg)
+{
+    drop_note(arg);
+    for (int i = 0; i < 2; i++)
+        if (weft_handle_cancel(last_two[i]))
+            note("!");
+    assert_int_equal(weft_call_soon(note_callback, "x", .drop = drop_note).id, 0);
+}
+
+static int leave_calls(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 2 * WF_CALLS_PER_CHUNK; i++)
+        weft_call_later(WEFT_HOUR, note_callback, "?");
+    weft_call_later(WEFT_HOUR, note_callback, "a", .drop = drop_and_cancel);
+    last_two[0] = weft_call_later(2 * WEFT_HOUR, note_callback, "b", .drop = drop_note);
+    last_two[1] = weft_call_soon(note_callback, "s", .drop = drop_note);
+    return 0;
+}
+
+static void test_semantics_29_drop_is_called_when_the_loop_ends_first(void **state)
+{
+    (void)state;
+    assert_int_equal(run(leave_calls, NULL), 0);
+    assert_string_equal(trace, "-s-a-b!");
+    take_log("outside a task");
+    take_log("where there is no loop");
+}
+
+static void test_semantics_29_drop_is_called_when_no_loop_ever_ran(void **state)
+{
+    (void)state;
+    weft_loop *loop;
+    assert_int_equal(weft_loop_new(&loop, .clock = WEFT_CLOCK_TEST), 0);
+    weft_call_soon(note_callback, "s", .drop = drop_note);
+    weft_call_later(SECOND, note_callback, "t", .drop = drop_note);
+    assert_true(weft_handle_cancel(weft_call_soon(note_callback, "c", .drop = drop_note)));
+    assert_int_equal(weft_loop_free(loop), 0);
+    assert_string_equal(trace, "-c-s-t");
+    take_log("outside a task");
 }
 
 static void suspends(void *arg)
@@ -234,6 +405,7 @@ static int memory_main(void *arg)
     unsigned asked = 1;
     while (weft_call_later(SECOND, note_callback, "x").id)
         asked++;
+    assert_int_equal(weft_call_soon(note_callback, "y", .drop = drop_note).id, 0);
     wf_memory_fault_set(NULL);
     assert_int_equal(asked, WF_CALLS_PER_CHUNK);
     assert_non_null(strstr(weft_error_detail(), "no memory for a callback"));
@@ -257,6 +429,11 @@ int main(void)
         core_test(test_semantics_22_a_handle_of_a_loop_that_is_gone_names_nothing),
         core_test(test_semantics_22_a_ready_callback_can_still_be_cancelled),
         core_test(test_semantics_22_a_failing_callback_is_logged_and_stops_nothing),
+        core_test(test_semantics_22_a_callback_without_a_name_is_told_by_its_address),
+        core_test(test_semantics_22_a_task_that_a_callback_starts_is_none),
+        core_test(test_semantics_29_drop_is_called_once_after_the_callback_or_instead),
+        core_test(test_semantics_29_drop_is_called_when_the_loop_ends_first),
+        core_test(test_semantics_29_drop_is_called_when_no_loop_ever_ran),
         core_test(test_semantics_22_suspending_in_a_callback_is_eperm_but_it_may_spawn),
         core_test(test_semantics_22_awaiting_tasks_do_not_overtake_callbacks),
         core_test(test_call_without_memory_gives_an_empty_handle),

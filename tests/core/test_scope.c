@@ -859,6 +859,7 @@ static void test_semantics_30_public_structs_have_room_to_grow(void **state)
     _Static_assert(sizeof(struct weft_spawn_options) <= 80, "semantics 23");
     _Static_assert(sizeof(struct weft_scope_options) <= 80, "semantics 23");
     _Static_assert(sizeof(struct weft_blocking_options) <= 80, "semantics 23");
+    _Static_assert(sizeof(struct weft_call_options) <= 80, "semantics 23");
     print_message("a task: %zu bytes\n", sizeof(weft_task));
 }
 

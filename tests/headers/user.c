@@ -76,7 +76,10 @@ int main(void)
 
     err = err < 0 ? err : weft_loop_new(&loop, .backend = "epoll", .debug = true);
     weft_call_soon(call, NULL);
+    weft_call_soon(call, loop, .drop = call, .name = "named");
     weft_handle_cancel(weft_call_later(WEFT_SECOND, call, loop));
+    weft_handle_cancel(weft_call_later(WEFT_SECOND, call, loop, .drop = call));
+    weft_handle_cancel(weft_call_at(weft_deadline(WEFT_SECOND), call, loop, .drop = call));
     weft_post(loop, call, NULL);
     weft_post(loop, call, NULL, .dropped = call);
     weft_loop_free(loop);

@@ -369,10 +369,20 @@ static int post_all(weft_loop *loop)
     return 0;
 }
 
+/* With an argument that is freed once, whatever happens. */
+static weft_handle call_owned(int64_t delay)
+{
+    void *arg = give_away();
+    weft_handle handle = weft_call_later(delay, hear, arg, .drop = take_back);
+    if (!handle.id)
+        take_back(arg);
+    return handle;
+}
+
 static int call_all(void)
 {
-    weft_handle a = weft_call_soon(hear_again, NULL), b = weft_call_later(WEFT_SECOND, hear, NULL),
-                c = weft_call_later(WEFT_MILLISECOND, hear, NULL);
+    weft_handle a = weft_call_soon(hear_again, NULL), b = call_owned(WEFT_SECOND),
+                c = call_owned(WEFT_MILLISECOND);
     weft_handle_cancel(b);
     return a.id && b.id && c.id ? 0 : -ENOMEM;
 }
@@ -453,7 +463,7 @@ static int background(void *arg)
         if (err < 0)
             return err;
     }
-    weft_call_later(WEFT_HOUR, hear, NULL);
+    call_owned(WEFT_HOUR);
     return weft_sleep(WEFT_MILLISECOND);
 }
 
