@@ -250,7 +250,8 @@ WEFT_API
 weft_handle weft_call_at_with(int64_t when, weft_callback *fn,
                               const struct weft_call_options *options);
 
-/** Make sure that a callback which has not run never will.
+/** Make sure that a callback which has not run never will, in whichever of the thread's loops it
+ * was asked for.
  *
  * Returns: true when it was still waiting; false when it has run or runs, was cancelled, or
  *   never was.
@@ -259,7 +260,7 @@ weft_handle weft_call_at_with(int64_t when, weft_callback *fn,
  * Cancel: nothing to lose.
  * Ownership: on true `.drop` has been called with `arg` (it may not suspend); without one `arg` is
  *   the caller's again.
- * Threads: the loop's own. */
+ * Threads: the loop's own; in others the handle names nothing. */
 WEFT_API
 bool weft_handle_cancel(weft_handle handle);
 

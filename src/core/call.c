@@ -162,20 +162,29 @@ weft_handle weft_call_later_with(int64_t delay, weft_callback *fn,
     return weft_call_at_with(wf_deadline_after(loop, delay), fn, options);
 }
 
-static struct wf_call *find(weft_loop *loop, weft_handle handle)
+static struct wf_call *find_in(const struct wf_calls *calls, weft_handle handle)
 {
     uint32_t index = (uint32_t)handle.id - 1;
-    if (!loop || handle.id == 0 || index >= loop->calls.chunk_count * WF_CALLS_PER_CHUNK)
+    if (handle.id == 0 || index >= calls->chunk_count * WF_CALLS_PER_CHUNK)
         return NULL;
-    struct wf_call *call = call_at(&loop->calls, index);
+    struct wf_call *call = call_at(calls, index);
     bool waiting = call->state != WF_CALL_FREE && call->callback.fn;
     return waiting && call->generation == (uint32_t)(handle.id >> 32) ? call : NULL;
+}
+
+/* In which of this thread's loops, its generation says. */
+static struct wf_call *find(weft_handle handle)
+{
+    struct wf_call *call = NULL;
+    for (const weft_loop *loop = wf_newest; loop && !call; loop = loop->older)
+        call = find_in(&loop->calls, handle);
+    return call;
 }
 
 /* In the queue it stays until its turn, and then does nothing. */
 bool weft_handle_cancel(weft_handle handle)
 {
-    struct wf_call *call = find(weft_loop_current(), handle);
+    struct wf_call *call = find(handle);
     if (!call)
         return false;
     void *arg = call->callback.arg;

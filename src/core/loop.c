@@ -29,7 +29,7 @@
 #include <weft/log.h>
 
 _Thread_local const struct wf_loop_watch *wf_loop_watch;
-static _Thread_local weft_loop *newest; /* made by this thread and not freed, through older */
+_Thread_local weft_loop *wf_newest;
 
 #define TASKS_MAX ((size_t)1 << 24)
 
@@ -145,8 +145,8 @@ static int make(weft_loop **out, const struct weft_loop_options *options)
     init_state(loop, options);
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_DEBUG, "driver %s: %s", loop->io_ops->name,
              loop->io_reason);
-    loop->older = newest;
-    newest = loop;
+    loop->older = wf_newest;
+    wf_newest = loop;
     loop->watch = wf_loop_watch;
     if (loop->watch)
         loop->watch->born(loop);
@@ -452,7 +452,7 @@ void wf_loop_unrefuse(weft_loop *loop, const struct wf_mail *mail)
 
 static void forget(weft_loop *loop)
 {
-    weft_loop **link = &newest;
+    weft_loop **link = &wf_newest;
     while (*link != loop)
         link = &(*link)->older;
     *link = loop->older;
@@ -526,7 +526,7 @@ void weft_loop_release(weft_loop *loop)
 
 weft_loop *weft_loop_current(void)
 {
-    return wf_running ? wf_running : newest;
+    return wf_running ? wf_running : wf_newest;
 }
 
 /* weft_run */

@@ -111,6 +111,9 @@ struct weft_loop {
 /* The loop that runs on this thread; NULL. */
 extern _Thread_local weft_loop *wf_running;
 
+/* The loops that this thread made and has not freed, through older; NULL. */
+extern _Thread_local weft_loop *wf_newest;
+
 /* The number of this thread, which no other ever has: an address would come again. */
 uint64_t wf_this_thread(void);
 

@@ -114,6 +114,56 @@ static void test_semantics_22_a_handle_of_a_loop_that_is_gone_names_nothing(void
     assert_string_equal(trace, "new");
 }
 
+/* By hand: two loops of one thread, of which one runs, or none. */
+
+static int cancel_handle(void *arg)
+{
+    return weft_handle_cancel(*(weft_handle *)arg);
+}
+
+static void *cancel_in_a_thread(void *arg)
+{
+    assert_int_equal(cancel_handle(arg), false);
+    return NULL;
+}
+
+static int run_task(weft_loop *loop, weft_fn *fn, void *arg)
+{
+    weft_task *task;
+    assert_int_equal(weft_spawn((weft_scope *)&loop->background, fn, arg, .task = &task), 0);
+    int result = weft_loop_run_until_complete(loop, task);
+    weft_task_release(task);
+    return result;
+}
+
+static void test_semantics_22_a_handle_is_found_in_every_loop_of_its_thread(void **state)
+{
+    (void)state;
+    weft_loop *first, *second;
+    assert_int_equal(weft_loop_new(&first, .clock = WEFT_CLOCK_TEST), 0);
+    weft_handle a = weft_call_later(SECOND, note_callback, "a"),
+                b = weft_call_soon(note_callback, "b"), c = weft_call_soon(note_callback, "c");
+    assert_int_equal(weft_loop_new(&second, .clock = WEFT_CLOCK_TEST), 0);
+    weft_handle d = weft_call_later(SECOND, note_callback, "d"),
+                e = weft_call_later(SECOND, note_callback, "e");
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, cancel_in_a_thread, &a), 0);
+    pthread_join(thread, NULL);
+    assert_true(weft_handle_cancel(a)); /* none runs, and it is not the newest's */
+    assert_false(weft_handle_cancel(a));
+    assert_true(run_task(second, cancel_handle, &b)); /* the other one runs */
+    assert_false(run_task(second, cancel_handle, &b));
+    assert_true(run_task(first, cancel_handle, &d));
+    assert_false(run_task(first, cancel_handle, &c)); /* it has run */
+    run_task(first, sleep_second, NULL);
+    run_task(second, sleep_second, NULL);
+    assert_string_equal(trace, "ce");
+    assert_false(weft_handle_cancel(e));
+    weft_loop_free(first);
+    assert_false(weft_handle_cancel(c));
+    weft_loop_free(second);
+}
+
 static weft_handle to_cancel;
 
 static void cancel_other(void *arg)
@@ -427,6 +477,7 @@ int main(void)
         core_test(test_semantics_22_equal_times_keep_the_order_of_asking),
         core_test(test_semantics_22_cancelling_late_or_twice_is_harmless),
         core_test(test_semantics_22_a_handle_of_a_loop_that_is_gone_names_nothing),
+        core_test(test_semantics_22_a_handle_is_found_in_every_loop_of_its_thread),
         core_test(test_semantics_22_a_ready_callback_can_still_be_cancelled),
         core_test(test_semantics_22_a_failing_callback_is_logged_and_stops_nothing),
         core_test(test_semantics_22_a_callback_without_a_name_is_told_by_its_address),
