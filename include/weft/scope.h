@@ -156,6 +156,21 @@ size_t weft_scope_errors(const weft_scope *scope, weft_scope_error *out, size_t 
 WEFT_API
 weft_scope *weft_background(void);
 
+/** The background of a named loop: by hand there may be several, and the current one is the newest
+ * until one runs.
+ *
+ *     weft_spawn(weft_loop_background(loop), serve, NULL, .task = &task);
+ *     err = weft_loop_run_until_complete(loop, task);
+ *
+ * Returns: the scope; NULL for NULL, which weft_spawn() answers with -EPERM.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the loop's.
+ * Threads: the loop's own. */
+WEFT_API
+weft_scope *weft_loop_background(weft_loop *loop);
+
 WEFT_END_DECLS
 
 #ifndef __cplusplus

@@ -34,8 +34,8 @@ struct weft_spawn_options {
  *     weft_spawn(&scope, worker, job, .name = "worker 7", .task = &handle);
  *
  * The task does not run before its creator suspends (unless `.eager`); tasks start in the order
- * they were spawned. Spawning into a cancelled scope succeeds: the task ends with -ECANCELED and
- * the body never runs.
+ * they were spawned. `.eager` only queues it while its loop does not run. Spawning into a cancelled
+ * scope succeeds: the task ends with -ECANCELED and the body never runs.
  *
  * Returns: 0.
  * Errors: -ENOMEM; -EINVAL for `.copy` above 1,024 or `.stack_size` above 256 KiB: these two also

@@ -292,8 +292,12 @@ size_t weft_scope_errors(const weft_scope *opaque, weft_scope_error *out, size_t
     return scope->error_count;
 }
 
+weft_scope *weft_loop_background(weft_loop *loop)
+{
+    return loop ? (weft_scope *)&loop->background : NULL;
+}
+
 weft_scope *weft_background(void)
 {
-    weft_loop *loop = weft_loop_current();
-    return loop ? (weft_scope *)&loop->background : NULL;
+    return weft_loop_background(weft_loop_current());
 }

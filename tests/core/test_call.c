@@ -130,7 +130,7 @@ static void *cancel_in_a_thread(void *arg)
 static int run_task(weft_loop *loop, weft_fn *fn, void *arg)
 {
     weft_task *task;
-    assert_int_equal(weft_spawn((weft_scope *)&loop->background, fn, arg, .task = &task), 0);
+    assert_int_equal(weft_spawn(weft_loop_background(loop), fn, arg, .task = &task), 0);
     int result = weft_loop_run_until_complete(loop, task);
     weft_task_release(task);
     return result;

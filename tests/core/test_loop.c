@@ -179,7 +179,7 @@ static void test_loop_two_on_one_thread_keep_their_tasks_apart(void **state)
     weft_spawn(weft_background(), return_zero, NULL, .task = &in_second);
     assert_int_equal(weft_loop_run_until_complete(first, in_second), -EXDEV);
     expect_log("belongs to another loop");
-    weft_spawn((weft_scope *)&first->background, await_foreign, in_second, .task = &in_first);
+    weft_spawn(weft_loop_background(first), await_foreign, in_second, .task = &in_first);
     assert_int_equal(weft_loop_run_until_complete(first, in_first), WEFT_ETHREAD);
     expect_log("was awaited in another loop");
     assert_int_equal(weft_loop_run_until_complete(second, in_second), 0);
@@ -188,6 +188,56 @@ static void test_loop_two_on_one_thread_keep_their_tasks_apart(void **state)
     assert_int_equal(weft_loop_free(first), 0); /* not the newest: the list stays whole */
     assert_ptr_equal(weft_loop_current(), second);
     assert_int_equal(weft_loop_free(second), 0);
+}
+
+static int spawn_into(void *arg)
+{
+    assert_ptr_equal(weft_background(), weft_loop_background(weft_loop_current()));
+    note("s");
+    return weft_spawn(weft_loop_background(arg), note_arg, "t", .eager = true);
+}
+
+static void test_loop_tasks_are_spawned_into_a_named_loop(void **state)
+{
+    (void)state;
+    weft_loop *first = new_loop(), *second = new_loop();
+    weft_task *eager, *spawner;
+    assert_null(weft_loop_background(NULL));
+    assert_ptr_equal(weft_background(), weft_loop_background(second));
+    assert_int_equal(
+        weft_spawn(weft_loop_background(first), note_arg, "e", .eager = true, .task = &eager), 0);
+    assert_string_equal(trace, ""); /* queued: the loop does not run */
+    assert_int_equal(weft_loop_run_until_complete(first, eager), 0);
+    assert_string_equal(trace, "e");
+    weft_spawn(weft_loop_background(second), spawn_into, first, .eager = true, .task = &spawner);
+    assert_int_equal(weft_loop_run_until_complete(second, spawner), 0);
+    assert_string_equal(trace, "es"); /* nor does the first while the second runs */
+    weft_loop_stop(first);
+    assert_int_equal(weft_loop_run_forever(first), 0);
+    assert_string_equal(trace, "est");
+    weft_task_release(eager);
+    weft_task_release(spawner);
+    assert_int_equal(weft_loop_free(second), 0);
+    assert_int_equal(weft_loop_free(first), 0);
+}
+
+static void *spawn_from_thread(void *arg)
+{
+    assert_int_equal(weft_spawn(weft_loop_background(arg), return_zero, NULL), WEFT_ETHREAD);
+    return NULL;
+}
+
+static void test_semantics_21_spawning_into_another_threads_loop_is_ethread(void **state)
+{
+    (void)state;
+    weft_loop *loop = new_loop();
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, spawn_from_thread, loop), 0);
+    pthread_join(thread, NULL);
+    expect_log("was used from another thread");
+    assert_int_equal(weft_spawn(weft_loop_background(NULL), return_zero, NULL), -EPERM);
+    expect_log("where there is no loop");
+    assert_int_equal(weft_loop_free(loop), 0);
 }
 
 static void *run_from_thread(void *arg)
@@ -539,6 +589,8 @@ int main(void)
         core_test(test_semantics_24_a_task_is_cancelled_between_runs),
         core_test(test_loop_stop_ends_the_run_after_its_turn),
         core_test(test_loop_two_on_one_thread_keep_their_tasks_apart),
+        core_test(test_loop_tasks_are_spawned_into_a_named_loop),
+        core_test(test_semantics_21_spawning_into_another_threads_loop_is_ethread),
         core_test(test_semantics_21_a_loop_is_run_and_freed_by_who_made_it),
         core_test(test_loop_each_thread_has_its_own),
         core_test(test_semantics_24_a_closed_loop_answers_eshutdown),
