@@ -212,6 +212,25 @@ WEFT_API
 WEFT_SUSPENDS
 int weft_write(weft_stream *stream, const void *data, size_t size);
 
+/** Write all of `data` or nothing, without waiting: for callbacks, and for one message to many
+ * peers of which none may hold up the others.
+ *
+ *     for (size_t i = 0; i < count; i++)
+ *         if (weft_write_try(members[i], line, size) == -EAGAIN)
+ *             missed[i]++;
+ *
+ * Returns: 0 when all was taken, as by weft_write().
+ * Errors: -EAGAIN while the high mark is reached, whatever the size; -EINVAL for more than the high
+ *   mark; -EBUSY while a task is inside the write side: writes, flushes or shuts down; as
+ *   weft_write() but for -ECANCELED and -EPERM. Where memory runs out in the middle the write side
+ *   is torn; else nothing was taken.
+ * Suspends: never.
+ * Cancel: never delivered here.
+ * Ownership: borrows `data` during the call.
+ * Threads: the loop's own; also from callbacks. */
+WEFT_API
+int weft_write_try(weft_stream *stream, const void *data, size_t size);
+
 /** Write what fits: waits for room as weft_write(), then takes at most the high mark's size.
  *
  * Returns: bytes taken, > 0 (0 for size 0).

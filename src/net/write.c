@@ -155,15 +155,45 @@ ssize_t weft_write_some(weft_stream *stream, const void *data, size_t size)
     return n;
 }
 
-static int write_pieces(weft_stream *stream, const struct iovec *vector, int count, size_t size)
+static int take_whole(weft_stream *stream, const struct iovec *vector, int count, size_t size)
 {
-    int err = wait_for_room(stream);
-    if (err < 0)
-        return err;
     ssize_t n = take(stream, vector, count, size);
     if (n >= 0 && (size_t)n < size)
         return tear(stream, -ENOMEM, (size_t)n, size);
     return n < 0 ? (int)n : 0;
+}
+
+static int write_now(weft_stream *stream, const void *data, size_t size)
+{
+    struct iovec piece = { (char *)(uintptr_t)data, size };
+    if (stream->ending)
+        return -EPIPE;
+    if (stream->write_error)
+        return stream->write_error;
+    if (weft_chain_size(&stream->output) >= stream->high_mark)
+        return -EAGAIN;
+    return take_whole(stream, &piece, 1, size);
+}
+
+int weft_write_try(weft_stream *stream, const void *data, size_t size)
+{
+    if (stream->loop->thread != wf_this_thread())
+        return wf_misuse(WEFT_ETHREAD, "a stream was used by another thread than its own");
+    if (stream->closed)
+        return WEFT_ECLOSED;
+    if (stream->writer)
+        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) writes this stream already",
+                         stream->writer->name, stream->writer->site);
+    if (size > stream->high_mark)
+        return wf_misuse(-EINVAL, "weft_write_try() with %zu bytes: at most the high mark, %u",
+                         size, stream->high_mark);
+    return write_now(stream, data, size);
+}
+
+static int write_pieces(weft_stream *stream, const struct iovec *vector, int count, size_t size)
+{
+    int err = wait_for_room(stream);
+    return err < 0 ? err : take_whole(stream, vector, count, size);
 }
 
 int weft_write_pieces(weft_stream *stream, const weft_slice *pieces, size_t count)

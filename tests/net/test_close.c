@@ -240,6 +240,7 @@ static void test_close_twice_is_refused_while_that_can_be_seen(struct pair *p)
     assert_int_equal(weft_read(p->b, data, 8), WEFT_ECLOSED);
     assert_int_equal(weft_write(p->b, data, 8), WEFT_ECLOSED);
     assert_int_equal(weft_read_try(p->b, data, 8), WEFT_ECLOSED);
+    assert_int_equal(weft_write_try(p->b, data, 8), WEFT_ECLOSED);
     weft_scope_end(&s);
     p->b = NULL;
     assert_true(close.done);
@@ -866,9 +867,12 @@ static void test_semantics_02_close_waits_for_a_transport_that_holds_a_buffer(vo
     assert_int_equal(run(read_slow, NULL), 0);
 }
 
-static void *close_on_a_thread(void *arg)
+static void *try_on_a_thread(void *arg)
 {
+    char byte = 'x';
     assert_int_equal(weft_close(arg), WEFT_ETHREAD);
+    assert_int_equal(weft_read_try(arg, &byte, 1), WEFT_ETHREAD);
+    assert_int_equal(weft_write_try(arg, &byte, 1), WEFT_ETHREAD);
     return NULL;
 }
 
@@ -877,17 +881,18 @@ static int use_on_a_thread(void *arg)
     struct pair p;
     pthread_t thread;
     open_pair(&p, arg);
-    pthread_create(&thread, NULL, close_on_a_thread, p.a);
+    pthread_create(&thread, NULL, try_on_a_thread, p.a);
     pthread_join(thread, NULL);
     close_pair(&p);
     return 0;
 }
 
-static void test_semantics_21_close_by_another_thread_is_refused(void **state)
+static void test_semantics_21_close_and_try_by_another_thread_are_refused(void **state)
 {
     (void)state;
     assert_int_equal(run(use_on_a_thread, &kinds[PAIR]), 0);
     expect_log("closed by another thread");
+    expect_log("used by another thread than its own");
 }
 
 /* A stream of one loop in the hands of another one of the same thread. */
@@ -969,7 +974,7 @@ int main(void)
         core_test(test_hazard_06_reset_while_we_send_and_read),
         core_test(test_semantics_02_close_waits_for_a_transport_that_holds_bytes),
         core_test(test_semantics_02_close_waits_for_a_transport_that_holds_a_buffer),
-        core_test(test_semantics_21_close_by_another_thread_is_refused),
+        core_test(test_semantics_21_close_and_try_by_another_thread_are_refused),
         core_test(test_semantics_21_streams_of_another_loop_are_refused),
     };
     int failed = run_cases("net close", cases, WF_ARRAY_SIZE(cases));

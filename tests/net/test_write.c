@@ -188,6 +188,7 @@ static void test_semantics_07_large_write_cut_in_the_middle_is_torn(struct pair 
     assert_int_equal(weft_write(p->a, "x", 1), -EPIPE);
     assert_int_equal(weft_write(p->a, big, sizeof big), -EPIPE);
     assert_int_equal(weft_write_some(p->a, "x", 1), -EPIPE);
+    assert_int_equal(weft_write_try(p->a, "x", 1), -EPIPE);
     assert_int_equal(weft_flush(p->a), -EPIPE);
     /* reads go on */
     put(p->b, "answer");
@@ -258,6 +259,73 @@ static void test_write_direct_part_and_queued_rest_keep_their_order(struct pair 
     assert_int_equal(sink.size, from);
 }
 
+/* Without waiting. */
+
+static void test_write_try_takes_all_or_nothing(struct pair *p)
+{
+    size_t size = stuff(p->a), queued;
+    while (weft_stream_queued(p->a) < HIGH) {
+        fill_pattern(big, 5000, size);
+        assert_int_equal(weft_write_try(p->a, big, 5000), 0);
+        size += 5000;
+    }
+    queued = weft_stream_queued(p->a);
+    assert_true(queued < 2 * HIGH);
+    assert_int_equal(weft_write_try(p->a, big, 1), -EAGAIN);
+    assert_int_equal(weft_write_try(p->a, big, HIGH), -EAGAIN);
+    assert_int_equal(weft_write_try(p->a, NULL, 0), -EAGAIN); /* no room is no room */
+    assert_int_equal(weft_stream_queued(p->a), queued);
+    expect_all(p, size);
+}
+
+static void test_write_try_of_the_high_mark_and_not_of_more(struct pair *p)
+{
+    fill_pattern(big, sizeof big, 0);
+    assert_int_equal(weft_write_try(p->a, NULL, 0), 0);
+    assert_int_equal(weft_write_try(p->a, big, HIGH + 1), -EINVAL);
+    assert_non_null(strstr(weft_error_detail(), "at most the high mark"));
+    assert_int_equal(weft_stream_queued(p->a), 0);
+    assert_int_equal(weft_write_try(p->a, big, HIGH), 0);
+    take_log("at most the high mark");
+    expect_all(p, HIGH);
+}
+
+static void test_semantics_10_write_try_is_not_cancelled(struct pair *p)
+{
+    weft_scope s;
+    weft_scope_begin(&s);
+    weft_scope_cancel(&s, "test");
+    assert_int_equal(weft_write_try(p->a, "abc", 3), 0);
+    assert_int_equal(weft_scope_end(&s), 0); /* nobody was told */
+    expect(p->b, "abc");
+}
+
+/* One message for two peers, of which one is too slow, from a callback. */
+static void broadcast(void *arg)
+{
+    struct pair *p = arg;
+    size_t queued = weft_stream_queued(p->a);
+    assert_null(weft_task_self());
+    assert_int_equal(weft_write_try(p->a, "news", 4), -EAGAIN);
+    assert_int_equal(weft_write_try(p->b, "news", 4), 0);
+    assert_int_equal(weft_write_try(p->b, big, 5000), 0);
+    assert_int_equal(weft_stream_queued(p->a), queued);
+    note("called");
+}
+
+static void test_write_try_from_a_callback_broadcasts(struct pair *p)
+{
+    static char data[5000];
+    size_t size = fill_up(p->a);
+    fill_pattern(big, sizeof data, 0);
+    weft_call_soon(broadcast, p);
+    expect(p->a, "news"); /* its reader is woken */
+    assert_int_equal(weft_read_exact(p->a, data, sizeof data), 0);
+    check_pattern(data, sizeof data, 0);
+    assert_string_equal(trace, "called");
+    expect_all(p, size);
+}
+
 /* flush */
 
 static void test_flush_waits_until_all_is_sent(struct pair *p)
@@ -318,10 +386,14 @@ static void test_write_second_writer_is_busy_and_named(struct pair *p)
             assert_int_equal(make_call(&second), -EBUSY);
             assert_non_null(strstr(weft_error_detail(), "the first"));
         }
+        weft_write_pieces(p->a, NULL, WEFT_STREAM_PIECES + 1); /* another detail */
+        assert_int_equal(weft_write_try(p->a, big, 4), -EBUSY);
+        assert_non_null(strstr(weft_error_detail(), "the first"));
         weft_scope_cancel(&s, "test");
         assert_int_equal(weft_scope_end(&s), 0);
     }
     take_log("writes this stream already");
+    take_log("17 pieces");
     expect_all(p, size);
 }
 
@@ -347,6 +419,7 @@ static void test_write_after_shutdown_is_refused(struct pair *p)
     assert_int_equal(weft_shutdown_write(p->a), 0); /* again: 0 */
     assert_int_equal(weft_write(p->a, "x", 1), -EPIPE);
     assert_int_equal(weft_write_some(p->a, "x", 1), -EPIPE);
+    assert_int_equal(weft_write_try(p->a, "x", 1), -EPIPE);
     assert_int_equal(weft_flush(p->a), 0);
     expect(p->b, "last");
     expect_end(p->b);
@@ -363,6 +436,7 @@ static void test_write_when_the_peer_is_gone_says_so_and_keeps_saying_it(struct 
     assert_true(first == -EPIPE || first == -ECONNRESET);
     assert_int_equal(weft_write(p->a, "x", 1), first);
     assert_int_equal(weft_write_some(p->a, "x", 1), first);
+    assert_int_equal(weft_write_try(p->a, "x", 1), first);
     assert_int_equal(weft_flush(p->a), first);
     assert_int_equal(weft_stream_queued(p->a), 0);
 }
@@ -443,6 +517,31 @@ static void test_write_some_without_memory_takes_what_it_can(struct pair *p)
     expect_all(p, size + (size_t)(n > 0 ? n : 0));
 }
 
+/* The same without waiting. */
+static void test_write_try_without_memory_takes_nothing_or_is_torn(struct pair *p)
+{
+    size_t size = stuff(p->a);
+    for (size_t i = 0; !p->a->torn && weft_stream_queued(p->a) < HIGH; i++) {
+        struct wf_memory_fault none = { .countdown = (long)(i % 3) + 1, .persistent = true };
+        size_t queued = weft_stream_queued(p->a), n = i % 4 ? 20000 : 100, k = 0;
+        fill_pattern(big, n, size);
+        wf_memory_fault_set(&none);
+        int err = weft_write_try(p->a, big, n);
+        wf_memory_fault_set(NULL);
+        assert_true(err == 0 || err == -ENOMEM);
+        if (err == 0)
+            k = n;
+        else if (p->a->torn)
+            assert_int_equal(sscanf(weft_error_detail(), "after %zu of", &k), 1);
+        assert_int_equal(weft_stream_queued(p->a), queued + k);
+        size += k;
+    }
+    if (p->a->torn)
+        assert_int_equal(weft_write_try(p->a, "x", 1), -EPIPE);
+    else
+        expect_all(p, size);
+}
+
 /* Pieces are one: those that cannot all be taken tear the stream. */
 static void test_write_pieces_half_taken_are_torn(struct pair *p)
 {
@@ -521,9 +620,15 @@ static void test_write_small_water_marks_are_kept(struct pair *p)
         assert_int_equal(weft_write(p->a, big + done, 100), 0);
         assert_true(weft_stream_queued(p->a) < 2 * 1000 || done == 0);
     }
+    while (weft_write_try(p->a, big, 0) == -EAGAIN)
+        weft_sleep(0);
+    assert_int_equal(weft_write_try(p->a, big, 1001), -EINVAL);
+    fill_pattern(big, 1000, size + 20000);
+    assert_int_equal(weft_write_try(p->a, big, 1000), 0);
+    take_log("at most the high mark, 1000");
     weft_shutdown_write(p->a);
     assert_int_equal(weft_scope_end(&s), 0);
-    assert_int_equal(sink.size, size + 20000);
+    assert_int_equal(sink.size, size + 21000);
 }
 
 /* Hazard 39: a producer that never rests, a consumer that takes a little now and then. */
@@ -586,6 +691,10 @@ static const struct stream_case cases[] = {
     stream_case(test_write_pieces_are_one),
     stream_case(test_write_pieces_large_ones_keep_their_order, .bulk = true),
     stream_case(test_write_direct_part_and_queued_rest_keep_their_order, .bulk = true),
+    stream_case(test_write_try_takes_all_or_nothing, .bulk = true),
+    stream_case(test_write_try_of_the_high_mark_and_not_of_more),
+    stream_case(test_semantics_10_write_try_is_not_cancelled),
+    stream_case(test_write_try_from_a_callback_broadcasts, .bulk = true),
     stream_case(test_flush_waits_until_all_is_sent, .bulk = true),
     stream_case(test_flush_cancelled_goes_on_sending, .bulk = true),
     stream_case(test_write_second_writer_is_busy_and_named, .bulk = true),
@@ -595,6 +704,7 @@ static const struct stream_case cases[] = {
     stream_case(test_write_that_waits_hears_of_a_reset, .bulk = true),
     stream_case(test_semantics_21_write_outside_a_task_returns),
     stream_case(test_write_without_memory_takes_nothing_or_is_torn, .bulk = true),
+    stream_case(test_write_try_without_memory_takes_nothing_or_is_torn, .bulk = true),
     stream_case(test_write_some_without_memory_takes_what_it_can, .bulk = true),
     stream_case(test_write_pieces_half_taken_are_torn, .bulk = true),
     stream_case(test_write_many_of_one_turn_are_one_send, .virtual_ = true),

@@ -47,7 +47,7 @@ static int ask(weft_stream *stream)
 {
     char line[32];
     weft_slice pieces[3] = { { "un", 2 }, { "til", 3 }, { "\r\n", 2 } };
-    int err = weft_write(stream, "a line\n", 7);
+    int err = weft_write_try(stream, "a line\n", 7);
     if (err == 0)
         err = weft_write_pieces(stream, pieces, 3);
     if (err == 0)
