@@ -10,7 +10,13 @@
  *
  * One task reads and one task writes at a time; a further one gets -EBUSY, with the name of the
  * first in weft_error_detail(). After a timeout or a cancel the stream is usable and no byte is
- * lost, with the one exception that weft_write() names. */
+ * lost, with the one exception that weft_write() names.
+ *
+ * Every function marked WEFT_SUSPENDS may give up the processor, even where its comment says
+ * "unless …": once in 128 such calls of a task that did not have to wait, and in a cancelled scope
+ * at every call after the first. So nothing may be assumed unchanged across such a call, neither
+ * what tasks share nor the stream itself; where that matters use weft_read_try() and
+ * weft_write_try(). */
 
 #include <weft/buffer.h>
 #include <weft/define.h>

@@ -1,7 +1,13 @@
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
 
-/* Tasks: functions that run on a stack of their own and suspend instead of blocking. */
+/* Tasks: functions that run on a stack of their own and suspend instead of blocking.
+ *
+ * Every function marked WEFT_SUSPENDS may give up the processor, even where its comment says
+ * "unless …" or "only …": once in 128 such calls of a task that did not have to wait, and in a
+ * cancelled scope at every call after the first. Other tasks and callbacks run meanwhile, so
+ * nothing that they can reach may be assumed unchanged across such a call. Where that matters use
+ * the _try twins: they never suspend. */
 
 #include <limits.h>
 #include <weft/define.h>
