@@ -321,6 +321,25 @@ int weft_http_json(weft_http *http, int status, const char *format, ...) WEFT_PR
 WEFT_API
 const char *weft_json_string(weft_arena *arena, const char *text);
 
+/** A text as one segment of an URL's path, or as a name or a value of its query: every byte but
+ * letters, digits, "-", ".", "_" and "~" as %HH (RFC 3986).
+ *
+ *     url = weft_arena_format(arena, "http://users/%s?q=%s", weft_http_escape(arena, id),
+ *                             weft_http_escape(arena, what));
+ *
+ * A server that decodes it has the text back, slashes too. Only "." and ".." as a whole segment
+ * mean a step to many servers however they are written: refuse them where that matters.
+ *
+ * Returns: the escaped text, at most three times as long; "" for NULL; NULL when the arena has no
+ *   memory.
+ * Errors: none but NULL.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows `text`; the escaped text is the arena's.
+ * Threads: the one that uses the arena. */
+WEFT_API
+const char *weft_http_escape(weft_arena *arena, const char *text);
+
 /* The client. */
 
 typedef struct weft_http_client weft_http_client;
