@@ -70,10 +70,12 @@ typedef struct weft_http_serve_options {
     size_t max_clients;            /* connections at one time; 0: 10,000 */
     int64_t drain;             /* for requests in flight after a cancel; 0: 10 s, negative: none */
     int64_t header_timeout;    /* a head, from its first byte, else 408; also how long a new
-                                  connection may be silent. 0: 10 s */
-    int64_t body_timeout;      /* a whole body, else 408; 0: 30 s */
-    int64_t idle_timeout;      /* between two requests of a connection; 0: 75 s */
-    int64_t send_timeout;      /* a client that reads nothing while a response waits; 0: 60 s */
+                                  connection may be silent. 0: 10 s, WEFT_FOREVER: no limit */
+    int64_t body_timeout;      /* a whole body, else 408; 0: 30 s, WEFT_FOREVER: no limit */
+    int64_t idle_timeout;      /* between two requests of a connection; 0: 75 s, WEFT_FOREVER: no
+                                  limit */
+    int64_t send_timeout;      /* a client that reads nothing while a response waits; 0: 60 s,
+                                  WEFT_FOREVER: no limit */
     size_t body_max;           /* bytes of a request's body, else 413; 0: 1 MiB */
     size_t memory_max;         /* bytes of an exchange's arena: head, body and whatever the
                                   handler takes; 0: 16 MiB */
@@ -377,7 +379,7 @@ struct weft_http_client_options {
     weft_http_client **client; /* the first argument */
     uint32_t idle_max;         /* connections kept for later, in all; 0: 256 */
     uint32_t host_idle_max;    /* … for one host; 0: 64 */
-    int64_t idle_timeout;      /* and for how long; 0: 15 s */
+    int64_t idle_timeout;      /* and for how long; 0: 15 s, WEFT_FOREVER: no limit */
     const char *site;          /* set by the macro */
     size_t size;               /* set by the macro */
 };
