@@ -4,6 +4,7 @@
 #include "http/url.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -19,6 +20,13 @@ static const char *port_of(const char *host)
     return strchr(bracket ? bracket : host, ':');
 }
 
+/* The codec's rule for a Host, too: no digits are the usual port, and at most five are read. */
+static bool is_port(const char *digits)
+{
+    size_t size = strspn(digits, "0123456789");
+    return size <= 5 && !digits[size] && strtol(digits, NULL, 10) <= 65535;
+}
+
 static const char *check_host(const char *host)
 {
     const char *port = port_of(host);
@@ -26,7 +34,7 @@ static const char *check_host(const char *host)
         return "user names in URLs are not supported";
     if (!*host || port == host)
         return "the URL has no host";
-    return NULL;
+    return !port || is_port(port + 1) ? NULL : "the URL's port is no number up to 65535";
 }
 
 static bool is_called(const char *host, const char *name)

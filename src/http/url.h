@@ -11,8 +11,8 @@ struct wf_http_url {
     const char *address; /* for weft_connect(): the host with its port */
 };
 
-/* Take an "http://" URL apart; the pieces are the arena's. What may stand in a host and in a target
- * is checked when the request is written.
+/* Take an "http://" URL apart; the pieces are the arena's. The port is checked here; what may stand
+ * in a host's name and in a target, when the request is written.
  *
  * 0; -EINVAL with why in *why (static text), -EPROTONOSUPPORT for another scheme, -ENOMEM. */
 int wf_http_url_parse(struct wf_http_url *url, const char *text, weft_arena *arena,

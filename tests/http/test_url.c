@@ -23,6 +23,8 @@ static void test_url_parts_are_found(void **state)
         { "http://users:8080/a/b?c=d/e?f#g", "users:8080", "/a/b?c=d/e?f", "users:8080" },
         { "http://users:/a", "users:", "/a", "users:80" },
         { "http://127.0.0.1:1/", "127.0.0.1:1", "/", "127.0.0.1:1" },
+        { "http://h:65535", "h:65535", "/", "h:65535" },
+        { "http://h:00080/", "h:00080", "/", "h:00080" },
         { "http://[::1]/x", "[::1]", "/x", "[::1]:80" },
         { "http://[::1]:8080/x", "[::1]:8080", "/x", "[::1]:8080" },
         { "http://h//a", "h", "//a", "h:80" },
@@ -51,19 +53,27 @@ static void test_url_others_are_refused(void **state)
     static const struct {
         const char *text;
         int err;
+        const char *why; /* a part of it */
     } cases[] = {
-        { NULL, -EINVAL },
-        { "", -EINVAL },
-        { "/users/7", -EINVAL },
-        { "users:80/x", -EINVAL },
-        { "http:/users", -EINVAL },
-        { "http://", -EINVAL },
-        { "http:///x", -EINVAL },
-        { "http://:80/x", -EINVAL },
-        { "http://user@host/", -EINVAL },
-        { "http://user:word@host/", -EINVAL },
-        { "https://host/", -EPROTONOSUPPORT },
-        { "ftp://host/", -EPROTONOSUPPORT },
+        { NULL, -EINVAL, "not an http://" },
+        { "", -EINVAL, "not an http://" },
+        { "/users/7", -EINVAL, "not an http://" },
+        { "users:80/x", -EINVAL, "not an http://" },
+        { "http:/users", -EINVAL, "not an http://" },
+        { "http://", -EINVAL, "no host" },
+        { "http:///x", -EINVAL, "no host" },
+        { "http://:80/x", -EINVAL, "no host" },
+        { "http://user@host/", -EINVAL, "user names" },
+        { "http://user:word@host/", -EINVAL, "user names" },
+        { "http://host:65536/", -EINVAL, "port is no number up to 65535" },
+        { "http://host:080808/", -EINVAL, "port is no number up to 65535" },
+        { "http://host:http/", -EINVAL, "port is no number up to 65535" },
+        { "http://host:8 /", -EINVAL, "port is no number up to 65535" },
+        { "http://host:-1?x", -EINVAL, "port is no number up to 65535" },
+        { "http://host:8:8", -EINVAL, "port is no number up to 65535" },
+        { "http://[::1]:8o/", -EINVAL, "port is no number up to 65535" },
+        { "https://host/", -EPROTONOSUPPORT, "not an http://" },
+        { "ftp://host/", -EPROTONOSUPPORT, "not an http://" },
     };
     for (size_t i = 0; i < WF_ARRAY_SIZE(cases); i++) {
         struct wf_http_url url;
@@ -71,6 +81,7 @@ static void test_url_others_are_refused(void **state)
         const char *why = NULL;
         assert_int_equal(parse(cases[i].text, &url, &arena, &why), cases[i].err);
         assert_non_null(why);
+        expect_text(why, cases[i].why);
         weft_arena_free(arena);
     }
 }
