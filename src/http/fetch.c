@@ -66,6 +66,19 @@ static int64_t length_to_say(const struct fetch *f)
     return says ? (int64_t)f->call->size : WF_HTTP1_LENGTH_UNSAID;
 }
 
+/* Which part the codec refuses: it is asked again, with one after the other left out. */
+static const char *name_refused(struct wf_http1_request_out out, char *head, size_t room)
+{
+    out.content_type = NULL;
+    out.field_count = 0;
+    if (wf_http1_write_request(head, room, &out) >= 0)
+        return "a header may not be sent as it is";
+    out.method = "GET";
+    if (wf_http1_write_request(head, room, &out) >= 0)
+        return "the method may not be sent as it is";
+    return "the URL may not be sent as it is";
+}
+
 static int write_request(struct fetch *f)
 {
     size_t count, fields_size;
@@ -85,11 +98,11 @@ static int write_request(struct fetch *f)
     if (!head)
         return -ENOMEM;
     ptrdiff_t size = wf_http1_write_request(head, room, &out);
-    f->why = "the URL, the method or a header holds what may not be sent";
-    if (size < 0)
+    if (size < 0) {
+        f->why = name_refused(out, head, room);
         return (int)size;
+    }
     f->request = (weft_slice){ head, (size_t)size };
-    f->why = NULL;
     return 0;
 }
 
