@@ -383,6 +383,25 @@ static void test_client_responses_have_limits(void **state)
     scripted(check_limits);
 }
 
+/* More than a stream can hold, and more than the codec's offsets reach: clamped, and it works. */
+static void check_huge_limit(void)
+{
+    static const uint32_t sizes[] = { UINT32_C(1) << 31, UINT32_MAX };
+    for (size_t i = 0; i < WF_ARRAY_SIZE(sizes); i++) {
+        weft_http_call call = CALL(X, .header_size_max = sizes[i]);
+        script[connections % CONNECTIONS_MAX][0] = "HTTP/1.1 200 OK\r\nX: y\r\n\r\nhi";
+        assert_int_equal(weft_http_fetch(&call), 200);
+        assert_string_equal(weft_http_call_header(&call, "X"), "y");
+        assert_string_equal(call.body, "hi");
+    }
+}
+
+static void test_client_header_limit_may_be_huge(void **state)
+{
+    (void)state;
+    scripted(check_huge_limit);
+}
+
 /* Which connection. */
 
 static void check_reuse(void)
@@ -404,6 +423,23 @@ static void test_client_connection_is_used_again(void **state)
 {
     (void)state;
     scripted(check_reuse);
+}
+
+/* No timer that never comes keeps the loop awake: the test clock would stand still. */
+static void check_kept_forever(void)
+{
+    script[0][0] = script[0][1] = OK_HI;
+    script[0][2] = KEEP;
+    assert_int_equal(get("http://s/"), 200);
+    assert_int_equal(weft_sleep(WEFT_HOUR), 0);
+    assert_int_equal(get("http://s/"), 200);
+    assert_int_equal(connections, 1);
+}
+
+static void test_client_connection_may_be_kept_forever(void **state)
+{
+    (void)state;
+    scripted(check_kept_forever, .idle_timeout = WEFT_FOREVER);
 }
 
 /* The server closes the idle connection, in peace or in the moment it is taken. */
@@ -815,6 +851,31 @@ static void test_client_steady_state_allocates_nothing(void **state)
     serving(check_steady, NULL, .routes = plain_routes);
 }
 
+/* Options whose size nobody has set are those of the first release. */
+static void check_no_size(void *arg)
+{
+    (void)arg;
+    weft_http_client *plain = NULL;
+    weft_http_call call = { .url = "http://s/7" };
+    struct weft_http_client_options options = { .client = &plain, .idle_max = 1 };
+    assert_int_equal(weft_http_client_new_with(&options), 0);
+    assert_int_equal(plain->pool.idle_max, 1);
+    assert_int_equal(plain->pool.idle_timeout, 15 * WEFT_SECOND);
+    assert_int_equal(weft_http_client_map(plain, "s", "mem:server"), 0);
+    assert_int_equal(weft_arena_new(&call.arena, 0), 0);
+    call.client = plain;
+    assert_int_equal(weft_http_fetch(&call), 200);
+    assert_string_equal(call.body, "/7");
+    weft_arena_free(call.arena);
+    weft_http_client_free(plain);
+}
+
+static void test_client_options_may_lack_their_size(void **state)
+{
+    (void)state;
+    serving(check_no_size, NULL, .routes = plain_routes);
+}
+
 static void test_client_needs_a_loop(void **state)
 {
     (void)state;
@@ -840,7 +901,9 @@ int main(void)
         http_test(test_client_bad_response_is_an_error),
         http_test(test_client_interim_responses_are_bounded),
         http_test(test_client_responses_have_limits),
+        http_test(test_client_header_limit_may_be_huge),
         http_test(test_client_connection_is_used_again),
+        http_test(test_client_connection_may_be_kept_forever),
         http_test(test_client_stale_connection_is_retried_once),
         http_test(test_client_second_try_is_on_a_new_connection),
         http_test(test_client_only_idempotent_methods_are_retried),
@@ -853,6 +916,7 @@ int main(void)
         http_test(test_client_own_of_the_loop_ends_with_it),
         http_test(test_client_own_is_one_a_loop),
         http_test(test_client_steady_state_allocates_nothing),
+        http_test(test_client_options_may_lack_their_size),
         http_test(test_client_needs_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 
 #include "http/pool.h"
 
+#include <unistd.h>
+
 /* A pool over memory pairs: the near halves are kept, the far ones show what became of them. */
 static struct wf_http_pool pool;
 static weft_arena *arena;
@@ -151,6 +153,42 @@ static void test_pool_dead_connection_is_not_taken(void **state)
     with_pool(check_dead);
 }
 
+/* What has come is in the kernel, and this loop has not waited since: a Unix socket, on which a
+ * large piece and the end arrive with the call that sends them. */
+static weft_stream *put_socket(weft_listener *listener)
+{
+    weft_stream *near, *far;
+    assert_int_equal(weft_connect(&near, weft_listener_address(listener)), 0);
+    assert_int_equal(weft_accept(listener, &far), 0);
+    assert_int_equal(weft_read_try(near, (char[1]){ 0 }, 1), -EAGAIN); /* it knows of nothing */
+    wf_http_pool_put(&pool, "a:80", near);
+    return far;
+}
+
+static void check_unseen(void)
+{
+    static char large[8192];
+    char address[64];
+    weft_listener *listener;
+    snprintf(address, sizeof address, "unix:/tmp/weft-test-%d", (int)getpid());
+    assert_int_equal(weft_listen(&listener, address), 0);
+    weft_stream *alive = put_socket(listener), *noisy = put_socket(listener);
+    assert_int_equal(weft_write(noisy, large, sizeof large), 0);
+    expect_taken(alive, "a:80");
+    weft_stream *ended = put_socket(listener);
+    assert_int_equal(weft_shutdown_write(ended), 0);
+    assert_null(wf_http_pool_take(&pool, "a:80"));
+    weft_close(noisy);
+    weft_close(ended);
+    weft_listener_close(listener);
+}
+
+static void test_pool_what_the_loop_has_not_seen_counts(void **state)
+{
+    (void)state;
+    with_pool(check_unseen);
+}
+
 static void check_long(void)
 {
     static char address[300];
@@ -199,6 +237,7 @@ int main(void)
         http_test(test_pool_has_limits),
         http_test(test_pool_idle_connection_expires),
         http_test(test_pool_dead_connection_is_not_taken),
+        http_test(test_pool_what_the_loop_has_not_seen_counts),
         http_test(test_pool_long_address_is_not_kept),
         http_test(test_pool_steady_state_allocates_nothing),
     };

@@ -918,6 +918,36 @@ static void test_server_survives_any_failed_allocation(void **state)
     serving(check_no_memory, NULL, .routes = routes);
 }
 
+/* Options whose size nobody has set are those of the first release. */
+static int serve_without_size(void *listener)
+{
+    const struct weft_http_serve_options options = { .routes = routes, .body_max = 3 };
+    int err = weft_http_serve_on_with(listener, &options);
+    return err == -ECANCELED ? 0 : err;
+}
+
+static int ask_without_size(void *arg)
+{
+    (void)arg;
+    weft_listener *listener;
+    weft_scope scope;
+    assert_int_equal(weft_listen(&listener, "mem:server"), 0);
+    weft_scope_begin(&scope);
+    assert_int_equal(weft_spawn(&scope, serve_without_size, listener), 0);
+    expect_answer(ask(POST("abc", "3")), "HTTP/1.1 200 OK\r\n", "abc");
+    expect_answer(ask(POST("abcd", "4")), "HTTP/1.1 413 ", NULL);
+    weft_scope_cancel(&scope, "the test is over");
+    assert_int_equal(weft_scope_end(&scope), 0);
+    weft_listener_close(listener);
+    return 0;
+}
+
+static void test_server_options_may_lack_their_size(void **state)
+{
+    (void)state;
+    assert_int_equal(run(ask_without_size, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -948,6 +978,7 @@ int main(void)
         http_test(test_server_steady_state_allocates_nothing),
         http_test(test_server_exchange_has_a_memory_limit),
         http_test(test_server_survives_any_failed_allocation),
+        http_test(test_server_options_may_lack_their_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
