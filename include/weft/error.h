@@ -6,6 +6,7 @@
  * 0 and above is success, so `if (err < 0)` is the whole check. Codes are stable; texts are for
  * people. */
 
+#include <errno.h>
 #include <weft/define.h>
 
 WEFT_BEGIN_DECLS
