@@ -1,13 +1,9 @@
 /* An HTTP gateway and the two services behind it, all in one thread.
  *
- *     gateway [ADDRESS]                    "127.0.0.1:8080" unless given
- *     curl http://127.0.0.1:8080/basket/7
- *     curl http://127.0.0.1:8080/basket/slow       the deadline passes: 502
- *
- * GET /basket/:id asks users and carts at once and gives both 300 ms. The services listen on mem:
- * addresses here; for the gateway they could be anywhere. */
+ *     gateway [ADDRESS]                            "127.0.0.1:8080" unless given
+ *     curl http://127.0.0.1:8080/basket/7          asks users and carts, 300 ms for both
+ *     curl http://127.0.0.1:8080/basket/slow       the deadline passes: 502 */
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <weft.h>
@@ -16,19 +12,16 @@
 static int basket(weft_http *http, void *app)
 {
     (void)app;
-    const char *id = weft_http_param(http, "id");
-    weft_http_call user = { .arena = http->arena };
-    weft_http_call cart = { .arena = http->arena };
+    const char *id = weft_http_escape(http->arena, weft_http_param(http, "id"));
+    weft_http_call user = { .arena = http->arena }, cart = user;
     user.url = weft_arena_format(http->arena, "http://users/%s", id);
     cart.url = weft_arena_format(http->arena, "http://carts/%s", id);
-
     weft_scope both;
     weft_scope_begin(&both, .timeout = 300 * WEFT_MILLISECOND);
     weft_spawn(&both, weft_http_fetch, &user); /* a spawn that fails fails the scope */
     weft_spawn(&both, weft_http_fetch, &cart);
-    if (weft_scope_end(&both) < 0)
+    if (weft_scope_end(&both) < 0 || user.status != 200 || cart.status != 200)
         return weft_http_text(http, 502, "upstream failed\n");
-
     return weft_http_json(http, 200, "{\"user\":%s,\"cart\":%s}\n", user.body, cart.body);
 }
 
@@ -42,9 +35,8 @@ static int user(weft_http *http, void *app)
 static int cart(weft_http *http, void *app)
 {
     (void)app;
-    int err = 0;
-    if (strcmp(weft_http_param(http, "id"), "slow") == 0)
-        err = weft_sleep(500 * WEFT_MILLISECOND);
+    bool is_slow = strcmp(weft_http_param(http, "id"), "slow") == 0;
+    int err = weft_sleep(is_slow ? 500 * WEFT_MILLISECOND : 0);
     return err < 0 ? err : weft_http_json(http, 200, "[\"tea\",\"bread\"]");
 }
 
@@ -66,14 +58,11 @@ static int serve(void *address)
 {
     weft_listener *listener;
     int err = weft_listen(&listener, address);
-    if (err < 0) {
-        fprintf(stderr, "gateway: %s: %s\n", (const char *)address, weft_error_text(err));
+    if (err < 0)
         return err;
-    }
     printf("http://%s\n", weft_listener_address(listener));
     fflush(stdout);
-
-    weft_http_client_map(NULL, "users", "mem:users");
+    weft_http_client_map(NULL, "users", "mem:users"); /* for a gateway they could be anywhere */
     weft_http_client_map(NULL, "carts", "mem:carts");
     weft_scope services;
     weft_scope_begin(&services);
@@ -81,10 +70,11 @@ static int serve(void *address)
     weft_spawn(&services, serve_carts, "mem:carts");
     err = weft_scope_leave(&services, weft_http_serve_on(listener, baskets));
     weft_listener_close(listener);
-    return err == -ECANCELED ? 0 : err;
+    return err;
 }
 
 int main(int argc, char **argv)
 {
-    return weft_run(serve, argc > 1 ? argv[1] : "127.0.0.1:8080") < 0;
+    int err = weft_run(serve, argc > 1 ? argv[1] : "127.0.0.1:8080"); /* Ctrl-C cancels it */
+    return err != -ECANCELED && fprintf(stderr, "gateway: %s\n", weft_error_text(err));
 }

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from urllib.parse import unquote
 
 SANITIZED = '--sanitized' in sys.argv
 END = 5 if SANITIZED else 1  # seconds after Ctrl-C
@@ -110,15 +111,22 @@ def get(connection, path):
     return response.status, response.read().decode()
 
 
+# What a client may write for :id. The services see one segment, decoded, whatever is in it.
+NAMES = ('7', 'x', 'a%2Fb', '..%2F..%2Fetc', '..', 'x%3Fy', 'x%23y', 'a%20b', 'a+b', '%2525', '%22',
+         '%0D%0AX:%20y', '%C3%A9')
+
+
 def gateway(program):
     with Server(program) as server:
         assert server.line == 'http://%s:%d' % (server.host, server.port)
         connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
-        for name in '7', 'x':
+        for name in NAMES:
             status, body = get(connection, '/basket/' + name)
-            assert status == 200, status
-            assert json.loads(body) == {'user': {'id': name, 'name': 'Ada'},
-                                        'cart': ['tea', 'bread']}, body
+            assert status == 200, (name, status, body)
+            assert json.loads(body) == {'user': {'id': unquote(name), 'name': 'Ada'},
+                                        'cart': ['tea', 'bread']}, (name, body)
+        # Escaped three times as long: more than a request line may have, so users answers 414.
+        assert get(connection, '/basket/' + '!' * 4000) == (502, 'upstream failed\n')
         begin = time.monotonic()
         assert get(connection, '/basket/slow') == (502, 'upstream failed\n')
         assert 0.3 <= time.monotonic() - begin < 5, 'the deadline is 300 ms'
