@@ -46,27 +46,21 @@ def interruptible():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-class Server:
-    """The example on a free port, from its first line to Ctrl-C."""
+class Program:
+    """A server, from its start to the signal that ends it."""
 
-    def __init__(self, program):
+    def __init__(self, *words, how=signal.SIGINT):
         # pylint: disable-next=subprocess-popen-preexec-fn
-        self.process = subprocess.Popen([program, '127.0.0.1:0'], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True,
-                                        preexec_fn=interruptible)
-        self.line = self.process.stdout.readline().strip()
-        self.host, port = self.line.split('/')[-1].split(':')
-        self.port = int(port)
-
-    def connect(self):
-        return socket.create_connection((self.host, self.port), timeout=10)
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True, preexec_fn=interruptible)
+        self.how = how
 
     def __enter__(self):
         return self
 
     def __exit__(self, failed, *_):
         begin = time.monotonic()
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(self.how)
         try:
             rest = self.process.communicate(timeout=20)
         finally:
@@ -78,9 +72,22 @@ class Server:
                 rest, self.process.returncode)
 
 
-def refuses_a_taken_address(program, server):
-    done = subprocess.run([program, '%s:%d' % (server.host, server.port)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+class Server(Program):
+    """The example on a free port, which its first line tells."""
+
+    def __init__(self, program):
+        super().__init__(program, '127.0.0.1:0')
+        self.line = self.process.stdout.readline().strip()
+        self.host, port = self.line.split('/')[-1].split(':')
+        self.port = int(port)
+
+    def connect(self):
+        return socket.create_connection((self.host, self.port), timeout=10)
+
+
+def refuses_a_taken_address(*words):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=30, check=False)
     assert done.returncode == 1 and 'in use' in done.stderr and not done.stdout, done
 
 
@@ -101,8 +108,32 @@ def echo(program):
             assert receive(client, len(text)) == text
         second.shutdown(socket.SHUT_WR)
         assert second.recv(1) == b'', 'the end of the stream is not echoed'
-        refuses_a_taken_address(program, server)
+        refuses_a_taken_address(program, '%s:%d' % (server.host, server.port))
         # `first` stays connected: Ctrl-C ends the server all the same.
+
+
+def connect_when_ready(path):
+    """To a server that says nothing: its socket is there when it listens."""
+    deadline = time.monotonic() + 20
+    while True:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(10)
+        try:
+            client.connect(path)
+            return client
+        except (FileNotFoundError, ConnectionRefusedError):
+            client.close()
+            assert time.monotonic() < deadline, 'nobody listens on ' + path
+
+
+def readme(program):
+    """The README's echo server, built to serve unix:readme.socket here."""
+    for how in signal.SIGINT, signal.SIGTERM:
+        with Program(program, how=how):
+            with connect_when_ready('readme.socket') as client:
+                client.sendall(b'x' * 100000)
+                assert receive(client, 100000) == b'x' * 100000
+                refuses_a_taken_address(program)
 
 
 def get(connection, path):
@@ -131,7 +162,7 @@ def gateway(program):
         assert get(connection, '/basket/slow') == (502, 'upstream failed\n')
         assert 0.3 <= time.monotonic() - begin < 5, 'the deadline is 300 ms'
         assert get(connection, '/basket')[0] == 404
-        refuses_a_taken_address(program, server)
+        refuses_a_taken_address(program, '%s:%d' % (server.host, server.port))
 
 
 def main():
@@ -141,6 +172,7 @@ def main():
         'gateway': gateway,
         'hello': lambda path: prints(path, HELLO),
         'race': lambda path: prints(path, RACE),
+        'readme': readme,
     }
     checks[name](program)
     print('ok', name)

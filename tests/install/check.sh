@@ -9,7 +9,7 @@ source=$1 work=$2
 stage=$work/stage user=$work/user
 code_max=$((200 * 1024)) # of our own, in a stripped static echo
 
-for tool in cc g++ pkg-config nm readelf size; do
+for tool in cc g++ pkg-config nm readelf size python3; do
     command -v $tool >/dev/null || { echo "not installed: $tool"; exit 77; }
 done
 
@@ -78,6 +78,19 @@ program()
     program echo_c11 cc -std=c11 -O2 $warnings echo.c
     program echo_cpp17 g++ -std=c++17 -O2 $warnings -x c++ echo.c -x none
 }
+
+# The README's first program, true to the letter but for its address.
+awk '/^```c$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$source/README.md" >first.c
+lines=$(grep -c . first.c)
+[ "$lines" = 20 ] || fail "the README's first program has $lines lines, not 20"
+sed 's/"127\.0\.0\.1:7777"/"unix:readme.socket"/' first.c >readme.c
+! cmp -s first.c readme.c || fail "the README's first program does not serve 127.0.0.1:7777"
+# shellcheck disable=SC2046,SC2086 # lists of words
+cc -std=c11 -O2 $warnings -o readme readme.c $(pkg-config --cflags --libs weft) ||
+    fail "the README's first program does not compile"
+python3 "$source/tests/examples/run.py" readme ./readme ||
+    fail "the README's first program does not do what it says"
+ok "the README's first program, $lines lines"
 
 # --- what the libraries show, and what they weigh -------------------------------------------------
 
