@@ -46,7 +46,7 @@ int weft_pool_open_with(const struct weft_pool_options *options);
 /** End a pool and its threads. Nobody may wait for a job of it.
  *
  * Returns: nothing. A thread that still runs an abandoned job ends by itself.
- * Errors: none.
+ * Errors: none; it aborts while a task waits for a job of it.
  * Suspends: never; it waits for threads that are between jobs.
  * Cancel: nothing to lose.
  * Ownership: takes the pool. NULL is allowed.

@@ -22,7 +22,7 @@ WEFT_BEGIN_DECLS
     X(WEFT_ETHREAD, -4102, "called from a thread or loop that does not own the object")            \
     X(WEFT_ESTUCK, -4103, "tasks did not end within the grace time")                               \
     X(WEFT_EABANDONED, -4104, "the one who had to set the result is gone")                         \
-    X(WEFT_EIGNORED, -4105, "an error was stored and nobody read it")
+    X(WEFT_EIGNORED, -4105, "an end was asked for and ignored")
 
 enum weft_error {
 #define WEFT_ERROR_CODE_(name, code, text) name = code,
@@ -30,7 +30,7 @@ enum weft_error {
 #undef WEFT_ERROR_CODE_
 };
 
-/** What an error means, in a few words: "connection refused".
+/** What an error means, in a few words: "Connection refused".
  *
  * Returns: a static string, never NULL; "success" for 0 and above.
  * Errors: none; a code that nobody knows is "unknown error".
@@ -52,8 +52,10 @@ const char *weft_error_text(int err);
 WEFT_API
 const char *weft_error_name(int err);
 
-/** The sentence that belongs to the last failure on this thread, for calls that had no object to
- * leave it on: "unix:/run/x: path is longer than 107 bytes".
+/** The sentence that the last failure which had one has left on this thread: "the address 'x' has
+ * no port". Misuse leaves one, and so do the calls that make or find something (loops, listeners,
+ * connections, pools, addresses, stacks); plain errors of reading, writing and waiting leave the
+ * last one standing, and it is about something else then.
  *
  * Returns: a string of less than 256 bytes, never NULL; "" when no call has left one.
  * Errors: none.

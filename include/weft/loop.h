@@ -13,7 +13,7 @@ WEFT_BEGIN_DECLS
 typedef struct weft_loop weft_loop;
 typedef struct weft_task weft_task;
 
-/* What a task, a coroutine and a blocking job run. Returns >= 0, or a negative error. */
+/* What a task and a blocking job run. Returns >= 0, or a negative error. */
 typedef int weft_fn(void *arg);
 /* What the loop calls: outside every task, so it may not suspend. */
 typedef void weft_callback(void *arg);
@@ -35,13 +35,13 @@ struct weft_loop_options {
                           second interrupt, and when one that was interrupted was found not to
                           listen. 0: 10 s, WEFT_FOREVER: no limit */
     size_t stacks_max; /* stacks alive at one time; 0: 65,536, or what the kernel's maps allow */
-    uint32_t posts_max; /* messages waiting; 0: 65,536 */
-    uint16_t threads;   /* 0 or 1; more: -ENOTSUP in this release */
-    uint8_t clock;      /* enum weft_clock */
-    bool debug;         /* more checks; WEFT_DEBUG=1 says the same */
-    bool no_signals;    /* weft_run() leaves SIGINT and SIGTERM alone */
-    const char *site;   /* where it was called; set by the macro */
-    size_t size;        /* of this struct; set by the macro */
+    uint32_t posts_max;  /* messages waiting; 0: 65,536 */
+    uint32_t stack_size; /* weft_run(): of main's stack, as in weft_spawn(); 0: 64 KiB */
+    uint16_t threads;    /* 0 or 1; more: -ENOTSUP in this release */
+    uint8_t clock;       /* enum weft_clock */
+    bool no_signals;     /* weft_run() leaves SIGINT and SIGTERM alone */
+    const char *site;    /* where it was called; set by the macro */
+    size_t size;         /* of this struct; set by the macro */
 };
 
 /** Run `main` as the first task of a new loop of this thread until it ends.
@@ -304,7 +304,7 @@ int weft_post_with(weft_loop *loop, weft_callback *fn, const struct weft_post_op
 
 /* A message that a signal handler can send: the caller's memory, no allocation, coalescing. */
 struct weft_notice {
-    uint64_t opaque[8];
+    uint64_t opaque[16];
 };
 
 /** Prepare a notice that calls `fn(arg)` on the loop.

@@ -55,7 +55,7 @@ struct weft_scope_options {
     const char *site;  /* set by the macro */
     size_t size;       /* set by the macro */
     bool shield;       /* enclosing cancels and deadlines do not reach inside; without a .timeout
-                          it gets 30 s, unlimited with .timeout = WEFT_FOREVER */
+                          or .deadline it gets 30 s, unlimited with .timeout = WEFT_FOREVER */
     bool isolate;      /* children's errors cancel nobody and are not returned */
 };
 

@@ -67,7 +67,8 @@ struct weft_serve_options {
     void *arg;               /* for the handler */
     size_t max_clients;      /* served at one time; the rest waits in the backlog. 0: 10,000 */
     int64_t drain;           /* how long clients may go on after a cancel; 0: not at all */
-    weft_callback *draining; /* called with .arg when the drain begins, before any cancel */
+    weft_callback *draining; /* called with .arg when the drain begins, before any cancel; like
+                                every callback it may not suspend */
     const char *name;        /* of the clients' tasks; NULL: "client" */
     const char *site;        /* set by the macro */
     uint32_t stack_size;     /* of the clients' tasks; 0: the default */
@@ -105,7 +106,7 @@ int weft_memory_pair(weft_stream **a, weft_stream **b);
 
 /** Read what is there, at most `size` bytes.
  *
- * Returns: bytes read, > 0; 0 at the end of the stream.
+ * Returns: bytes read, > 0; 0 at the end of the stream, and for a `size` of 0.
  * Errors: -EBUSY while another task reads; -ECONNRESET and other errors of the connection, again
  *   and again; WEFT_ECLOSED when it was closed meanwhile; -ECANCELED; -EPERM outside a task;
  *   WEFT_ETHREAD.
@@ -319,7 +320,7 @@ int weft_abort(weft_stream *stream);
 
 /** The peer's address as text: "127.0.0.1:40312", "[::1]:40312", "unix:", "mem:name".
  *
- * Returns: the text.
+ * Returns: the text; "unknown" when the kernel does not tell any more, "" without memory.
  * Errors: none.
  * Suspends: never.
  * Cancel: nothing to lose.
@@ -375,7 +376,8 @@ size_t weft_stream_in_flight(weft_stream *stream);
 WEFT_API
 void weft_stream_tear(weft_stream *stream);
 
-/** Take an address, so that clients can connect. Port 0 picks a free one.
+/** Take an address, so that clients can connect. Port 0 picks a free one. Of a name's addresses it
+ * is the first.
  *
  * Returns: 0, and the listener in *listener.
  * Errors: -EADDRINUSE, -EACCES and others of bind; -EINVAL for an address that cannot be read;

@@ -43,6 +43,9 @@ struct weft_spawn_options {
  * they were spawned. `.eager` only queues it while its loop does not run. Spawning into a cancelled
  * scope succeeds: the task ends with -ECANCELED and the body never runs.
  *
+ * A task has no stack until it first runs. Where there is none then (`.stacks_max`, the kernel's
+ * limit on mappings) it ends with -ENOMEM and the body never runs.
+ *
  * Returns: 0.
  * Errors: -ENOMEM; -EINVAL for `.copy` above 1,024 or `.stack_size` above 256 KiB: these two also
  *   fail the scope, so that weft_scope_end() returns them (an `.isolate` scope keeps them in its
@@ -111,7 +114,8 @@ int weft_return_owned(void *value, weft_drop_fn *drop);
  *
  * Returns: what the function returned, >= 0; the pointer it handed back, or NULL, in *value when
  *   `value` is not NULL.
- * Errors: the task's own; -EAGAIN while it is not done; -ENOMEM for NULL.
+ * Errors: the task's own; -EAGAIN while it is not done; -ENOMEM for NULL; WEFT_ESTUCK when the loop
+ *   ended without it; WEFT_ETHREAD.
  * Suspends: never.
  * Cancel: nothing to lose.
  * Ownership: the pointer stays the task's. Any number of times.

@@ -63,6 +63,8 @@ void weft_pool_close(weft_pool *pool)
 {
     if (!pool)
         return;
+    if (wf_pool_is_waited_for(pool->threads))
+        wf_panic(__FILE__, __LINE__, "weft_pool_close() while a task waits for a job of the pool");
     wf_pool_free(pool->threads);
     wf_free(pool);
 }

@@ -1,5 +1,6 @@
 #include "core/fiber.h"
 
+#include "base/error.h"
 #include "core/loop.h"
 
 #include <string.h>
@@ -17,7 +18,13 @@ static int get_stack(weft_loop *loop, size_t size, struct wf_stack *stack)
     if (WF_LIKELY(err == 0))
         return 0;
     wf_fibers_free_idle(loop); /* of the other sizes, and what the limit counts */
-    return wf_stack_get(&loop->stacks, size, stack);
+    err = wf_stack_get(&loop->stacks, size, stack);
+    if (err < 0)
+        wf_fail(err,
+                "no stack for a task: %zu are in use, .stacks_max is %zu, and the kernel's "
+                "vm.max_map_count bounds them too",
+                loop->stacks.live, loop->stacks.limit);
+    return err;
 }
 
 /* At the top of a fresh stack, the copy below it. */

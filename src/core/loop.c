@@ -23,7 +23,6 @@
 #include "core/post.h"
 #include "core/signal.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <weft/error.h>
 #include <weft/log.h>
@@ -98,7 +97,6 @@ static void grace_is_over(struct wf_timer *timer);
 
 static void init_state(weft_loop *loop, const struct weft_loop_options *options)
 {
-    const char *debug = getenv("WEFT_DEBUG");
     wf_clock_init(&loop->clock, options->clock == WEFT_CLOCK_TEST);
     loop->direct_turns = !loop->clock.test;
     wf_ready_init(&loop->ready);
@@ -116,7 +114,6 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     atomic_init(&loop->references, 1);
     loop->posts_max = options->posts_max ? options->posts_max : 65536;
     loop->grace = options->grace ? options->grace : WF_GRACE;
-    loop->debug = options->debug || (debug && *debug == '1');
     loop->thread = wf_this_thread();
 }
 
@@ -535,7 +532,11 @@ static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options
 {
     weft_task *task = NULL;
     struct weft_spawn_options spawn = {
-        .arg = options->arg, .task = &task, .function = "main", .site = options->site
+        .arg = options->arg,
+        .task = &task,
+        .function = "main",
+        .site = options->site,
+        .stack_size = options->stack_size,
     };
     int err = weft_spawn_with((weft_scope *)&loop->background, fn, &spawn);
     if (err < 0) {

@@ -103,7 +103,6 @@ struct weft_loop {
     bool stopping;
     bool ending; /* in weft_loop_free(): waits for nobody but the background */
     bool closed;
-    bool debug;
     bool dropping;        /* user code that is no task's runs on a task's stack */
     bool tasks_abandoned; /* their stacks stay mapped */
 };

@@ -1,5 +1,6 @@
 #include "core/scope.h"
 
+#include "base/error.h"
 #include "core/loop.h"
 
 #include <stdio.h>
@@ -158,7 +159,7 @@ int wf_scope_admit(struct wf_scope *scope, const void *frame)
     if (err < 0)
         return err;
     if (!scope->owner)
-        return scope->loop->closed ? -ESHUTDOWN : 0;
+        return scope->loop->closed ? wf_fail(-ESHUTDOWN, "the loop has ended") : 0;
     if (wf_in_task(scope->loop))
         wf_check_innermost(scope->loop->current, frame);
     if (!wf_in_task(scope->loop) ||
@@ -224,17 +225,30 @@ _Noreturn void wf_scope_left_open(const weft_task *task)
     wf_panic(__FILE__, __LINE__, text);
 }
 
+_Noreturn static void ended_too_early(const struct wf_scope *scope)
+{
+    const weft_task *task = scope->owner;
+    static char text[256];
+    snprintf(
+        text, sizeof text,
+        "the scope begun at %s was ended in task '%s' (spawned at %s) while the one inside it, "
+        "begun at %s, was left open",
+        scope->site, task->name, task->site, task->scope_site);
+    wf_panic(__FILE__, __LINE__, text);
+}
+
 static int check_end(const struct wf_scope *scope)
 {
     if (!is_open(scope))
-        return wf_in_task(wf_running) ? -ESHUTDOWN : -EPERM;
+        return wf_in_task(wf_running) ? wf_misuse(-ESHUTDOWN, "a scope was ended that is not open")
+                                      : wf_misuse(-EPERM, "a scope was ended outside a task");
     if (!wf_in_task(wf_running) || scope->owner != wf_running->current)
         return wf_misuse(-EPERM,
                          "the scope '%s' (begun at %s) was ended by a task that did not "
                          "begin it",
                          name_of(scope), scope->site);
     if (scope->owner->innermost != &scope->region)
-        wf_scope_left_open(scope->owner);
+        ended_too_early(scope);
     return 0;
 }
 

@@ -512,8 +512,11 @@ unsigned weft_task_cancel_requests(const weft_task *task)
 /* Rule 2 of semantics 8: released while running is detached. */
 void weft_task_release(weft_task *task)
 {
-    if (task && check_thread(task) == 0)
-        wf_task_unref(task);
+    if (!task || check_thread(task) < 0)
+        return;
+    if (task->references == 0)
+        wf_panic(__FILE__, __LINE__, "a task was released more often than it was taken");
+    wf_task_unref(task);
 }
 
 weft_task *weft_task_self(void)

@@ -279,6 +279,16 @@ struct wf_pool_counters wf_pool_count(struct wf_pool *pool)
     return counters;
 }
 
+bool wf_pool_is_waited_for(struct wf_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool waited = !wf_list_is_empty(&pool->queue);
+    for (unsigned i = 0; i < pool->counters.threads; i++)
+        waited |= pool->workers[i].job && !pool->workers[i].job->abandoned;
+    pthread_mutex_unlock(&pool->lock);
+    return waited;
+}
+
 /* Let a thread go: true when it will end without waiting for anybody's function. With the lock. */
 static bool can_join(struct worker *worker)
 {

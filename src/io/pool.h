@@ -58,6 +58,9 @@ struct wf_pool_counters {
 /* No thread is started yet. Errors: -ENOMEM. */
 int wf_pool_new(struct wf_pool **pool, const struct wf_pool_options *options);
 
+/* Whether a job is queued, or runs and is not abandoned. */
+bool wf_pool_is_waited_for(struct wf_pool *pool);
+
 /* Joins the threads that can end. One that still runs an abandoned job is left to end by itself;
  * the pool's memory goes with the last. No other job may be queued or running. NULL is allowed. */
 void wf_pool_free(struct wf_pool *pool);

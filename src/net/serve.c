@@ -288,7 +288,7 @@ static int drain(struct wf_server *server, int err)
 {
     weft_listener_stop(server->listener);
     if (server->options->draining)
-        server->options->draining(server->arg);
+        wf_drop(server->clients.loop, server->options->draining, server->arg);
     if (err == 0)
         err = drain_after_stop(server);
     if (err < 0)

@@ -611,6 +611,7 @@ static void test_semantics_21_suspending_outside_a_task_is_eperm(void **state)
     assert_int_equal(weft_cancelled(), 0);
     take_log("a function that suspends was called outside a task"); /* once in a process */
     expect_log("a scope was begun outside a task");
+    expect_log("a scope was ended outside a task");
     expect_log("spawned where there is no loop");
 }
 

@@ -74,7 +74,7 @@ int main(void)
     weft_loop *loop;
     int err = weft_loop_new(&loop);
 
-    err = err < 0 ? err : weft_loop_new(&loop, .backend = "epoll", .debug = true);
+    err = err < 0 ? err : weft_loop_new(&loop, .backend = "epoll", .stack_size = 65536);
     weft_call_soon(call, NULL);
     weft_call_soon(call, loop, .drop = call, .name = "named");
     weft_handle_cancel(weft_call_later(WEFT_SECOND, call, loop));
