@@ -12,8 +12,7 @@
  * to a frame that is already there. Because a fiber leaves and comes back in the same frame, the
  * processor's prediction of the other side's returns stays right.
  *
- *     stack, high to low:  | struct wf_fiber | copied argument | wf_fiber_main | the body … | guard
- * | */
+ *     stack, high to low:  struct wf_fiber, copied argument, wf_fiber_main, the body …, guard */
 
 #include "context/context.h"
 #include "context/stack.h"

@@ -3,9 +3,9 @@
  *        ┌──> 1 run what is ready           dispatch.c: FIFO, hand-overs, for at most a slice
  *        │    2 deliver mail                posts, notices, finished jobs: makes things ready
  *        │    3 run the turn's hooks        streams send what the turn has written, once
- *        │    4 fire timers that are due    in order of (deadline, sequence), for at most a slice
- *        │    5 ask the kernel              not at all, with a zero timeout, or until the next
- * timer └────┘                             completions make tasks ready
+ *        │    4 fire timers that are due    in order of (deadline, sequence), at most a slice
+ *        │    5 ask the kernel              not at all, at once, or until the next timer;
+ *        └────┘                             completions make tasks ready
  *
  * A turn that leaves something ready, and was not cut, goes through 4 and 5 only when
  * WF_POLL_INTERVAL has passed since it last did: tasks that hand work to one another cost no system

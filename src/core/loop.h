@@ -50,9 +50,10 @@ struct weft_loop {
     /* Touched by every switch. */
     weft_task *current; /* who runs; &root when no task does */
     struct wf_ready_queue ready;
-    weft_task *lifo;                   /* handed the processor by the running task */
-    size_t turn_left;                  /* items of the turn that have not run; kept away from
-                                    ready.count: together they become one vector, slow to load */
+    weft_task *lifo; /* handed the processor by the running task */
+    /* Items of the turn that have not run. Kept away from ready.count: together they become one
+     * vector, slow to load. */
+    size_t turn_left;
     const struct wf_loop_watch *watch; /* NULL: nobody watches */
     uint32_t until_look;               /* resumes before the ticks are read */
     uint32_t lifo_used;

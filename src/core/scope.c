@@ -53,6 +53,19 @@ void wf_scope_init_background(struct wf_scope *scope, weft_loop *loop)
     wf_region_init(&scope->region, NULL, WF_REGION_SCOPE, NULL, false);
 }
 
+void wf_scope_hang(struct wf_scope *scope, struct wf_member *member, struct wf_scope *around,
+                   const char *name, const char *site)
+{
+    wf_region_init(&member->region, &around->region, WF_REGION_MEMBER, member, false);
+    wf_scope_join(around, member);
+    init(scope, around->loop, NULL);
+    scope->isolate = true;
+    scope->name = name;
+    scope->site = site;
+    wf_region_init(&scope->region, &member->region, WF_REGION_SCOPE, NULL, true);
+    member->region.inner = &scope->region;
+}
+
 /* The earlier of .timeout and .deadline; 0: none. 1 is always over. */
 static int64_t deadline_of(weft_loop *loop, const struct weft_scope_options *options)
 {
@@ -69,7 +82,7 @@ static int64_t deadline_of(weft_loop *loop, const struct weft_scope_options *opt
 
 static void arm_deadline(struct wf_scope *scope, int64_t deadline)
 {
-    if (deadline == 0)
+    if (deadline == 0 || deadline == WEFT_FOREVER)
         return;
     if (deadline <= wf_clock_now(&scope->loop->clock))
         deadline_fired(&scope->deadline);
@@ -102,6 +115,12 @@ WF_NOINLINE void weft_scope_begin_with(const struct weft_scope_options *options)
     task->innermost = &scope->region;
     task->scope_site = scope->site;
     arm_deadline(scope, deadline_of(loop, options));
+}
+
+void wf_scope_limit(struct wf_scope *scope, int64_t deadline)
+{
+    wf_timer_cancel(&scope->loop->timers, &scope->deadline);
+    arm_deadline(scope, deadline);
 }
 
 /* Failures. */
@@ -175,7 +194,7 @@ int wf_scope_admit(struct wf_scope *scope, const void *frame)
 
 static const struct wf_wait_ops join_ops = { "tasks of its scope", NULL };
 
-static void join(struct wf_scope *scope)
+void wf_scope_join_all(struct wf_scope *scope)
 {
     struct wf_waiter w;
     if (scope->live == 0)
@@ -262,7 +281,7 @@ int weft_scope_leave(weft_scope *opaque, int err)
         wf_region_tell(&scope->region);
     else if (err < 0)
         fail(scope, err, "body", scope->site);
-    join(scope);
+    wf_scope_join_all(scope);
     close_scope(scope);
     return verdict(scope);
 }
@@ -287,8 +306,7 @@ void weft_scope_set_deadline(weft_scope *opaque, int64_t deadline)
     struct wf_scope *scope = inside(opaque);
     if (!is_open(scope) || !scope->owner || check_thread(scope) < 0)
         return;
-    wf_timer_cancel(&scope->loop->timers, &scope->deadline);
-    arm_deadline(scope, deadline);
+    wf_scope_limit(scope, deadline);
 }
 
 enum weft_scope_cause weft_scope_cause(const weft_scope *scope)

@@ -22,9 +22,9 @@
 
 struct wf_scope {
     uint64_t magic;          /* open, ended, or garbage */
-    struct wf_region region; /* member is the owner's; NULL for the background */
+    struct wf_region region; /* member is the owner's, NULL without one */
     weft_loop *loop;
-    weft_task *owner;         /* NULL for the background */
+    weft_task *owner;         /* who has opened it; NULL: the background, or it was hung */
     struct wf_list members;   /* struct wf_member */
     size_t live;              /* members */
     struct wf_waiter *joiner; /* in weft_scope_end() */
@@ -47,6 +47,17 @@ static inline struct wf_scope *wf_scope_of_region(const struct wf_region *region
 
 /* The loop's own scope: no owner, isolates, never ends by itself. */
 void wf_scope_init_background(struct wf_scope *scope, weft_loop *loop);
+
+/* A scope that no task has opened: it isolates, shields, and hangs in the tree as what is inside
+ * `member`, which joins `around`. Who hangs it joins it, and takes the member out. */
+void wf_scope_hang(struct wf_scope *scope, struct wf_member *member, struct wf_scope *around,
+                   const char *name, const char *site);
+
+/* Set or move the deadline; WEFT_FOREVER: there is none. */
+void wf_scope_limit(struct wf_scope *scope, int64_t deadline);
+
+/* Wait until it has no members; the current task, uncancellable. */
+void wf_scope_join_all(struct wf_scope *scope);
 
 /* A task may join: 0, -ESHUTDOWN, -EPERM, WEFT_ETHREAD. `frame`: of the call that asks. */
 int wf_scope_admit(struct wf_scope *scope, const void *frame);

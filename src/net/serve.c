@@ -248,26 +248,10 @@ static int accept_all(struct wf_server *server)
 static void limit_drain(struct wf_server *server)
 {
     struct wf_scope *clients = &server->clients;
-    weft_loop *loop = clients->loop;
     if (server->options->drain <= 0)
         wf_region_cancel(&clients->region, "the server was cancelled");
-    else if (server->options->drain != WEFT_FOREVER)
-        wf_timer_add(&loop->timers, &clients->deadline,
-                     wf_deadline_after(loop, server->options->drain));
-}
-
-static const struct wf_wait_ops drain_ops = { "its clients to end", NULL };
-
-static void join_clients(struct wf_server *server)
-{
-    struct wf_scope *clients = &server->clients;
-    struct wf_waiter w;
-    if (clients->live == 0)
-        return;
-    wf_waiter_arm(&w, &drain_ops, clients);
-    clients->joiner = &w;
-    wf_park(&w);
-    clients->joiner = NULL;
+    else
+        wf_scope_limit(clients, wf_deadline_after(clients->loop, server->options->drain));
 }
 
 /* After a stop the drain has no limit, until a cancel gives it one. */
@@ -293,8 +277,8 @@ static int drain(struct wf_server *server, int err)
         err = drain_after_stop(server);
     if (err < 0)
         limit_drain(server);
-    join_clients(server);
-    wf_timer_cancel(&server->clients.loop->timers, &server->clients.deadline);
+    wf_scope_join_all(&server->clients);
+    wf_scope_limit(&server->clients, WEFT_FOREVER);
     return err;
 }
 
@@ -311,19 +295,6 @@ static void member_cancelled(struct wf_member *member)
 }
 
 static const struct wf_member_ops member_ops = { member_name, member_cancelled, NULL };
-
-static void hang_in(struct wf_server *server, struct wf_scope *around)
-{
-    struct wf_member *member = &server->member;
-    member->ops = &member_ops;
-    wf_region_init(&member->region, &around->region, WF_REGION_MEMBER, member, false);
-    wf_scope_join(around, member);
-    wf_scope_init_background(&server->clients, around->loop);
-    server->clients.name = "clients";
-    server->clients.site = server->options->site;
-    wf_region_init(&server->clients.region, &member->region, WF_REGION_SCOPE, NULL, true);
-    member->region.inner = &server->clients.region;
-}
 
 static int check(const weft_listener *listener, const struct weft_serve_options *options)
 {
@@ -350,7 +321,9 @@ int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options 
     listener->server = wf_running->current;
     wf_list_init(&server.streams);
     weft_scope_begin(&around, .name = "server");
-    hang_in(&server, (struct wf_scope *)&around);
+    server.member.ops = &member_ops;
+    wf_scope_hang(&server.clients, &server.member, (struct wf_scope *)&around, "clients",
+                  options->site);
     err = drain(&server, accept_all(&server));
     forget_streams(&server);
     wf_scope_part((struct wf_scope *)&around, &server.member, 0, NULL);
