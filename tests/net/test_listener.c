@@ -4,6 +4,8 @@
 
 #include "net/listener.h"
 
+#include <netinet/tcp.h>
+
 #define ADDRESSES 4 /* kinds that can be listened on: MEM, TCP6, TCP4, UNIX */
 
 static const struct kind *const listening[ADDRESSES] = { &kinds[MEM], &kinds[TCP6], &kinds[TCP4],
@@ -853,6 +855,44 @@ static void test_listen_on_all_takes_both_families(void **state)
     assert_int_equal(run(dual_stack, NULL), 0);
 }
 
+/* Nagle's algorithm is off on both sides unless somebody wants it. */
+
+static int count_no_delay(void)
+{
+    int count = 0;
+    for (int fd = 3; fd < 64; fd++) {
+        int on = 0;
+        socklen_t size = sizeof on;
+        if (getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0)
+            count += on != 0;
+    }
+    return count;
+}
+
+static int delays(void *arg)
+{
+    (void)arg;
+    for (int delay = 0; delay < 2; delay++) {
+        weft_listener *listener;
+        weft_stream *client, *accepted;
+        assert_int_equal(weft_listen(&listener, "127.0.0.1:0", .delay = delay == 1), 0);
+        assert_int_equal(
+            weft_connect(&client, weft_listener_address(listener), .delay = delay == 1), 0);
+        assert_int_equal(weft_accept(listener, &accepted), 0);
+        assert_int_equal(count_no_delay(), delay ? 0 : 2);
+        weft_close(client);
+        weft_close(accepted);
+        weft_listener_close(listener);
+    }
+    return 0;
+}
+
+static void test_listener_streams_do_not_delay_unless_asked(void **state)
+{
+    (void)state;
+    assert_int_equal(run(delays, NULL), 0);
+}
+
 /* The acceptor that was sent away closes the listener too. */
 
 static weft_listener *shared;
@@ -921,6 +961,7 @@ int main(void)
         core_test(test_connect_that_the_driver_refuses_leaves_no_descriptor),
         core_test(test_hazard_01_connect_and_listen_without_descriptors_say_so),
         core_test(test_listen_on_all_takes_both_families),
+        core_test(test_listener_streams_do_not_delay_unless_asked),
         core_test(test_semantics_21_a_listener_is_closed_once),
     };
     return cmocka_run_group_tests_name("net listener", tests, NULL, NULL);

@@ -221,9 +221,46 @@ static void test_storage_keeps_a_few_blocks_and_no_crowd(void **state)
     wf_storage_fini(&storage);
 }
 
+/* What an abandoned task waited for comes after all, when the loop closes its streams. */
+
+static weft_stream *near, *far;
+static weft_task *reader;
+
+static int read_behind_a_shield(void *arg)
+{
+    char byte;
+    weft_scope s;
+    (void)arg;
+    weft_scope_begin(&s, .shield = true, .timeout = WEFT_FOREVER);
+    weft_read(far, &byte, 1);
+    return weft_scope_end(&s);
+}
+
+static int leave_reader_behind(void *arg)
+{
+    (void)arg;
+    weft_memory_pair(&near, &far);
+    weft_spawn(weft_background(), read_behind_a_shield, NULL, .task = &reader);
+    return weft_sleep(SECOND);
+}
+
+static int run_stuck_reader(void)
+{
+    int err = weft_run(leave_reader_behind, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true);
+    bool is_told = err == WEFT_ESTUCK && take_log("was destroyed while pending") == 1;
+    return is_told && weft_task_result(reader, NULL) == WEFT_ESTUCK ? 0 : 1;
+}
+
+static void test_memory_wakes_nobody_whom_the_loop_has_abandoned(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_status(run_stuck_reader), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        core_test(test_memory_wakes_nobody_whom_the_loop_has_abandoned),
         core_test(test_memory_peer_is_the_name),
         core_test(test_memory_makes_no_system_call),
         core_test(test_stream_steady_exchange_allocates_nothing),
