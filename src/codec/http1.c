@@ -395,6 +395,16 @@ static void begin(struct wf_http1_parser *parser, const struct wf_http1_limits *
     };
 }
 
+void wf_http1_trailers_begin(struct wf_http1_parser *parser, const struct wf_http1_limits *limits,
+                             struct wf_http1_header *headers)
+{
+    bool is_response = parser->is_response;
+    begin(parser, limits, headers, STATE_NAME_START);
+    parser->is_response = is_response;
+    parser->is_trailers = true;
+    parser->limit = limits->block_max;
+}
+
 void wf_http1_request_begin(struct wf_http1_parser *parser, const struct wf_http1_limits *limits,
                             struct wf_http1_header *headers)
 {

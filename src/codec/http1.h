@@ -13,6 +13,8 @@
  *     wf_http1_body_begin(&body, &parser.head);          the window now starts after head.size
  *     while (!wf_http1_body_done(&body))
  *         ... wf_http1_body_feed(), then drop piece.skip + piece.len bytes ...
+ *     if (wf_http1_body_has_trailers(&body))             parsed like a head without a first line
+ *         wf_http1_trailers_begin(&parser, &limits, headers);
  *
  * The head is zero-copy: spans are offsets from the window's first byte, which is the same byte of
  * the message in every call, so nothing breaks when the buffer moves or grows. No byte is scanned
@@ -77,10 +79,11 @@ enum wf_http1_form {
     WF_HTTP1_FORM_ASTERISK,  /* *, with OPTIONS and only there; path is the asterisk */
 };
 
-/* How the end of the body is known. Chunked joins this list. */
+/* How the end of the body is known. */
 enum wf_http1_framing {
     WF_HTTP1_FRAMING_NONE,        /* no body, whatever the headers say */
     WF_HTTP1_FRAMING_LENGTH,      /* content_length bytes, possibly 0 */
+    WF_HTTP1_FRAMING_CHUNKED,     /* chunks, and trailers behind the last one */
     WF_HTTP1_FRAMING_UNTIL_CLOSE, /* responses: all that comes until the peer closes */
 };
 
@@ -121,25 +124,32 @@ struct wf_http1_parser {
     uint16_t status;   /* REFUSED: see the begin functions */
     uint8_t state;
     bool is_response;
-    bool to_head;  /* response: to a HEAD request */
-    bool has_host; /* what the known headers said so far */
-    bool has_coding;
+    bool is_trailers; /* there was no first line */
+    bool to_head;     /* response: to a HEAD request */
+    bool has_host;    /* what the known headers said so far */
+    uint8_t coding;
     bool says_close;
     bool says_keep_alive;
 };
 
 /* Start on a request; `headers` has room for limits->header_max entries and is kept until the
  * caller is done with the head, `limits` is copied. Refusals: 400 malformed, 414 the request line
- * is too long, 431 so are the headers, 501 a Transfer-Encoding (not implemented), 505 a version
- * that is not 1.x. */
+ * is too long, 431 so are the headers, 501 a transfer coding besides chunked, 505 a version that is
+ * not 1.x. */
 void wf_http1_request_begin(struct wf_http1_parser *parser, const struct wf_http1_limits *limits,
                             struct wf_http1_header *headers);
 
 /* Start on a response; `to_head` says that it answers HEAD and so has no body. Begin anew after
  * each interim (1xx) head. Refusals, in a gateway's terms: 502 malformed or another version, 431
- * a limit, 501 a Transfer-Encoding (not implemented). */
+ * a limit, 501 a transfer coding that is not chunked. */
 void wf_http1_response_begin(struct wf_http1_parser *parser, const struct wf_http1_limits *limits,
                              struct wf_http1_header *headers, bool to_head);
+
+/* Start on the trailers behind a chunked body: header lines and an empty one, which may be all.
+ * `parser` has parsed the head they belong to, and loses it. Refusals: 400 (in a response 502)
+ * malformed, or a header that a trailer may not be; 431 a limit. */
+void wf_http1_trailers_begin(struct wf_http1_parser *parser, const struct wf_http1_limits *limits,
+                             struct wf_http1_header *headers);
 
 /* Go on with the head: `window` holds it from its first byte, `len` never shrinks between calls.
  * Once it said COMPLETE or REFUSED it says so again. */
@@ -155,28 +165,40 @@ const struct wf_http1_header *wf_http1_find(const struct wf_http1_head *head, co
 bool wf_http1_span_is(const char *window, struct wf_http1_span span, const char *text);
 bool wf_http1_span_is_nocase(const char *window, struct wf_http1_span span, const char *text);
 
-/* Where the body ends. Small on purpose: it outlives the head. */
+#define WF_HTTP1_EXTENSIONS_MAX 4096 /* bytes of chunk extensions in one body */
+
+/* Where the body ends. Small on purpose: it outlives the head.
+ *
+ * Invariant: remaining < 2^63. */
 struct wf_http1_body {
-    uint64_t remaining; /* LENGTH: bytes still to come */
-    uint8_t framing;    /* enum wf_http1_framing */
+    uint64_t remaining;  /* LENGTH: bytes still to come; CHUNKED: of this chunk, as far as known */
+    const char *why;     /* REFUSED: one short phrase, static text */
+    uint16_t extensions; /* CHUNKED: bytes of them so far */
+    uint8_t framing;     /* enum wf_http1_framing */
+    uint8_t state;       /* CHUNKED: what comes next */
+    uint8_t digits;      /* CHUNKED: of this chunk's size so far */
 };
 
 /* What to do with the first skip + len bytes of a window of body. */
 struct wf_http1_piece {
-    size_t skip; /* framing to drop; 0 until there are chunks */
+    size_t skip; /* framing to drop */
     size_t len;  /* body bytes after it */
 };
 
 /* Limits on the body are the caller's: check head->content_length, count what feed gives. */
 void wf_http1_body_begin(struct wf_http1_body *body, const struct wf_http1_head *head);
 
-/* Divide the next bytes into framing and body; bytes after skip + len belong to the next message,
- * or to the next call. Never REFUSED until there are chunks. COMPLETE with the last piece. */
+/* Divide the next bytes into framing and body. MORE: feed again, at once where bytes are left
+ * behind skip + len, else with more. COMPLETE: with the last piece; what is left belongs to the
+ * trailers, or to the next message. REFUSED: body->why; the connection cannot go on. */
 enum wf_http1_result wf_http1_body_feed(struct wf_http1_body *body, const char *window, size_t len,
                                         struct wf_http1_piece *piece);
 
-/* Whether nothing more belongs to this message. */
+/* Whether no more bytes of body are to come. */
 bool wf_http1_body_done(const struct wf_http1_body *body);
+
+/* Whether trailers, if only their empty line, stand between this body and the next message. */
+bool wf_http1_body_has_trailers(const struct wf_http1_body *body);
 
 /* The peer closed: whether the body was whole then, as opposed to cut off. */
 bool wf_http1_body_ends_here(const struct wf_http1_body *body);

@@ -1,19 +1,22 @@
 /* What a head means: methods, forms of target, the four headers that decide how a message is framed
- * and whose it is, and from them the framing; then the body that follows it.
+ * and whose it is, and from them the framing.
  *
  *     request    Transfer-Encoding and Content-Length      400   two readers, two lengths
- *                Transfer-Encoding                         501   the seam where chunked goes
+ *                Transfer-Encoding: chunked                CHUNKED
+ *                others before chunked                     501
+ *                others, which end nobody knows where      400
  *                Content-Length                            LENGTH
  *                neither                                   NONE
  *
  *     response   Transfer-Encoding and Content-Length      502
  *                1xx, 204, and all that answer HEAD, 304   NONE (1xx and 204 may not be coded)
- *                Transfer-Encoding                         501   the seam where chunked goes
+ *                Transfer-Encoding: chunked                CHUNKED
+ *                others                                    501
  *                Content-Length                            LENGTH
  *                neither                                   UNTIL_CLOSE
  *
- * Content-Length and Host may come once. A second one, even an equal one, is what a smuggler adds:
- * refused. */
+ * Content-Length, Transfer-Encoding and Host may come once, and never as a trailer. A second one,
+ * even an equal one, is what a smuggler adds: refused. */
 
 #include "codec/http1_inside.h"
 
@@ -133,6 +136,27 @@ static void note_length(struct wf_http1_parser *parser, const char *text, size_t
     parser->head.has_length = true;
 }
 
+enum { CODING_NONE, CODING_CHUNKED, CODING_OTHERS_CHUNKED, CODING_OTHERS };
+
+/* Whether chunked is the last coding of the list and nowhere else in it. */
+static bool ends_chunked(const char *text, size_t len)
+{
+    const char *comma = memrchr(text, ',', len);
+    size_t before = comma ? (size_t)(comma - text) : 0;
+    return comma && !wf_http1_list_has(text, before, "chunked") &&
+           wf_http1_list_has(comma, len - before, "chunked");
+}
+
+static void note_coding(struct wf_http1_parser *parser, const char *text, size_t len)
+{
+    if (parser->coding != CODING_NONE)
+        wf_http1_refuse(parser, 400, "more than one Transfer-Encoding");
+    else if (wf_http1_same_nocase(text, len, "chunked", 7))
+        parser->coding = CODING_CHUNKED;
+    else
+        parser->coding = ends_chunked(text, len) ? CODING_OTHERS_CHUNKED : CODING_OTHERS;
+}
+
 static void note_connection(struct wf_http1_parser *parser, const char *text, size_t len)
 {
     parser->says_close |= wf_http1_list_has(text, len, "close");
@@ -166,14 +190,16 @@ void wf_http1_note_header(struct wf_http1_parser *parser, const char *window,
     if (known == KNOWN_NONE)
         return;
     parser->examined += header->name.len + header->value.len;
-    if (known == KNOWN_HOST && !parser->is_response)
+    if (parser->is_trailers)
+        wf_http1_refuse(parser, 400, "a header that may not be a trailer");
+    else if (known == KNOWN_HOST && !parser->is_response)
         note_host(parser, window, header->value);
     else if (known == KNOWN_CONNECTION)
         note_connection(parser, window + header->value.offset, header->value.len);
     else if (known == KNOWN_LENGTH)
         note_length(parser, window + header->value.offset, header->value.len);
     else if (known == KNOWN_CODING)
-        parser->has_coding = true;
+        note_coding(parser, window + header->value.offset, header->value.len);
 }
 
 /* --- the end of the head --- */
@@ -188,10 +214,12 @@ static void frame_response(struct wf_http1_parser *parser)
 {
     struct wf_http1_head *head = &parser->head;
     if (is_bodyless(parser)) {
-        if (parser->has_coding && (head->status < 200 || head->status == 204))
+        if (parser->coding && (head->status < 200 || head->status == 204))
             wf_http1_refuse(parser, 400, "Transfer-Encoding where no body may be");
-    } else if (parser->has_coding) {
-        wf_http1_refuse(parser, 501, "Transfer-Encoding is not implemented");
+    } else if (parser->coding == CODING_CHUNKED) {
+        head->framing = WF_HTTP1_FRAMING_CHUNKED;
+    } else if (parser->coding) {
+        wf_http1_refuse(parser, 501, "a transfer coding that is not chunked");
     } else if (head->has_length) {
         head->framing = WF_HTTP1_FRAMING_LENGTH;
     } else {
@@ -204,8 +232,12 @@ static void frame_request(struct wf_http1_parser *parser)
 {
     if (!parser->has_host && parser->head.version_minor > 0)
         wf_http1_refuse(parser, 400, "no Host");
-    else if (parser->has_coding)
-        wf_http1_refuse(parser, 501, "Transfer-Encoding is not implemented");
+    else if (parser->coding == CODING_CHUNKED)
+        parser->head.framing = WF_HTTP1_FRAMING_CHUNKED;
+    else if (parser->coding == CODING_OTHERS_CHUNKED)
+        wf_http1_refuse(parser, 501, "a transfer coding besides chunked");
+    else if (parser->coding)
+        wf_http1_refuse(parser, 400, "a transfer coding that does not end the body");
     else if (parser->head.has_length)
         parser->head.framing = WF_HTTP1_FRAMING_LENGTH;
 }
@@ -213,10 +245,12 @@ static void frame_request(struct wf_http1_parser *parser)
 void wf_http1_note_end(struct wf_http1_parser *parser)
 {
     struct wf_http1_head *head = &parser->head;
+    if (parser->is_trailers)
+        return;
     head->keep_alive = !parser->says_close && (head->version_minor > 0 || parser->says_keep_alive);
-    if (parser->has_coding && head->has_length)
+    if (parser->coding && head->has_length)
         wf_http1_refuse(parser, 400, "Transfer-Encoding and Content-Length");
-    else if (parser->has_coding && head->version_minor == 0)
+    else if (parser->coding && head->version_minor == 0)
         wf_http1_refuse(parser, 400, "Transfer-Encoding in HTTP/1.0");
     else if (parser->is_response)
         frame_response(parser);
@@ -234,34 +268,4 @@ const struct wf_http1_header *wf_http1_find(const struct wf_http1_head *head, co
         if (wf_http1_same_nocase(window + at->name.offset, at->name.len, name, len))
             return at;
     return NULL;
-}
-
-/* --- the body --- */
-
-void wf_http1_body_begin(struct wf_http1_body *body, const struct wf_http1_head *head)
-{
-    body->framing = head->framing;
-    body->remaining = head->framing == WF_HTTP1_FRAMING_LENGTH ? head->content_length : 0;
-}
-
-bool wf_http1_body_done(const struct wf_http1_body *body)
-{
-    return body->framing != WF_HTTP1_FRAMING_UNTIL_CLOSE && body->remaining == 0;
-}
-
-enum wf_http1_result wf_http1_body_feed(struct wf_http1_body *body, const char *window, size_t len,
-                                        struct wf_http1_piece *piece)
-{
-    (void)window; /* chunks will have to look */
-    *piece = (struct wf_http1_piece){ .len = len };
-    if (body->framing != WF_HTTP1_FRAMING_UNTIL_CLOSE) {
-        piece->len = len < body->remaining ? len : (size_t)body->remaining;
-        body->remaining -= piece->len;
-    }
-    return wf_http1_body_done(body) ? WF_HTTP1_COMPLETE : WF_HTTP1_MORE;
-}
-
-bool wf_http1_body_ends_here(const struct wf_http1_body *body)
-{
-    return body->framing == WF_HTTP1_FRAMING_UNTIL_CLOSE || wf_http1_body_done(body);
 }

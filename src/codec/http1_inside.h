@@ -35,6 +35,9 @@ bool wf_http1_same_nocase(const char *text, size_t len, const char *other, size_
 /* host [":" port] with a host that is not empty; `*port_len` gets the digits after the colon. */
 bool wf_http1_is_authority(const char *text, size_t len, size_t *port_len);
 
+/* 0 to 15, or -1. */
+int wf_http1_hex_digit(char byte);
+
 /* 1*DIGIT below 2^63. */
 bool wf_http1_parse_length(const char *text, size_t len, uint64_t *value);
 

@@ -106,6 +106,13 @@ bool wf_http1_is_authority(const char *text, size_t len, size_t *port_len)
     return text[host] == ':' && is_port(text + host + 1, *port_len);
 }
 
+int wf_http1_hex_digit(char byte)
+{
+    if (!wf_http1_is(byte, WF_HTTP1_HEX))
+        return -1;
+    return wf_http1_is(byte, WF_HTTP1_DIGIT) ? byte - '0' : (byte | 0x20) - 'a' + 10;
+}
+
 bool wf_http1_parse_length(const char *text, size_t len, uint64_t *value)
 {
     uint64_t sum = 0;

@@ -276,19 +276,12 @@ ptrdiff_t wf_http1_write_request(char *window, size_t size, const struct wf_http
 
 /* --- escapes --- */
 
-static int hex_digit(char byte)
-{
-    if (!wf_http1_is(byte, WF_HTTP1_HEX))
-        return -1;
-    return wf_http1_is(byte, WF_HTTP1_DIGIT) ? byte - '0' : (byte | 0x20) - 'a' + 10;
-}
-
 /* The byte that "%hh" at `source` stands for, or -1. */
 static int unescape(const char *source, size_t len)
 {
     if (len < 3)
         return -1;
-    int high = hex_digit(source[1]), low = hex_digit(source[2]);
+    int high = wf_http1_hex_digit(source[1]), low = wf_http1_hex_digit(source[2]);
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 

@@ -16,7 +16,7 @@
         }                                                                                          \
     } while (0)
 
-enum phase { PHASE_HEAD, PHASE_BODY, PHASE_OVER };
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_TRAILERS, PHASE_OVER };
 
 struct player {
     const struct http1_feeding *feeding;
@@ -74,13 +74,20 @@ static void say_headers(struct player *player)
     for (uint32_t i = 0; i < head->header_count; i++) {
         const struct wf_http1_header *header = &head->headers[i];
         PROMISE(header->name.len > 0);
-        PROMISE(header->name.offset > previous_end);
+        PROMISE(i == 0 || header->name.offset > previous_end);
         PROMISE(header->value.offset > header->name.offset + header->name.len);
         previous_end = header->value.offset + header->value.len;
         say_span(player, i ? "|" : " [", header->name);
         say_span(player, "=", header->value);
     }
     say(player->trace, head->header_count ? "]" : " []");
+}
+
+static void say_refusal(struct player *player, unsigned status, const char *why)
+{
+    PROMISE(status >= 400 && why);
+    say(player->trace, "%u %s\n", status, why);
+    player->phase = PHASE_OVER;
 }
 
 static bool is_within(struct wf_http1_span inner, struct wf_http1_span outer)
@@ -108,7 +115,7 @@ static void say_request(struct player *player)
 
 static void say_head(struct player *player)
 {
-    static const char *const openings[] = { " -\n", " {", " <" };
+    static const char *const openings[] = { " -\n", " {", " (", " <" };
     const struct wf_http1_head *head = &player->parser.head;
     PROMISE(head->size > 0 && head->size <= player->len - player->used);
     PROMISE(!head->has_length || head->content_length <= INT64_MAX);
@@ -156,9 +163,7 @@ static bool play_head(struct player *player)
         return false;
     PROMISE(result == wf_http1_parse(&player->parser, window, player->len - player->used));
     if (result == WF_HTTP1_REFUSED) {
-        PROMISE(player->parser.status >= 400 && player->parser.why);
-        say(player->trace, "%u %s\n", player->parser.status, player->parser.why);
-        player->phase = PHASE_OVER;
+        say_refusal(player, player->parser.status, player->parser.why);
         return false;
     }
     say_head(player);
@@ -170,6 +175,24 @@ static bool play_head(struct player *player)
     return true;
 }
 
+static void end_body(struct player *player)
+{
+    const struct http1_feeding *feeding = player->feeding;
+    if (!wf_http1_body_has_trailers(&player->body)) {
+        end_message(player);
+        return;
+    }
+    say(player->trace, ")");
+    wf_http1_trailers_begin(&player->parser, &feeding->limits, player->headers);
+    player->phase = PHASE_TRAILERS;
+}
+
+static void refuse_body(struct player *player)
+{
+    say(player->trace, "\n");
+    say_refusal(player, player->feeding->is_response ? 502 : 400, player->body.why);
+}
+
 static bool play_body(struct player *player)
 {
     struct wf_http1_piece piece;
@@ -177,13 +200,49 @@ static bool play_body(struct player *player)
     size_t len = player->len - player->used;
     enum wf_http1_result result = wf_http1_body_feed(&player->body, window, len, &piece);
     PROMISE(piece.skip + piece.len <= len);
-    PROMISE(result == WF_HTTP1_COMPLETE || piece.skip + piece.len == len);
+    PROMISE(result != WF_HTTP1_REFUSED || piece.len == 0);
     PROMISE((result == WF_HTTP1_COMPLETE) == wf_http1_body_done(&player->body));
     say_bytes(player->trace, window + piece.skip, piece.len);
     player->used += piece.skip + piece.len;
     if (result == WF_HTTP1_COMPLETE)
-        end_message(player);
-    return result == WF_HTTP1_COMPLETE;
+        end_body(player);
+    else if (result == WF_HTTP1_REFUSED)
+        refuse_body(player);
+    return result == WF_HTTP1_COMPLETE || (result == WF_HTTP1_MORE && piece.skip + piece.len < len);
+}
+
+static bool play_trailers(struct player *player)
+{
+    const char *window = player->window + player->used;
+    enum wf_http1_result result =
+        wf_http1_parse(&player->parser, window, player->len - player->used);
+    if (result == WF_HTTP1_MORE)
+        return false;
+    if (result == WF_HTTP1_REFUSED) {
+        say(player->trace, "\n");
+        say_refusal(player, player->parser.status, player->parser.why);
+        return false;
+    }
+    if (player->parser.head.header_count > 0)
+        say_headers(player);
+    say(player->trace, "\n");
+    player->used += player->parser.head.size;
+    end_message(player);
+    return true;
+}
+
+static bool play(struct player *player)
+{
+    switch (player->phase) {
+    case PHASE_HEAD:
+        return play_head(player);
+    case PHASE_BODY:
+        return play_body(player);
+    case PHASE_TRAILERS:
+        return play_trailers(player);
+    default:
+        return false;
+    }
 }
 
 /* Move what is left to a new place and put the bytes [from, to) of the input behind it. */
@@ -200,8 +259,7 @@ static void feed(struct player *player, size_t from, size_t to)
     player->window = window;
     player->len = left + (to - from);
     player->used = 0;
-    while (player->phase != PHASE_OVER &&
-           (player->phase == PHASE_HEAD ? play_head(player) : play_body(player)))
+    while (play(player))
         ;
 }
 
@@ -209,6 +267,8 @@ static void close_input(struct player *player)
 {
     if (player->phase == PHASE_HEAD)
         say(player->trace, player->len == player->used ? "idle\n" : "cut\n");
+    else if (player->phase == PHASE_TRAILERS)
+        say(player->trace, "\ncut\n");
     else if (player->phase == PHASE_BODY && wf_http1_body_ends_here(&player->body))
         say(player->trace, ">\nidle\n");
     else if (player->phase == PHASE_BODY)

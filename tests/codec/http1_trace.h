@@ -9,6 +9,7 @@
  *
  *     GET o /path ?query @host 1.1 keep [Name=value|Name=value] {body}
  *     200 "OK" 1.1 close [] <body that ends with the connection>
+ *     200 "OK" 1.1 keep [] (body in chunks) [Trailer=value]
  *
  * "-" stands for a message without body; the last line is "idle" (the input ended between two
  * messages), "cut" (within one) or the refusal: its status and why. */
