@@ -63,6 +63,19 @@ void weft_arena_reset(weft_arena *arena);
 WEFT_API
 void *weft_arena_alloc(weft_arena *arena, size_t size);
 
+/** Make a piece larger, where it lies if that is possible: `size` bytes are there, `larger` are
+ * wanted. The last piece that was handed out, and one above 64 KiB, grow without being copied.
+ *
+ * Returns: the piece, perhaps elsewhere; NULL when the limit is reached or there is no memory, and
+ *   then it is as it was.
+ * Errors: none but NULL.
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: the arena's. `memory` NULL with `size` 0 is a new piece.
+ * Threads: the one that uses the arena. */
+WEFT_API
+void *weft_arena_grow(weft_arena *arena, void *memory, size_t size, size_t larger);
+
 /** Hand out a copy of `size` bytes at `data`, and a NUL after them.
  *
  * Returns: the copy; NULL when the limit is reached or there is no memory.

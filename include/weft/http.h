@@ -228,6 +228,17 @@ bool weft_http_header_at(weft_http *http, size_t index, weft_http_field *field);
 WEFT_API
 weft_slice weft_http_body(weft_http *http);
 
+/** A trailer of the request: a header that came behind its chunked body.
+ *
+ * Returns: the value of the first of that name; NULL when there is none, or the body is not read.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the exchange's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_trailer(weft_http *http, const char *name);
+
 /** The client's address, as weft_stream_peer().
  *
  * Returns: the text.
@@ -395,7 +406,7 @@ struct weft_http_client_options {
  * Returns: the response's status, 200 to 999, whatever it says.
  * Errors: -EINVAL for an URL or a header that cannot be sent; -EPROTONOSUPPORT for another scheme;
  *   weft_connect()'s; WEFT_EEND when the server closed before the response was whole;
- *   WEFT_EPROTOCOL for a response that is none; -ENOTSUP for one with a transfer coding;
+ *   WEFT_EPROTOCOL for a response that is none; -ENOTSUP for a transfer coding besides chunked;
  *   WEFT_ELIMIT for one above a limit; -ENOMEM (also the arena's limit); -ECONNRESET and others of
  *   the connection; -ECANCELED; -EPERM outside a task. `detail` says more.
  * Suspends: always.

@@ -160,13 +160,19 @@ static void *alloc_from_new_block(weft_arena *arena, size_t size)
     return room(block);
 }
 
+/* What a piece of `size` bytes takes. */
+static size_t taken_by(size_t size)
+{
+    return (size + !size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
 /* `size` as it counts: a multiple of ALIGN, at least one; 0 when the limit forbids it. */
 static size_t rounded(const weft_arena *arena, size_t size)
 {
     size_t left = arena->limit - arena->used;
     if (size > left || size > SIZE_MAX / 2)
         return 0;
-    size = (size + !size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    size = taken_by(size);
     return size <= left ? size : 0;
 }
 
@@ -186,6 +192,68 @@ void *weft_arena_alloc(weft_arena *arena, size_t size)
         return NULL;
     arena->used += total;
     wf_unpoison(memory, size);
+    return memory;
+}
+
+/* Growing. */
+
+/* The link to the block that holds this piece and nothing else, or NULL. */
+static struct block **own_block(weft_arena *arena, const char *memory)
+{
+    for (struct block **link = &arena->blocks; *link; link = &(*link)->next)
+        if (room(*link) == memory)
+            return arena->end == memory + (*link)->size ? NULL : link;
+    return NULL;
+}
+
+static char *grow_block(weft_arena *arena, struct block **link, size_t total)
+{
+    struct block *block = *link;
+    size_t before = block->size;
+    wf_unpoison(room(block), before);
+    struct block *grown = wf_realloc(block, sizeof *block + total);
+    if (!grown)
+        return NULL;
+    *link = grown;
+    grown->size = total;
+    arena->reserved += total - before;
+    return room(grown);
+}
+
+/* Where it lies, or in a block that the heap may move; NULL when neither can be. */
+static char *grow_in_place(weft_arena *arena, char *memory, size_t before, size_t more)
+{
+    if (memory + before == arena->at && more <= (size_t)(arena->end - arena->at)) {
+        arena->at += more;
+        return memory;
+    }
+    struct block **link = before > BLOCK_SIZE_MAX ? own_block(arena, memory) : NULL;
+    return link ? grow_block(arena, link, before + more) : NULL;
+}
+
+static void *grow_elsewhere(weft_arena *arena, const void *memory, size_t size, size_t larger)
+{
+    void *copy = weft_arena_alloc(arena, larger);
+    return copy && size > 0 ? memcpy(copy, memory, size) : copy;
+}
+
+void *weft_arena_grow(weft_arena *arena, void *memory, size_t size, size_t larger)
+{
+    if (!memory)
+        return weft_arena_alloc(arena, larger);
+    if (larger > SIZE_MAX / 2)
+        return NULL;
+    size_t before = taken_by(size), after = taken_by(larger);
+    if (after > before && after - before > arena->limit - arena->used)
+        return NULL;
+    if (after > before) {
+        char *grown = grow_in_place(arena, memory, before, after - before);
+        if (!grown)
+            return grow_elsewhere(arena, memory, size, larger);
+        arena->used += after - before;
+        memory = grown;
+    }
+    wf_unpoison(memory, larger);
     return memory;
 }
 

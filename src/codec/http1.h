@@ -200,7 +200,8 @@ bool wf_http1_body_done(const struct wf_http1_body *body);
 /* Whether trailers, if only their empty line, stand between this body and the next message. */
 bool wf_http1_body_has_trailers(const struct wf_http1_body *body);
 
-/* The peer closed: whether the body was whole then, as opposed to cut off. */
+/* The peer closed before any trailer was read: whether the message was whole then, as opposed to
+ * cut off. */
 bool wf_http1_body_ends_here(const struct wf_http1_body *body);
 
 /* Decode one segment of a path (split at '/' first: %2F becomes a slash). `target` may be `source`.

@@ -49,7 +49,8 @@ bool wf_http1_body_has_trailers(const struct wf_http1_body *body)
 
 bool wf_http1_body_ends_here(const struct wf_http1_body *body)
 {
-    return body->framing == WF_HTTP1_FRAMING_UNTIL_CLOSE || wf_http1_body_done(body);
+    return body->framing == WF_HTTP1_FRAMING_UNTIL_CLOSE ||
+           (wf_http1_body_done(body) && !wf_http1_body_has_trailers(body));
 }
 
 static void refuse(struct wf_http1_body *body, const char *why)

@@ -1,18 +1,53 @@
 #ifndef WF_HTTP_BODY_H
 #define WF_HTTP_BODY_H
 
-/* Reading a message's body into an arena, for both directions. */
+/* Reading a message's body, for both directions: piece by piece, or whole into an arena.
+ *
+ *     wf_http_body_begin(&body, stream, &parser, max, arena);
+ *     while ((err = wf_http_body_next(&body, &piece)) > 0)
+ *         ... piece lies in the stream's input until the next call ...
+ *
+ * or wf_http_body_read(). Trailers are read behind the last piece, into the arena. */
 
 #include "codec/http1.h"
 
 #include <weft/arena.h>
 #include <weft/stream.h>
 
-/* Read the body that follows `head` in the stream, with a NUL behind it, into `arena`.
- *
- * 0; WEFT_ELIMIT above `max` bytes (nothing is read when the head says so already), -ENOMEM,
- * WEFT_EEND when the peer closed before the end, and weft_fill()'s. */
-int wf_http_body_read(weft_stream *stream, const struct wf_http1_head *head, size_t max,
-                      weft_arena *arena, weft_slice *body);
+struct wf_http_trailers;
+
+struct wf_http_body {
+    weft_stream *stream;
+    weft_arena *arena;                 /* for trailers, and the whole body */
+    struct wf_http1_body framing;      /* where it ends */
+    struct wf_http1_limits limits;     /* of the trailers */
+    uint64_t room;                     /* bytes that it may still have */
+    size_t held;                       /* bytes of the input that the last piece is in */
+    struct wf_http_trailers *trailers; /* NULL: none have come */
+    const char *why;                   /* WEFT_EPROTOCOL, WEFT_ELIMIT: in words, or NULL */
+    int error;                         /* what broke it, answered again */
+    bool is_response;
+    bool is_whole; /* nothing of this message is in the stream any more */
+};
+
+/* Start behind the head that `parser` has parsed, with nothing of it in the input. At most `max`
+ * bytes are read, SIZE_MAX for all. */
+void wf_http_body_begin(struct wf_http_body *body, weft_stream *stream,
+                        const struct wf_http1_parser *parser, size_t max, weft_arena *arena);
+
+/* The next piece: 1; 0 at the end, after the trailers; WEFT_ELIMIT when the body, or its trailers,
+ * are larger than they may be (the first call says so where the head does); WEFT_EPROTOCOL for
+ * broken chunks, -ENOMEM, WEFT_EEND when the peer closed before the end, and weft_fill()'s. */
+int wf_http_body_next(struct wf_http_body *body, weft_slice *piece);
+
+/* The whole body with a NUL behind it: 0, or an error as above. */
+int wf_http_body_read(struct wf_http_body *body, weft_slice *whole);
+
+/* Whether all that is still to come of the message is in the input already, which is dropped then:
+ * nobody wants it. Never suspends. */
+bool wf_http_body_skip(struct wf_http_body *body);
+
+/* The trailers, once the body is whole. NULL: there are none of that name. */
+const char *wf_http_body_trailer(const struct wf_http_body *body, const char *name);
 
 #endif

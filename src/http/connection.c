@@ -17,7 +17,6 @@
 
 #include "http/connection.h"
 
-#include "http/body.h"
 #include "http/deadline.h"
 #include "http/route.h"
 #include "http/write.h"
@@ -132,21 +131,33 @@ static int invite(struct wf_http_connection *c)
                          c->server->options.send_timeout, &taken);
 }
 
+static void begin_body(struct wf_http_connection *c, size_t max)
+{
+    struct wf_http_exchange *x = &c->exchange;
+    wf_http_body_begin(&x->incoming, c->stream, &x->parser, max, x->http.arena);
+}
+
+static int receive_in_time(struct wf_http_connection *c)
+{
+    struct wf_http_exchange *x = &c->exchange;
+    weft_scope_begin(&c->waiting, .timeout = c->server->options.body_timeout, .name = "body");
+    int err = invite(c);
+    if (err == 0)
+        err = wf_http_body_read(&x->incoming, &x->body);
+    return wf_http_deadline_end(&c->waiting, err);
+}
+
 static int receive_body(struct wf_http_connection *c)
 {
     struct wf_http_exchange *x = &c->exchange;
     const struct wf_http1_head *head = &x->parser.head;
     if (head->framing == WF_HTTP1_FRAMING_NONE)
         return 0;
-    if (head->content_length > body_max(x))
-        return WEFT_ELIMIT;
-    if (head->content_length <= readable(c))
-        return wf_http_body_read(c->stream, head, body_max(x), x->http.arena, &x->body);
-    weft_scope_begin(&c->waiting, .timeout = c->server->options.body_timeout, .name = "body");
-    int err = invite(c);
-    if (err == 0)
-        err = wf_http_body_read(c->stream, head, body_max(x), x->http.arena, &x->body);
-    return wf_http_deadline_end(&c->waiting, err);
+    begin_body(c, body_max(x));
+    bool is_here = head->framing == WF_HTTP1_FRAMING_LENGTH && head->content_length <= readable(c);
+    if (is_here || x->incoming.error)
+        return wf_http_body_read(&x->incoming, &x->body);
+    return receive_in_time(c);
 }
 
 /* --- the handler --- */
@@ -235,17 +246,23 @@ static void answer_failure(struct wf_http_exchange *x, int err, int status)
         x->broken = true;
 }
 
+/* The body says what was wrong with it. */
+static void answer_body_failure(struct wf_http_exchange *x, int err)
+{
+    const char *why = x->incoming.why;
+    if (why && err == x->incoming.error)
+        wf_http_refuse(x, err == WEFT_ELIMIT ? 431 : 400, why);
+    else
+        answer_failure(x, err, status_of(err));
+}
+
 /* Nobody wants the body: what is there of it is dropped, and where more is to come the connection
  * ends with this answer. */
 static void answer_unread(struct wf_http_connection *c, int status)
 {
     struct wf_http_exchange *x = &c->exchange;
-    const struct wf_http1_head *head = &x->parser.head;
-    uint64_t size = head->framing == WF_HTTP1_FRAMING_NONE ? 0 : head->content_length;
-    if (size <= readable(c))
-        weft_buffer_consume(weft_stream_input(c->stream), (size_t)size);
-    else
-        x->close = true;
+    begin_body(c, SIZE_MAX);
+    x->close |= !wf_http_body_skip(&x->incoming);
     if (status == 204)
         weft_http_send(&x->http, status, NULL, "", 0);
     else if (status == 404 || status == 405)
@@ -265,7 +282,7 @@ static void answer(struct wf_http_connection *c)
     }
     err = receive_body(c);
     if (err < 0)
-        answer_failure(x, err, status_of(err));
+        answer_body_failure(x, err);
     else
         run_handler(x);
 }

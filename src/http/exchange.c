@@ -20,6 +20,7 @@ void wf_http_exchange_init(struct wf_http_exchange *x, struct wf_http_server *se
     x->method = x->path = x->query = x->host = "";
     x->route = NULL;
     x->param_count = 0;
+    x->incoming.trailers = NULL;
     x->body = (weft_slice){ "", 0 };
     x->started = 0;
     x->fields = NULL;
@@ -190,6 +191,11 @@ bool weft_http_header_at(weft_http *http, size_t index, weft_http_field *field)
 weft_slice weft_http_body(weft_http *http)
 {
     return wf_http_exchange_of(http)->body;
+}
+
+const char *weft_http_trailer(weft_http *http, const char *name)
+{
+    return wf_http_body_trailer(&wf_http_exchange_of(http)->incoming, name);
 }
 
 const char *weft_http_peer(weft_http *http)

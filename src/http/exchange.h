@@ -9,6 +9,7 @@
  * follows a piece of a head is never part of another piece, but for paths of absolute form. */
 
 #include "codec/http1.h"
+#include "http/body.h"
 #include "http/server.h"
 
 #define WF_HTTP_PARAMS_MAX 16
@@ -34,8 +35,9 @@ struct wf_http_exchange {
     const weft_http_route *route; /* NULL: none matches */
     struct wf_http_param params[WF_HTTP_PARAMS_MAX];
     unsigned param_count;
-    weft_slice body;
-    int64_t started; /* when the head was complete, where the access log wants it */
+    struct wf_http_body incoming; /* once there is a route, or the body is to be skipped */
+    weft_slice body;              /* read whole */
+    int64_t started;              /* when the head was complete, where the access log wants it */
 
     /* the response */
     struct wf_http1_field *fields; /* in the arena */

@@ -220,16 +220,19 @@ static int read_response(struct fetch *f)
 {
     weft_http_call *call = f->call;
     weft_slice body;
+    struct wf_http_body incoming;
     f->what = "response";
     int err = read_final_head(f);
     if (err == 0)
         err = take_head(f);
     if (err < 0)
         return err;
-    err = wf_http_body_read(f->stream, &f->parser.head, call->body_max ? call->body_max : BODY_MAX,
-                            call->arena, &body);
+    wf_http_body_begin(&incoming, f->stream, &f->parser, call->body_max ? call->body_max : BODY_MAX,
+                       call->arena);
+    err = wf_http_body_read(&incoming, &body);
     call->body = body.data;
     call->body_size = body.size;
+    f->why = incoming.why;
     return err;
 }
 

@@ -69,6 +69,72 @@ static void test_arena_copy_ends_in_nul(void **state)
     weft_arena_free(arena);
 }
 
+static void fill(char *memory, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        memory[i] = (char)(i * 7);
+}
+
+static void expect_filled(const char *memory, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(memory[i], (char)(i * 7));
+}
+
+static void test_arena_grow_keeps_the_bytes(void **state)
+{
+    (void)state;
+    weft_arena *arena;
+    assert_int_equal(weft_arena_new(&arena, SIZE_MAX), 0);
+    for (int between = 0; between < 2; between++) {
+        char *memory = NULL;
+        size_t size = 0;
+        for (size_t larger = 1; larger < 1000000; size = larger, larger += larger / 2 + 1) {
+            memory = weft_arena_grow(arena, memory, size, larger);
+            assert_non_null(memory);
+            assert_int_equal((uintptr_t)memory % 16, 0);
+            expect_filled(memory, size);
+            fill(memory, size, larger);
+            if (between)
+                fill(weft_arena_alloc(arena, 20), 0, 20);
+        }
+        expect_filled(memory, size);
+        weft_arena_reset(arena);
+    }
+    weft_arena_free(arena);
+}
+
+static void test_arena_grow_takes_no_more_than_it_adds(void **state)
+{
+    (void)state;
+    weft_arena *arena;
+    assert_int_equal(weft_arena_new(&arena, SIZE_MAX), 0);
+    char *memory = weft_arena_alloc(arena, 100);
+    assert_ptr_equal(weft_arena_grow(arena, memory, 100, 1000), memory);
+    assert_int_equal(weft_arena_used(arena), 1008);
+    memory = weft_arena_alloc(arena, 1 << 20);
+    memory = weft_arena_grow(arena, memory, 1 << 20, 2 << 20);
+    assert_int_equal(weft_arena_used(arena), 1008 + (2 << 20));
+    assert_true(weft_arena_reserved(arena) < (2 << 20) + 70000);
+    assert_ptr_equal(weft_arena_grow(arena, memory, 2 << 20, 10), memory);
+    weft_arena_free(arena);
+}
+
+static void test_arena_grow_keeps_to_the_limit(void **state)
+{
+    (void)state;
+    weft_arena *arena;
+    assert_int_equal(weft_arena_new(&arena, 1024), 0);
+    char *memory = weft_arena_alloc(arena, 512);
+    fill(memory, 0, 512);
+    assert_null(weft_arena_grow(arena, memory, 512, 1025));
+    assert_null(weft_arena_grow(arena, memory, 512, SIZE_MAX));
+    expect_filled(memory, 512);
+    assert_non_null(weft_arena_grow(arena, memory, 512, 1024));
+    assert_null(weft_arena_alloc(arena, 1));
+    weft_arena_free(arena);
+}
+
 static void test_arena_format_fits_any_length(void **state)
 {
     (void)state;
@@ -232,6 +298,9 @@ int main(void)
         cmocka_unit_test(test_arena_limit_is_exact),
         cmocka_unit_test(test_arena_absurd_sizes_give_null),
         cmocka_unit_test(test_arena_copy_ends_in_nul),
+        cmocka_unit_test(test_arena_grow_keeps_the_bytes),
+        cmocka_unit_test(test_arena_grow_takes_no_more_than_it_adds),
+        cmocka_unit_test(test_arena_grow_keeps_to_the_limit),
         cmocka_unit_test(test_arena_format_fits_any_length),
         cmocka_unit_test(test_arena_format_over_the_limit_gives_null),
         cmocka_unit_test(test_arena_steady_need_allocates_nothing),
