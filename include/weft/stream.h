@@ -28,8 +28,14 @@ WEFT_BEGIN_DECLS
 typedef struct weft_stream weft_stream;
 typedef struct weft_listener weft_listener;
 
-/* What serves one client: `client` is borrowed, the server closes it afterwards. */
+/* What serves one client: `client` is borrowed, the server closes it afterwards, unless the return
+ * is weft_park()'s. */
 typedef int weft_serve_fn(weft_stream *client, void *arg);
+
+/* A client is about to be closed that no handler will see: -ETIMEDOUT, it was parked and silent for
+ * too long; -ENOMEM, there is no stack or memory for its handler. A callback: it may not suspend,
+ * but weft_write_try() a last word. */
+typedef void weft_refused_fn(weft_stream *client, int why, void *arg);
 
 #define WEFT_STREAM_HIGH_MARK ((size_t)64 << 10) /* queued bytes above which a writer waits … */
 #define WEFT_STREAM_LOW_MARK  ((size_t)16 << 10) /* … until no more than these are left */
@@ -63,16 +69,19 @@ struct weft_listen_options {
 
 /* Options of weft_serve() and weft_serve_on(). */
 struct weft_serve_options {
-    weft_serve_fn *handler;  /* the second argument */
-    void *arg;               /* for the handler */
-    size_t max_clients;      /* served at one time; the rest waits in the backlog. 0: 10,000 */
-    int64_t drain;           /* how long clients may go on after a cancel; 0: not at all */
-    weft_callback *draining; /* called with .arg when the drain begins, before any cancel; like
-                                every callback it may not suspend */
-    const char *name;        /* of the clients' tasks; NULL: "client" */
-    const char *site;        /* set by the macro */
-    uint32_t stack_size;     /* of the clients' tasks; 0: the default */
-    uint16_t size;           /* set by the macro */
+    weft_serve_fn *handler;   /* the second argument */
+    void *arg;                /* for the handler */
+    size_t max_clients;       /* served at one time; the rest waits in the backlog. 0: 10,000 */
+    int64_t drain;            /* how long clients may go on after a cancel; 0: not at all */
+    weft_callback *draining;  /* called with .arg when the drain begins, before any cancel; like
+                                 every callback it may not suspend */
+    const char *name;         /* of the clients' tasks; NULL: "client" */
+    const char *site;         /* set by the macro */
+    uint32_t stack_size;      /* of the clients' tasks; 0: the default */
+    uint16_t size;            /* set by the macro */
+    int64_t first_timeout;    /* clients begin parked, and may be silent for so long (WEFT_FOREVER:
+                                 for ever) before their handler is called; 0: it is called at once */
+    weft_refused_fn *refused; /* NULL: they are closed without a word */
 };
 
 /** Connect a stream. The first address of a name that answers is taken.
@@ -444,8 +453,9 @@ int weft_listener_close(weft_listener *listener);
 
 /** Serve clients on an address: a task of its own for each, until cancelled.
  *
- * Out of descriptors or memory it pauses and goes on when there are some again. A handler's error
- * is logged and ends its client alone; that the peer went away is no error. When the serving task
+ * Out of descriptors or memory it pauses and goes on when there are some again. Between two
+ * messages a client may wait without its task: weft_park(). A handler's error is logged and ends
+ * its client alone; that the peer went away is no error. When the serving task
  * is cancelled the address is given up and the clients have `.drain` to finish.
  *
  * Returns: 0 after weft_listener_stop() and the last client.
@@ -470,6 +480,50 @@ int weft_serve_with(const char *address, const struct weft_serve_options *option
 WEFT_API
 WEFT_SUSPENDS
 int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options *options);
+
+/** Let a client wait without a task: the return of a handler that has nothing to do until more
+ * bytes come.
+ *
+ *     return weft_park(client, WEFT_MINUTE);      the handler is called anew with the next bytes
+ *
+ * A parked client costs some 800 bytes and no stack. Bytes that are in its input already count:
+ * then the handler is called again in the next turn. Other tasks may write to it. When the peer
+ * ends, or nothing has come for `timeout`, it is closed; when the server drains, at once.
+ *
+ * Returns: WEFT_PARKED, for the handler to return; it says nothing where the client's task is
+ *   cancelled, which closes it.
+ * Errors: -EPERM for a stream that is no client of weft_serve(), or in another thread.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the client stays the server's.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_park(weft_stream *client, int64_t timeout);
+
+/** What weft_park() returns. */
+#define WEFT_PARKED 0x7061726b
+
+/** Let a stream carry a pointer of yours, in place of the last one, which is dropped.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: keeps `data`; `drop` (NULL: nothing is to be done) gets it when the stream is gone.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_stream_set_data(weft_stream *stream, void *data, weft_drop_fn *drop);
+
+/** The pointer that a stream carries.
+ *
+ * Returns: the last one that was set; NULL when none was.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: takes nothing.
+ * Threads: the loop's own. */
+WEFT_API
+void *weft_stream_data(const weft_stream *stream);
 
 WEFT_END_DECLS
 

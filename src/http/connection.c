@@ -2,14 +2,16 @@
  *
  *      ┌────────────── the response says that it goes on ──────────────┐
  *      ↓                                                               │
- *    IDLE ──first byte──> HEAD ──complete──> BODY ──whole──> HANDLER ──┤
+ *    PARKED ──bytes──> HEAD ──complete──> BODY ──whole──> HANDLER ─────┤
  *      │                   │                  │                        │ it does not
  *      │ timeout, closed   │ refused, 408     │ 413, 408               ↓
  *      ↓                   ↓                  ↓                     LINGER ──> closed
  *    closed                └──────────────────┴── answered ────────────↑
  *
- * Each wait has a deadline: IDLE ends silently, HEAD and BODY with 408. A request that is there
- * when it is looked for (pipelined, or short and in time) costs no timer.
+ * Each wait has a deadline: PARKED ends silently, where the client is new with 408; HEAD and BODY
+ * end with 408. Only from the first byte of a request to the end of its response, or while more
+ * requests wait in the input, has a connection a task. A request that is there when it is looked
+ * for costs no timer.
  *
  * LINGER: a slow client may take its time for what it was sent. And who closes a socket with unread
  * bytes in it resets it, and the reset may overtake the response: so the end is sent first, and
@@ -33,7 +35,6 @@
 #define TURN         16 /* pipelined requests, then others have theirs */
 #define LINGER_TIME  (2 * WEFT_SECOND)
 #define LINGER_BYTES ((size_t)1 << 20)
-#define LAST_LOOK    WEFT_MILLISECOND /* for bytes that the kernel has when the drain begins */
 
 /* --- the head --- */
 
@@ -42,7 +43,7 @@ static size_t readable(struct wf_http_connection *c)
     return weft_buffer_readable(weft_stream_input(c->stream));
 }
 
-/* Whether a byte of a request is there. Empty lines before it are none, nor is half of one. */
+/* Whether a byte of a request is there; empty lines before it are none. */
 static bool has_begun(struct wf_http_connection *c)
 {
     weft_buffer *input = weft_stream_input(c->stream);
@@ -50,8 +51,7 @@ static bool has_begun(struct wf_http_connection *c)
         return true;
     while (weft_buffer_readable(input) >= 2 && memcmp(weft_buffer_data(input), "\r\n", 2) == 0)
         weft_buffer_consume(input, 2);
-    size_t size = weft_buffer_readable(input);
-    return size > 1 || (size == 1 && *weft_buffer_data(input) != '\r');
+    return weft_buffer_readable(input) > 0;
 }
 
 /* 1: complete or refused; 0: more is needed; -ENOMEM. */
@@ -59,8 +59,6 @@ static int parse_head(struct wf_http_connection *c)
 {
     struct wf_http_exchange *x = &c->exchange;
     weft_buffer *input = weft_stream_input(c->stream);
-    if (!has_begun(c))
-        return 0;
     int err = x->http.arena ? 0 : wf_http_exchange_begin(x);
     if (err < 0)
         return err;
@@ -68,27 +66,14 @@ static int parse_head(struct wf_http_connection *c)
            WF_HTTP1_MORE;
 }
 
-static int64_t patience(struct wf_http_connection *c)
-{
-    if (has_begun(c))
-        return c->server->options.header_timeout;
-    if (c->server->draining)
-        return LAST_LOOK;
-    return c->is_old ? c->server->options.idle_timeout : c->server->options.header_timeout;
-}
-
 static int wait_for_head(struct wf_http_connection *c)
 {
     int done = 0;
     while (done == 0) {
-        bool was_idle = c->is_idle = !has_begun(c);
         ssize_t n = weft_fill(c->stream);
-        c->is_idle = false;
         if (n <= 0)
             return n < 0 ? (int)n : WEFT_EEND;
         done = parse_head(c);
-        if (done == 0 && was_idle && has_begun(c))
-            weft_scope_set_deadline(&c->waiting, weft_deadline(c->server->options.header_timeout));
     }
     return done < 0 ? done : 0;
 }
@@ -98,14 +83,8 @@ static int receive_head(struct wf_http_connection *c)
     int done = parse_head(c);
     if (done != 0)
         return done < 0 ? done : 0;
-    weft_scope_begin(&c->waiting, .timeout = patience(c), .name = "request");
+    weft_scope_begin(&c->waiting, .timeout = c->server->options.header_timeout, .name = "request");
     return wf_http_deadline_end(&c->waiting, wait_for_head(c));
-}
-
-void wf_http_connection_drain(struct wf_http_connection *c)
-{
-    if (c->is_idle)
-        weft_scope_set_deadline(&c->waiting, weft_deadline(LAST_LOOK));
 }
 
 /* --- the body --- */
@@ -287,15 +266,6 @@ static void answer(struct wf_http_connection *c)
         run_handler(x);
 }
 
-/* A new connection that stays silent is told so. One that has had its answers is not: it might take
- * that for the answer to what it sends meanwhile. */
-static void answer_no_head(struct wf_http_connection *c, int err)
-{
-    int status = err == WEFT_ELIMIT ? 431 : status_of(err);
-    bool is_silent = err == -ETIMEDOUT && !c->is_old && !c->server->draining;
-    answer_failure(&c->exchange, err, has_begun(c) || is_silent ? status : 0);
-}
-
 static void linger(struct wf_http_connection *c)
 {
     weft_buffer *input = weft_stream_input(c->stream);
@@ -319,12 +289,11 @@ static bool serve_next(struct wf_http_connection *c)
     wf_http_exchange_init(x, c->server, c->stream);
     int err = receive_head(c);
     if (err < 0)
-        answer_no_head(c, err);
+        answer_failure(x, err, err == WEFT_ELIMIT ? 431 : status_of(err));
     else if (x->parser.status)
         wf_http_refuse(x, x->parser.status, x->parser.why);
     else
         answer(c);
-    c->is_old = true;
     bool sent = x->status && !x->broken, last = x->close;
     wf_http_exchange_end(x);
     if (sent && last)
@@ -332,17 +301,39 @@ static bool serve_next(struct wf_http_connection *c)
     return sent && !last;
 }
 
+/* A client that has had an answer carries its server; a new one carries nothing. */
+static int park(struct wf_http_connection *c, bool is_old)
+{
+    const weft_http_serve_options *options = &c->server->options;
+    if (is_old)
+        weft_stream_set_data(c->stream, c->server, NULL);
+    return weft_park(c->stream, is_old ? options->idle_timeout : options->header_timeout);
+}
+
 int wf_http_connection_serve(weft_stream *stream, void *arg)
 {
-    struct wf_http_server *server = arg;
     struct wf_http_connection c;
-    c.server = server;
+    bool is_old = weft_stream_data(stream) != NULL;
+    c.server = arg;
     c.stream = stream;
-    c.is_idle = c.is_old = false;
-    wf_list_push_back(&server->connections, &c.link);
-    for (unsigned served = 1; serve_next(&c); served++)
+    c.exchange.http.arena = NULL;
+    for (unsigned served = 1;; served++, is_old = true) {
+        if (!has_begun(&c))
+            return park(&c, is_old);
+        if (!serve_next(&c))
+            return weft_cancelled();
         if (served % TURN == 0)
             weft_sleep(0); /* a cancel is found where the next request is waited for */
-    wf_list_remove(&c.link);
-    return weft_cancelled();
+    }
+}
+
+/* A new connection that stays silent is told so. One that has had its answers is not: it might take
+ * that for the answer to what it sends meanwhile. */
+void wf_http_connection_refuse(weft_stream *stream, int why, void *arg)
+{
+    struct wf_http_server *server = arg;
+    if (why == -ENOMEM)
+        wf_http_refuse_stream(server, stream, 503, NULL);
+    else if (!weft_stream_data(stream))
+        wf_http_refuse_stream(server, stream, 408, words_of(why));
 }

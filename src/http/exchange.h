@@ -72,4 +72,8 @@ void wf_http_exchange_end(struct wf_http_exchange *x);
 /* Send a small text as the response, and make it the connection's last. */
 void wf_http_refuse(struct wf_http_exchange *x, int status, const char *why);
 
+/* The same where there is no task for an exchange. Never suspends. */
+void wf_http_refuse_stream(struct wf_http_server *server, weft_stream *stream, int status,
+                           const char *why);
+
 #endif

@@ -5,6 +5,7 @@
 #include "http/write.h"
 
 #include <weft/error.h>
+#include <weft/log.h>
 
 #include <errno.h>
 #include <stdarg.h>
@@ -13,6 +14,9 @@
 
 #define HEAD_SMALL 512 /* heads up to this size are written on the stack */
 #define BODY_SMALL 1024
+#define TEXT_TYPE  "text/plain; charset=utf-8"
+
+#define REFUSAL_MAX 256 /* a status, its phrase, and one of ours */
 
 /* --- headers --- */
 
@@ -230,7 +234,7 @@ int weft_http_text(weft_http *http, int status, const char *format, ...)
     char space[BODY_SMALL];
     va_list list;
     va_start(list, format);
-    int err = send_format(http, status, "text/plain; charset=utf-8", space, format, list);
+    int err = send_format(http, status, TEXT_TYPE, space, format, list);
     va_end(list);
     return err;
 }
@@ -245,9 +249,36 @@ int weft_http_json(weft_http *http, int status, const char *format, ...)
     return err;
 }
 
+/* --- refusing --- */
+
+static int print_refusal(char *text, size_t size, int status, const char *why)
+{
+    return snprintf(text, size, "%d %s%s%s\n", status, wf_http1_reason(status), why ? ": " : "",
+                    why ? why : "");
+}
+
 void wf_http_refuse(struct wf_http_exchange *x, int status, const char *why)
 {
+    char text[REFUSAL_MAX];
+    int size = print_refusal(text, sizeof text, status, why);
     x->close = true;
-    weft_http_text(&x->http, status, "%d %s%s%s\n", status, wf_http1_reason(status),
-                   why ? ": " : "", why ? why : "");
+    weft_http_send(&x->http, status, TEXT_TYPE, text, (size_t)size);
+}
+
+void wf_http_refuse_stream(struct wf_http_server *server, weft_stream *stream, int status,
+                           const char *why)
+{
+    char text[REFUSAL_MAX], message[HEAD_SMALL + REFUSAL_MAX];
+    int size = print_refusal(text, sizeof text, status, why);
+    struct wf_http1_response_out out = {
+        .status = status,
+        .connection = WF_HTTP1_CONNECTION_CLOSE,
+        .content_length = size,
+        .date = wf_http_date_now(&server->date),
+        .content_type = TEXT_TYPE,
+    };
+    ptrdiff_t head = wf_http1_write_response(message, HEAD_SMALL, &out);
+    memcpy(message + head, text, (size_t)size);
+    weft_write_try(stream, message, (size_t)head + (size_t)size);
+    weft_log(WEFT_LOG_ACCESS, WEFT_LOG_INFO, "- - %d %d 0us", status, size);
 }

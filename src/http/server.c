@@ -4,9 +4,9 @@
  * next request of any connection gets the one that was used last. So the heap is asked only when
  * more requests are in flight than ever before.
  *
- * Drain: weft_serve() says that it begins, before it cancels anything. Connections that wait for a
- * request are told to wait no longer than it takes to look once more; the others say "Connection:
- * close" with their response. Nobody is cancelled until the drain time is over. */
+ * Drain: weft_serve() says that it begins, before it cancels anything, and closes the connections
+ * that are parked; the others say "Connection: close" with their response. Nobody is cancelled
+ * until the drain time is over. */
 
 #include "http/server.h"
 
@@ -79,24 +79,22 @@ static void init(struct wf_http_server *server, const struct weft_http_serve_opt
         .block_max = options->header_size_max,
         .header_max = options->header_count_max,
     };
-    wf_list_init(&server->connections);
 }
 
 static void drain(void *arg)
 {
     struct wf_http_server *server = arg;
     server->draining = true;
-    WF_LIST_EACH(link, &server->connections)
-        wf_http_connection_drain(wf_container(link, struct wf_http_connection, link));
 }
 
 static int serve(struct wf_http_server *server, weft_listener *listener)
 {
     const weft_http_serve_options *options = &server->options;
-    int err = weft_serve_on(listener, wf_http_connection_serve, .arg = server,
-                            .max_clients = options->max_clients, .drain = options->drain,
-                            .draining = drain, .name = "http connection",
-                            .stack_size = options->stack_size);
+    int err = weft_serve_on(
+        listener, wf_http_connection_serve, .arg = server, .max_clients = options->max_clients,
+        .drain = options->drain, .draining = drain, .name = "http connection",
+        .stack_size = options->stack_size, .first_timeout = options->header_timeout,
+        .refused = wf_http_connection_refuse);
     while (server->spare_count > 0)
         weft_arena_free(server->spare[--server->spare_count]);
     return err;

@@ -3,7 +3,6 @@
 
 /* What the connections of one server share. Lives in the frame of weft_http_serve(). */
 
-#include "base/list.h"
 #include "codec/http1.h"
 #include "http/date.h"
 
@@ -14,8 +13,7 @@
 struct wf_http_server {
     weft_http_serve_options options; /* with every default filled in */
     struct wf_http1_limits limits;
-    struct wf_list connections; /* struct wf_http_connection */
-    bool draining;              /* every response says "Connection: close" */
+    bool draining; /* every response says "Connection: close" */
     struct wf_http_date date;
     weft_arena *spare[WF_HTTP_SPARE_MAX]; /* arenas between two exchanges */
     unsigned spare_count;

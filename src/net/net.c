@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "net/listener.h"
 #include "net/memory.h"
+#include "net/serve.h"
 #include "net/socket.h"
 #include "net/stream.h"
 
@@ -58,6 +59,7 @@ static void net_free(weft_loop *loop)
         return;
     wf_slab_fini(&net->sockets);
     wf_slab_fini(&net->memories);
+    wf_slab_fini(&net->parked);
     wf_storage_fini(&net->storage);
     wf_free(net);
 }
@@ -72,6 +74,7 @@ struct wf_net *wf_net_of(weft_loop *loop)
     wf_storage_init(&net->storage);
     wf_slab_init(&net->sockets, wf_socket_stream_size, WF_SLAB_CACHE_LINE, STREAMS_MAX);
     wf_slab_init(&net->memories, wf_memory_stream_size, WF_SLAB_CACHE_LINE, STREAMS_MAX);
+    wf_slab_init(&net->parked, sizeof(struct wf_parked), WF_SLAB_CACHE_LINE, STREAMS_MAX);
     wf_list_init(&net->streams);
     wf_list_init(&net->doomed);
     wf_list_init(&net->listeners);

@@ -15,6 +15,7 @@ struct wf_net {
     struct wf_storage storage;
     struct wf_slab sockets;  /* streams over sockets */
     struct wf_slab memories; /* streams in memory */
+    struct wf_slab parked;   /* clients of servers that wait without a task */
     struct wf_list streams;  /* all that are open */
     struct wf_list doomed;   /* closed, until the transport has given their bytes back */
     struct wf_list listeners;

@@ -105,8 +105,7 @@ ssize_t weft_read_try(weft_stream *stream, void *buffer, size_t size)
     if (stream->closed)
         return WEFT_ECLOSED;
     if (stream->reader)
-        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) reads this stream already",
-                         stream->reader->name, stream->reader->site);
+        return wf_stream_busy(stream, stream->reader, "reads");
     if (weft_buffer_readable(&stream->input) > 0)
         return (ssize_t)take_input(stream, buffer, size);
     return is_over(stream) || size == 0 ? stream->read_error : receive_now(stream, buffer, size);
@@ -121,20 +120,37 @@ static void give_back(void *lender, char *block, size_t capacity)
     stream->ops->lend_return(stream, block);
 }
 
+void wf_stream_adopt(weft_stream *stream, const struct wf_op *op, size_t size)
+{
+    int err =
+        wf_buffer_adopt(&stream->input, op->lend.data, op->lend.capacity, size, give_back, stream);
+    wf_assert(err == 0);
+}
+
 /* Nothing is read ahead: no memory is held until bytes are there. */
+static void prepare_lent(weft_stream *stream, struct wf_op *op)
+{
+    weft_buffer_release_if_empty(&stream->input);
+    op->code = WF_OP_RECV_LEND;
+    op->now = false;
+}
+
 static int64_t fill_empty(weft_stream *stream)
 {
     struct wf_stream_wait wait;
-    weft_buffer_release_if_empty(&stream->input);
-    wait.op.code = WF_OP_RECV_LEND;
-    wait.op.now = false;
+    prepare_lent(stream, &wait.op);
     int64_t result = finish(stream, wf_stream_operate(stream, &wait));
-    if (result <= 0)
-        return result;
-    int err = wf_buffer_adopt(&stream->input, wait.op.lend.data, wait.op.lend.capacity,
-                              (size_t)result, give_back, stream);
-    wf_assert(err == 0);
+    if (result > 0)
+        wf_stream_adopt(stream, &wait.op, (size_t)result);
     return result;
+}
+
+int64_t wf_stream_wait_lent(weft_stream *stream, struct wf_stream_wait *wait)
+{
+    if (is_over(stream))
+        return stream->read_error;
+    prepare_lent(stream, &wait->op);
+    return stream->ops->submit(stream, &wait->op);
 }
 
 static int64_t fill_more(weft_stream *stream, size_t want)

@@ -6,35 +6,25 @@
  *         ├── stop ────> DRAINING ──last client──> 0
  *         └── cancel ──> DRAINING, then cancelled ──last client──> -ECANCELED
  *
+ * A client has a task, or is parked (parked.c).
+ *
  * The clients must not feel the cancel that ends the accepting. So they live in a scope of their
  * own that shields and isolates, and hangs in the tree as a member of a plain scope around the
  * accepting:
  *
- *     the task ── scope `around` ── member ── scope `clients` (shield, isolate) ── a task each */
+ *     the task ── scope `around` ── member ── scope `clients` (shield, isolate) ── a member each */
+
+#include "net/serve.h"
 
 #include "base/error.h"
-#include "core/loop.h"
-#include "net/listener.h"
-#include "net/stream.h"
 
+#include <string.h>
 #include <weft/error.h>
 #include <weft/log.h>
 
 #define MAX_CLIENTS 10000
 #define PAUSE       (50 * WEFT_MILLISECOND)
 #define SAY_AGAIN   (10 * WEFT_SECOND) /* that it pauses, at most so often */
-
-struct wf_server {
-    weft_listener *listener;
-    weft_serve_fn *handler;
-    void *arg;
-    const struct weft_serve_options *options;
-    struct wf_member member; /* what hangs `clients` into `around` */
-    struct wf_scope clients;
-    struct wf_list streams; /* the clients': those of the tasks, and those that linger after them */
-    size_t active;          /* streams */
-    int64_t say_after;      /* when a pause is worth a line again */
-};
 
 /* One client. */
 
@@ -92,6 +82,29 @@ static void check_left(const weft_stream *client)
                   inside->name, inside->site);
 }
 
+void wf_server_refuse(struct wf_server *server, weft_stream *client, int why)
+{
+    if (server->options->refused)
+        server->options->refused(client, why, server->arg);
+    weft_close(client);
+}
+
+/* In a cancelled scope there is nobody left to park for. */
+static bool is_parked(int result)
+{
+    return result == WEFT_PARKED && weft_cancelled() == 0;
+}
+
+static int end_client(struct wf_server *server, weft_stream *client, int err)
+{
+    weft_close(client);
+    wake(server);
+    if (err >= 0 || !is_everyday(err))
+        return err < 0 ? err : 0;
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_DEBUG, "a client left: %s", weft_error_text(err));
+    return 0;
+}
+
 static int serve_client(void *arg)
 {
     weft_stream *client = arg;
@@ -99,11 +112,9 @@ static int serve_client(void *arg)
     wf_running->current->drop = NULL; /* from here on the stream is closed below */
     int err = server->handler(client, server->arg);
     check_left(client);
-    weft_close(client);
-    wake(server);
-    if (!is_everyday(err))
-        return err;
-    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_DEBUG, "a client left: %s", weft_error_text(err));
+    if (!is_parked(err))
+        return end_client(server, client, err);
+    wf_server_park(server, client, client->park_timeout);
     return 0;
 }
 
@@ -113,37 +124,47 @@ static void drop_client(void *arg)
     weft_abort(arg);
 }
 
-/* It is to have its stack at once: there may be none when it is its turn. */
-static int spawn_client(struct wf_server *server, struct weft_spawn_options *options)
+/* A task that cannot begin is not to be reported: the client is told, and that is the end of it. */
+static void refuse_start(struct wf_server *server, weft_stream *client, weft_task *task, int err)
 {
-    int err = weft_spawn_with((weft_scope *)&server->clients, serve_client, options);
-    if (err < 0) {
-        weft_abort(options->arg);
-        return err;
-    }
-    weft_task *task = *options->task;
-    err = wf_task_prepare(task);
-    if (err < 0)
+    if (task) {
+        task->drop = NULL;
         weft_task_cancel(task, "no stack");
-    weft_task_release(task);
-    return err;
+    }
+    wf_server_refuse(server, client, err);
 }
 
-static int start_client(struct wf_server *server, weft_stream *client)
+int wf_server_start(struct wf_server *server, weft_stream *client)
 {
     const struct weft_serve_options *given = server->options;
-    weft_task *task;
+    weft_task *task = NULL;
     struct weft_spawn_options options = { .arg = client,
                                           .task = &task,
                                           .name = given->name,
                                           .function = "client",
                                           .site = given->site,
                                           .drop = drop_client,
-                                          .stack_size = given->stack_size };
+                                          .stack_size = given->stack_size,
+                                          .eager = !wf_in_task(client->loop) };
+    int err = weft_spawn_with((weft_scope *)&server->clients, serve_client, &options);
+    if (err == 0 && task->state == WF_TASK_NEW)
+        err = wf_task_prepare(task);
+    if (err < 0)
+        refuse_start(server, client, task, err);
+    weft_task_release(task);
+    return err;
+}
+
+static int add_client(struct wf_server *server, weft_stream *client)
+{
+    int64_t timeout = server->options->first_timeout;
     client->server = server;
     wf_list_push_back(&server->streams, &client->client_link);
     server->active++;
-    return spawn_client(server, &options);
+    if (timeout == 0)
+        return wf_server_start(server, client);
+    wf_server_park(server, client, timeout);
+    return 0;
 }
 
 /* Waiting for a client to leave. */
@@ -230,7 +251,7 @@ static int accept_one(struct wf_server *server)
         return wait_for_leave(server, is_full, WEFT_FOREVER);
     int err = weft_accept(server->listener, &client);
     if (err == 0)
-        err = start_client(server, client);
+        err = add_client(server, client);
     return err == 0 || ends_server(err) ? err : pause_accepting(server, err);
 }
 
@@ -271,6 +292,8 @@ static int drain_after_stop(struct wf_server *server)
 static int drain(struct wf_server *server, int err)
 {
     weft_listener_stop(server->listener);
+    server->draining = true;
+    wf_server_drain_parked(server);
     if (server->options->draining)
         wf_drop(server->clients.loop, server->options->draining, server->arg);
     if (err == 0)
@@ -309,21 +332,32 @@ static int check(const weft_listener *listener, const struct weft_serve_options 
     return 0;
 }
 
-int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options *options)
+/* Callers that were compiled for an older library know fewer options. */
+static struct weft_serve_options options_of(const struct weft_serve_options *given)
 {
-    struct wf_server server = {
-        .listener = listener, .handler = options->handler, .arg = options->arg, .options = options
-    };
+    struct weft_serve_options options = { 0 };
+    bool is_shorter = given->size && given->size < sizeof options;
+    memcpy(&options, given, is_shorter ? given->size : sizeof options);
+    return options;
+}
+
+int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options *given)
+{
+    struct weft_serve_options options;
+    struct wf_server server = { .listener = listener, .options = &options };
     weft_scope around;
-    int err = check(listener, options);
+    int err = check(listener, given);
     if (err < 0)
         return err;
+    options = options_of(given);
+    server.handler = options.handler;
+    server.arg = options.arg;
     listener->server = wf_running->current;
     wf_list_init(&server.streams);
     weft_scope_begin(&around, .name = "server");
     server.member.ops = &member_ops;
     wf_scope_hang(&server.clients, &server.member, (struct wf_scope *)&around, "clients",
-                  options->site);
+                  options.site);
     err = drain(&server, accept_all(&server));
     forget_streams(&server);
     wf_scope_part((struct wf_scope *)&around, &server.member, 0, NULL);

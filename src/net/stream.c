@@ -58,6 +58,14 @@ static int take_side(weft_stream *stream, weft_task **side)
     return err;
 }
 
+int wf_stream_busy(const weft_stream *stream, const weft_task *task, const char *what)
+{
+    if (task == &stream->loop->root)
+        return wf_misuse(-EBUSY, "a parked client was read: its handler is called for that");
+    return wf_misuse(-EBUSY, "task '%s' (spawned at %s) %s this stream already", task->name,
+                     task->site, what);
+}
+
 static int enter(weft_stream *stream, weft_task **side, const char *what)
 {
     weft_task *task;
@@ -68,8 +76,7 @@ static int enter(weft_stream *stream, weft_task **side, const char *what)
     if (stream->closed)
         return WEFT_ECLOSED;
     if (*side)
-        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) %s this stream already", (*side)->name,
-                         (*side)->site, what);
+        return wf_stream_busy(stream, *side, what);
     return take_side(stream, side);
 }
 
@@ -113,14 +120,19 @@ static void read_done(struct wf_op *op, int64_t result)
     wf_wake(&wf_container(op, struct wf_stream_wait, op)->waiter, result);
 }
 
+void wf_stream_arm(weft_stream *stream, struct wf_stream_wait *wait)
+{
+    wait->stream = stream;
+    wait->op.done = read_done;
+    wf_waiter_arm(&wait->waiter, &read_ops, stream);
+}
+
 /* A call that goes on after it was woken may find that the stream was closed meanwhile. */
 int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait)
 {
     if (stream->closed)
         return WEFT_ECLOSED;
-    wait->stream = stream;
-    wait->op.done = read_done;
-    wf_waiter_arm(&wait->waiter, &read_ops, stream);
+    wf_stream_arm(stream, wait);
     int64_t result = stream->ops->submit(stream, &wait->op);
     if (result != WF_PENDING)
         return result;
@@ -197,6 +209,14 @@ void wf_stream_flush_now(weft_stream *stream)
     all_sent(stream);
 }
 
+static void drop_data(weft_stream *stream)
+{
+    weft_drop_fn *drop = stream->data_drop;
+    stream->data_drop = NULL;
+    if (drop)
+        wf_drop(stream->loop, drop, stream->data);
+}
+
 static void free_stream(weft_stream *stream)
 {
     weft_buffer_fini(&stream->input);
@@ -233,6 +253,7 @@ void wf_stream_destroy(weft_stream *stream, bool reset)
     stream->reset = reset;
     if (stream->server)
         wf_server_lost(stream);
+    drop_data(stream);
     wf_timer_cancel(&stream->loop->timers, &stream->linger);
     wf_list_remove_init(&stream->flush.link);
     wf_list_remove(&stream->link);
@@ -289,6 +310,8 @@ static int check_close(const weft_stream *stream)
         return wf_misuse(WEFT_ETHREAD, "a stream was closed by another thread than its own");
     if (stream->closed)
         return wf_misuse(-EALREADY, "a stream was closed twice");
+    if (stream->parked)
+        return wf_misuse(-EBUSY, "a parked client was closed: its server does that");
     if (inside && !wf_in_task(stream->loop))
         return wf_misuse(-EPERM, "a stream was closed outside a task while task '%s' is in it",
                          inside->name);
@@ -370,6 +393,18 @@ void weft_stream_tear(weft_stream *stream)
     stream->torn = true;
     if (!stream->write_error)
         stream->write_error = -EPIPE;
+}
+
+void weft_stream_set_data(weft_stream *stream, void *data, weft_drop_fn *drop)
+{
+    drop_data(stream);
+    stream->data = data;
+    stream->data_drop = drop;
+}
+
+void *weft_stream_data(const weft_stream *stream)
+{
+    return stream->data;
 }
 
 weft_buffer *weft_stream_input(weft_stream *stream)

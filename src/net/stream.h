@@ -75,7 +75,11 @@ struct weft_stream {
     struct wf_waiter *closer; /* until reader and writer have left */
     struct wf_timer linger;
     int64_t linger_time;
-    struct wf_server *server;   /* whose client it is */
+    struct wf_server *server; /* whose client it is */
+    struct wf_parked *parked; /* it waits without a task */
+    int64_t park_timeout;     /* of the last weft_park() */
+    void *data;               /* the user's */
+    weft_drop_fn *data_drop;
     struct wf_list client_link; /* in a listener's backlog, or among the server's clients */
     uint32_t high_mark;
     uint32_t low_mark;
@@ -111,6 +115,19 @@ static inline int wf_stream_breathe(void)
     weft_task *task;
     return wf_enter(&task);
 }
+
+/* Somebody is in that side already: -EBUSY, and says who. */
+int wf_stream_busy(const weft_stream *stream, const weft_task *task, const char *what);
+
+/* Arm a wait for bytes. Who does not park on it sets the waiter's wake and owner. */
+void wf_stream_arm(weft_stream *stream, struct wf_stream_wait *wait);
+
+/* Wait for bytes in a block that the transport lends: WF_PENDING, or what the transport says at
+ * once. */
+int64_t wf_stream_wait_lent(weft_stream *stream, struct wf_stream_wait *wait);
+
+/* The block of a wait that has brought `size` bytes becomes the input, which is empty. */
+void wf_stream_adopt(weft_stream *stream, const struct wf_op *op, size_t size);
 
 /* The transport's word on wait->op: at once, or after parking. WEFT_ECLOSED. */
 int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait);

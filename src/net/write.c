@@ -182,8 +182,7 @@ int weft_write_try(weft_stream *stream, const void *data, size_t size)
     if (stream->closed)
         return WEFT_ECLOSED;
     if (stream->writer)
-        return wf_misuse(-EBUSY, "task '%s' (spawned at %s) writes this stream already",
-                         stream->writer->name, stream->writer->site);
+        return wf_stream_busy(stream, stream->writer, "writes");
     if (size > stream->high_mark)
         return wf_misuse(-EINVAL, "weft_write_try() with %zu bytes: at most the high mark, %u",
                          size, stream->high_mark);

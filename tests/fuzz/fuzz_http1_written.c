@@ -16,6 +16,7 @@
  *
  * Windows are allocations of exactly their size, as the sanitizers like them. */
 
+#include "base/compiler.h"
 #include "codec/http1.h"
 #include "http/exchange.h"
 #include "http/url.h"

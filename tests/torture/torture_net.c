@@ -334,6 +334,16 @@ static int echo(weft_stream *client, void *arg)
     return (int)n;
 }
 
+/* The same, parked between two pieces. */
+static int echo_parked(weft_stream *client, void *arg)
+{
+    char data[64];
+    (void)arg;
+    ssize_t n = weft_read(client, data, sizeof data);
+    int err = n > 0 ? weft_write(client, data, (size_t)n) : (int)n;
+    return n > 0 && err == 0 ? weft_park(client, WEFT_MINUTE) : err;
+}
+
 static int visit(void *arg)
 {
     weft_stream *stream;
@@ -355,6 +365,12 @@ static int serve(void *listener)
     return weft_serve_on((weft_listener *)listener, echo, .max_clients = 2, .drain = WEFT_SECOND);
 }
 
+static int serve_parked(void *listener)
+{
+    return weft_serve_on((weft_listener *)listener, echo_parked, .max_clients = 2,
+                         .drain = WEFT_SECOND, .first_timeout = WEFT_MINUTE);
+}
+
 static int let_them_visit(weft_listener *listener)
 {
     weft_scope s;
@@ -364,7 +380,7 @@ static int let_them_visit(weft_listener *listener)
     return weft_scope_end(&s);
 }
 
-static int serve_visits(int kind, bool stop)
+static int serve_visits(int kind, weft_fn *server, bool stop)
 {
     weft_listener *listener;
     weft_scope s;
@@ -372,7 +388,7 @@ static int serve_visits(int kind, bool stop)
     if (err < 0)
         return err;
     weft_scope_begin(&s);
-    err = weft_spawn(&s, serve, listener);
+    err = weft_spawn(&s, server, listener);
     if (err == 0)
         err = let_them_visit(listener);
     if (stop)
@@ -387,19 +403,31 @@ static int serve_visits(int kind, bool stop)
 static int serve_mem(void *arg)
 {
     (void)arg;
-    return serve_visits(MEM, true);
+    return serve_visits(MEM, serve, true);
 }
 
 static int serve_tcp(void *arg)
 {
     (void)arg;
-    return serve_visits(TCP, false);
+    return serve_visits(TCP, serve, false);
 }
 
 static int serve_unix(void *arg)
 {
     (void)arg;
-    return serve_visits(UNIX, true);
+    return serve_visits(UNIX, serve, true);
+}
+
+static int park_mem(void *arg)
+{
+    (void)arg;
+    return serve_visits(MEM, serve_parked, false);
+}
+
+static int park_tcp(void *arg)
+{
+    (void)arg;
+    return serve_visits(TCP, serve_parked, true);
 }
 
 static const struct torture_scenario scenarios[] = {
@@ -415,6 +443,8 @@ static const struct torture_scenario scenarios[] = {
     { "serve-mem", serve_mem, NULL, must_succeed_when_calm },
     { "serve-tcp", serve_tcp, NULL, must_succeed_when_calm },
     { "serve-unix", serve_unix, NULL, must_succeed_when_calm },
+    { "park-mem", park_mem, NULL, must_succeed_when_calm },
+    { "park-tcp", park_tcp, NULL, must_succeed_when_calm },
 };
 
 int main(void)

@@ -1,0 +1,162 @@
+/* Clients that wait without a stack.
+ *
+ *             bytes ──────────────────┐
+ *     PARKED ─its end, an error───────┼──> READY ──its turn──> a task with the handler, or closed
+ *             time over, a drain, ────┘
+ *             a cancel
+ *
+ * A parked client is a waiter like any other, whose wake is not a task's, and a member of the
+ * server's clients like their tasks, so that drain, cancel and join see both. What it costs is its
+ * stream and this struct: no stack, no buffer, no task.
+ *
+ * Who is woken gets a turn in the loop's queue, and only then a task, whose stack is the one that
+ * the client before it has just left. */
+
+#include "base/error.h"
+#include "net/serve.h"
+
+#include <weft/error.h>
+
+#define LAST_LOOK WEFT_MILLISECOND /* for bytes that the kernel has when the drain begins */
+
+static struct wf_parked *parked_of_member(const struct wf_member *member)
+{
+    return wf_container(member, struct wf_parked, member);
+}
+
+static struct wf_slab *slab_of(weft_loop *loop)
+{
+    struct wf_net *net = loop->net;
+    return &net->parked;
+}
+
+static const char *member_name(const struct wf_member *member)
+{
+    (void)member;
+    return "a parked client";
+}
+
+/* Whoever is woken already is served: its bytes are there. */
+static void give_up(struct wf_parked *parked, int why)
+{
+    if (parked->wait.waiter.state == WF_WAIT_ARMED)
+        parked->why = why;
+    wf_abort(&parked->wait.waiter);
+}
+
+static void member_cancelled(struct wf_member *member)
+{
+    give_up(parked_of_member(member), -ECANCELED);
+}
+
+static const struct wf_member_ops member_ops = { member_name, member_cancelled, NULL };
+
+static void time_over(struct wf_timer *timer)
+{
+    give_up(wf_container(timer, struct wf_parked, timer), -ETIMEDOUT);
+}
+
+static void woken(struct wf_waiter *w)
+{
+    struct wf_parked *parked = w->owner;
+    weft_loop *loop = parked->server->clients.loop;
+    wf_timer_cancel(&loop->timers, &parked->timer);
+    wf_ready_push(&loop->ready, &parked->ready);
+}
+
+/* Back among the clients with a task, or gone: which, is not the park's any more. */
+static weft_stream *leave(struct wf_parked *parked, int64_t result)
+{
+    weft_stream *client = parked->wait.stream;
+    if (parked->is_lent && result > 0)
+        wf_stream_adopt(client, &parked->wait.op, (size_t)result);
+    client->reader = NULL;
+    client->parked = NULL;
+    return client;
+}
+
+static void end_or_serve(struct wf_server *server, weft_stream *client, int64_t result, int why)
+{
+    if (result > 0)
+        wf_server_start(server, client);
+    else if (why == -ETIMEDOUT && !server->draining)
+        wf_server_refuse(server, client, why);
+    else
+        weft_close(client);
+}
+
+static void take_turn(struct wf_ready *item, bool closed)
+{
+    struct wf_parked *parked = wf_container(item, struct wf_parked, ready);
+    struct wf_server *server = parked->server;
+    if (closed)
+        return;
+    int64_t result = parked->wait.waiter.result;
+    end_or_serve(server, leave(parked, result), result, parked->why);
+    wf_scope_part(&server->clients, &parked->member, 0, NULL); /* after a task has joined */
+    wf_slab_put(slab_of(server->clients.loop), parked);
+}
+
+/* Wait for bytes, unless they are there. */
+static void begin_wait(struct wf_parked *parked, weft_stream *client)
+{
+    struct wf_waiter *w = &parked->wait.waiter;
+    int64_t result = 1;
+    wf_stream_arm(client, &parked->wait);
+    w->wake = woken;
+    w->owner = parked;
+    parked->is_lent = weft_buffer_readable(&client->input) == 0;
+    if (parked->is_lent)
+        result = wf_stream_wait_lent(client, &parked->wait);
+    if (result != WF_PENDING)
+        wf_wake(w, result);
+    else if (parked->server->clients.region.effective)
+        give_up(parked, -ECANCELED);
+}
+
+static void limit(struct wf_parked *parked, int64_t timeout)
+{
+    weft_loop *loop = parked->server->clients.loop;
+    wf_timer_cancel(&loop->timers, &parked->timer);
+    if (timeout != WEFT_FOREVER && parked->wait.waiter.state == WF_WAIT_ARMED)
+        wf_timer_add(&loop->timers, &parked->timer, wf_deadline_after(loop, timeout));
+}
+
+void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeout)
+{
+    weft_loop *loop = client->loop;
+    struct wf_parked *parked = wf_slab_get(slab_of(loop));
+    if (!parked) {
+        wf_server_refuse(server, client, -ENOMEM);
+        return;
+    }
+    parked->server = server;
+    parked->why = 0;
+    parked->member.ops = &member_ops;
+    parked->ready.run = take_turn;
+    wf_region_init(&parked->member.region, &server->clients.region, WF_REGION_MEMBER,
+                   &parked->member, false);
+    wf_scope_join(&server->clients, &parked->member);
+    wf_timer_init(&parked->timer, time_over);
+    client->parked = parked;
+    client->reader = &loop->root; /* nobody else reads it */
+    begin_wait(parked, client);
+    limit(parked, server->draining && timeout > LAST_LOOK ? LAST_LOOK : timeout);
+}
+
+void wf_server_drain_parked(struct wf_server *server)
+{
+    WF_LIST_EACH(link, &server->clients.members) {
+        struct wf_member *member = wf_container(link, struct wf_member, link);
+        if (member->ops == &member_ops)
+            limit(parked_of_member(member), LAST_LOOK);
+    }
+}
+
+int weft_park(weft_stream *client, int64_t timeout)
+{
+    if (!client->server || client->loop->thread != wf_this_thread())
+        return wf_misuse(-EPERM, "weft_park() of a stream that is no client of weft_serve()");
+    client->park_timeout = timeout;
+    return WEFT_PARKED;
+}

@@ -1,0 +1,413 @@
+/* Clients that wait without a task: who wakes them, who gives them up, and what they cost. */
+
+#include "serve_test.h"
+
+#include "net/serve.h"
+
+/* Echoes what is there, and parks: a call of its own for each piece. */
+static int echo_once(weft_stream *client, void *arg)
+{
+    char data[256];
+    int64_t timeout = arg ? *(int64_t *)arg : WEFT_FOREVER;
+    ssize_t n = weft_read(client, data, sizeof data);
+    note("h");
+    if (n <= 0)
+        return (int)n;
+    int err = weft_write(client, data, (size_t)n);
+    return err < 0 ? err : weft_park(client, timeout);
+}
+
+static void expect_echo(weft_stream *stream, const char *text)
+{
+    char data[256];
+    size_t size = strlen(text);
+    assert_int_equal(weft_write(stream, text, size), 0);
+    assert_int_equal(weft_read_exact(stream, data, size), 0);
+    assert_memory_equal(data, text, size);
+}
+
+static void expect_close(weft_stream *stream)
+{
+    expect_end(stream);
+    weft_close(stream);
+}
+
+static int wakes_by_bytes(void *kind)
+{
+    struct server server = { .options = { .handler = echo_once } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    expect_echo(stream, "one");
+    weft_sleep(WEFT_HOUR);
+    expect_echo(stream, "two");
+    expect_echo(stream, "three");
+    assert_string_equal(trace, "hhh");
+    weft_close(stream);
+    pass_turns(5);
+    assert_string_equal(trace, "hhh"); /* its end is nothing to the handler */
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_is_woken_by_bytes(void **state)
+{
+    (void)state;
+    over_kinds(wakes_by_bytes);
+}
+
+/* From the beginning: a client that says nothing never has a task. */
+static int begins_parked(void *kind)
+{
+    struct server server = { .options = { .handler = echo_once, .first_timeout = 5 * SECOND } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *silent = connect_to(&server), *speaker = connect_to(&server);
+    uint64_t spawns = wf_running->counters.spawns;
+    weft_sleep(4 * SECOND);
+    assert_int_equal(wf_running->counters.spawns, spawns);
+    expect_echo(speaker, "hello");
+    assert_int_equal(wf_running->counters.spawns, spawns + 1);
+    int64_t before = weft_now();
+    expect_close(silent);
+    assert_int_equal((weft_now() - before) / WEFT_MILLISECOND, 1000);
+    expect_echo(speaker, "again");
+    weft_close(speaker);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_from_the_first_byte_on(void **state)
+{
+    (void)state;
+    over_kinds(begins_parked);
+}
+
+static int time_is_over(void *kind)
+{
+    int64_t timeout = 3 * SECOND;
+    struct server server = { .options = { .handler = echo_once, .arg = &timeout } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    expect_echo(stream, "one");
+    weft_sleep(2 * SECOND);
+    expect_echo(stream, "two"); /* and the time begins anew */
+    int64_t before = weft_now();
+    expect_close(stream);
+    assert_int_equal((weft_now() - before) / WEFT_MILLISECOND, 3000);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_is_closed_in_time(void **state)
+{
+    (void)state;
+    over_kinds(time_is_over);
+}
+
+/* The last word. */
+
+static void say_goodbye(weft_stream *client, int why, void *arg)
+{
+    (void)arg;
+    note(why == -ETIMEDOUT ? "t" : why == -ENOMEM ? "m" : "?");
+    weft_write_try(client, "bye", 3);
+    assert_int_equal(weft_sleep(SECOND), -EPERM);
+}
+
+static int is_told(void *kind)
+{
+    struct server server = {
+        .options = { .handler = echo_once, .first_timeout = SECOND, .refused = say_goodbye }
+    };
+    char data[3];
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    assert_int_equal(weft_read_exact(stream, data, 3), 0);
+    assert_memory_equal(data, "bye", 3);
+    assert_string_equal(trace, "t");
+    expect_close(stream);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_may_be_told(void **state)
+{
+    (void)state;
+    over_kinds(is_told);
+    expect_log("suspends was called outside a task");
+}
+
+/* What is in the input already wakes at once, in a turn of its own. */
+
+static int one_byte(weft_stream *client, void *arg)
+{
+    char byte;
+    (void)arg;
+    ssize_t n = weft_read(client, &byte, 1);
+    note("h");
+    if (n == 1 && byte == 'a')
+        weft_fill(client);
+    return n == 1 && byte != '.' ? weft_park(client, WEFT_FOREVER) : 0;
+}
+
+static int input_is_there(void *kind)
+{
+    struct server server = { .options = { .handler = one_byte } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    assert_int_equal(weft_write(stream, "a", 1), 0);
+    pass_turns(5);
+    assert_int_equal(weft_write(stream, "bc.", 3), 0);
+    expect_close(stream);
+    assert_string_equal(trace, "hhhh");
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_with_input_is_served_at_once(void **state)
+{
+    (void)state;
+    over_kinds(input_is_there);
+}
+
+/* The drain. */
+
+static int drain_closes(void *kind)
+{
+    struct server server = { .options = { .handler = echo_once, .drain = WEFT_HOUR } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server), *new = connect_to(&server);
+    expect_echo(stream, "one");
+    pass_turns(3);
+    int64_t before = weft_now();
+    assert_int_equal(weft_write(stream, "last", 4), 0); /* who was in time is answered */
+    pass_turns(1);
+    weft_task_cancel(server.task, "enough");
+    expect_echo(new, "new"); /* whose task waits, and parks then */
+    weft_await(server.task);
+    assert_true(weft_now() - before <= 3 * WEFT_MILLISECOND);
+    char data[4];
+    assert_int_equal(weft_read_exact(stream, data, 4), 0);
+    expect_close(stream);
+    expect_close(new);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_semantics_19_parked_clients_end_with_the_drain(void **state)
+{
+    (void)state;
+    over_kinds(drain_closes);
+}
+
+static int cancel_closes(void *kind)
+{
+    struct server server = { .options = { .handler = echo_once } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    expect_echo(stream, "one");
+    pass_turns(3);
+    weft_task_cancel(server.task, "now"); /* no drain: at once */
+    weft_await(server.task);
+    expect_close(stream);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_clients_end_with_a_cancel(void **state)
+{
+    (void)state;
+    over_kinds(cancel_closes);
+}
+
+/* What others may do to a parked client. */
+
+static weft_stream *known;
+
+static int tell_and_park(weft_stream *client, void *arg)
+{
+    char byte;
+    (void)arg;
+    known = client;
+    ssize_t n = weft_read(client, &byte, 1);
+    return n == 1 ? weft_park(client, WEFT_FOREVER) : (int)n;
+}
+
+static int others_may_write(void *kind)
+{
+    struct server server = { .options = { .handler = tell_and_park } };
+    char data[5];
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    pass_turns(5);
+    assert_int_equal(weft_write(known, "hello", 5), 0);
+    assert_int_equal(weft_read_exact(stream, data, 5), 0);
+    assert_memory_equal(data, "hello", 5);
+    assert_int_equal(weft_read(known, data, 1), -EBUSY);
+    assert_int_equal(weft_read_try(known, data, 1), -EBUSY);
+    assert_int_equal(weft_close(known), -EBUSY);
+    assert_int_equal(weft_park(stream, 1), -EPERM);
+    weft_close(stream);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_may_be_written_to(void **state)
+{
+    (void)state;
+    over_kinds(others_may_write);
+    expect_log("a parked client was read");
+    expect_log("a parked client was closed");
+    expect_log("no client of weft_serve()");
+}
+
+/* A pointer that goes with the client. */
+
+static int dropped;
+
+static void count_drop(void *arg)
+{
+    dropped += *(int *)arg;
+}
+
+static int keeps_count(weft_stream *client, void *arg)
+{
+    static int one = 1, ten = 10;
+    char byte;
+    (void)arg;
+    if (!weft_stream_data(client))
+        weft_stream_set_data(client, &one, count_drop);
+    else
+        weft_stream_set_data(client, &ten, count_drop);
+    ssize_t n = weft_read(client, &byte, 1);
+    return n == 1 ? weft_park(client, WEFT_FOREVER) : (int)n;
+}
+
+static int data_is_kept(void *kind)
+{
+    struct server server = { .options = { .handler = keeps_count } };
+    weft_scope s;
+    dropped = 0;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    pass_turns(5);
+    assert_int_equal(dropped, 0);
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    pass_turns(5);
+    assert_int_equal(dropped, 1);
+    weft_close(stream);
+    pass_turns(5);
+    assert_int_equal(dropped, 11);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_keeps_its_data(void **state)
+{
+    (void)state;
+    over_kinds(data_is_kept);
+}
+
+/* Clients count as long as they are parked. */
+static int counts(void *kind)
+{
+    int64_t timeout = SECOND;
+    struct server server = { .options = {
+                                 .handler = echo_once, .arg = &timeout, .max_clients = 2 } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *streams[3];
+    for (int i = 0; i < 3; i++)
+        streams[i] = connect_to(&server);
+    expect_echo(streams[0], "one");
+    expect_echo(streams[1], "two");
+    int64_t before = weft_now();
+    expect_echo(streams[2], "three");
+    assert_int_equal((weft_now() - before) / WEFT_MILLISECOND, 1000);
+    for (int i = 0; i < 3; i++)
+        weft_close(streams[i]);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_clients_count(void **state)
+{
+    (void)state;
+    over_kinds(counts);
+}
+
+/* A thousand of them: what they cost beside their two streams, and that one stack serves them. */
+static int crowd(void *arg)
+{
+    enum { CROWD = 1000 };
+    static weft_stream *streams[CROWD];
+    (void)arg;
+    struct server server = { .options = { .handler = echo_once, .first_timeout = WEFT_HOUR } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, "mem:crowd");
+    for (int i = 0; i < CROWD; i++)
+        streams[i] = connect_to(&server);
+    assert_true(sizeof(struct wf_parked) <= 256);
+    assert_true(wf_socket_stream_size + sizeof(struct wf_parked) <= 1024);
+    pass_turns(3);
+    unsigned before = 0, after = 0;
+    for (int i = 0; i < WF_STACK_CLASSES; i++)
+        before += wf_running->fibers.idle_count[i];
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(weft_write(streams[i], "x", 1), 0);
+    pass_turns(3);
+    for (int i = 0; i < WF_STACK_CLASSES; i++)
+        after += wf_running->fibers.idle_count[i];
+    assert_true(after <= before + 2);
+    for (int i = 0; i < CROWD; i++) {
+        char byte;
+        assert_int_equal(weft_read(streams[i], &byte, 1), 1);
+        weft_close(streams[i]);
+    }
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_crowd_shares_a_stack(void **state)
+{
+    (void)state;
+    assert_int_equal(run(crowd, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        core_test(test_parked_client_is_woken_by_bytes),
+        core_test(test_parked_from_the_first_byte_on),
+        core_test(test_parked_client_is_closed_in_time),
+        core_test(test_parked_client_may_be_told),
+        core_test(test_parked_client_with_input_is_served_at_once),
+        core_test(test_semantics_19_parked_clients_end_with_the_drain),
+        core_test(test_parked_clients_end_with_a_cancel),
+        core_test(test_parked_client_may_be_written_to),
+        core_test(test_parked_client_keeps_its_data),
+        core_test(test_parked_clients_count),
+        core_test(test_parked_crowd_shares_a_stack),
+    };
+    return cmocka_run_group_tests_name("net parked", tests, NULL, NULL);
+}
