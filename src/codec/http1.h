@@ -223,12 +223,13 @@ enum wf_http1_connection {
     WF_HTTP1_CONNECTION_KEEP_ALIVE, /* said aloud, for peers of 1.0 */
 };
 
-#define WF_HTTP1_LENGTH_UNSAID (-1)
+#define WF_HTTP1_LENGTH_UNSAID  (-1)
+#define WF_HTTP1_LENGTH_CHUNKED (-2) /* Transfer-Encoding: chunked is said instead */
 
 struct wf_http1_response_out {
     int status; /* 100 to 999 */
     enum wf_http1_connection connection;
-    int64_t content_length;              /* or UNSAID; never written for 1xx and 204 */
+    int64_t content_length;              /* or UNSAID, CHUNKED; never said in 1xx and 204 */
     const char *date;                    /* IMF-fixdate, or NULL */
     const char *content_type;            /* or NULL */
     const struct wf_http1_field *fields; /* more of them, in order */
@@ -240,7 +241,7 @@ struct wf_http1_request_out {
     const char *target; /* origin form, encoded */
     const char *host;   /* host or host:port; "" where the target has none */
     enum wf_http1_connection connection;
-    int64_t content_length;   /* or UNSAID */
+    int64_t content_length;   /* or UNSAID, CHUNKED */
     const char *content_type; /* or NULL */
     const struct wf_http1_field *fields;
     size_t field_count;
@@ -262,6 +263,12 @@ ptrdiff_t wf_http1_write_field(char *window, size_t size, const struct wf_http1_
 
 /* Decimal digits without a terminator; at most 20. Returns how many, or -ENOSPC. */
 ptrdiff_t wf_http1_write_decimal(char *window, size_t size, uint64_t value);
+
+#define WF_HTTP1_CHUNK_SIZE_MAX 18 /* bytes of a chunk's size line */
+
+/* The line before a chunk of so many bytes, CRLF included: behind the chunk goes another CRLF, and
+ * a size of 0 goes before the trailers. Returns its size, or -ENOSPC. */
+ptrdiff_t wf_http1_write_chunk_size(char *window, size_t size, uint64_t bytes);
 
 /* The usual phrase for a status, or "Unknown". */
 const char *wf_http1_reason(int status);

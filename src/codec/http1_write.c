@@ -87,6 +87,26 @@ ptrdiff_t wf_http1_write_decimal(char *window, size_t size, uint64_t value)
     return written(&cursor);
 }
 
+/* Fills from the end of `digits`; returns where the number starts. */
+static char *render_hex(char digits[static 16], uint64_t value)
+{
+    char *at = digits + 16;
+    do
+        *--at = "0123456789abcdef"[value & 15];
+    while (value >>= 4);
+    return at;
+}
+
+ptrdiff_t wf_http1_write_chunk_size(char *window, size_t size, uint64_t bytes)
+{
+    char digits[16];
+    char *start = render_hex(digits, bytes);
+    struct cursor cursor = cursor_on(window, size);
+    put(&cursor, start, (size_t)(digits + sizeof(digits) - start));
+    put(&cursor, "\r\n", 2);
+    return written(&cursor);
+}
+
 /* --- lines --- */
 
 const char *wf_http1_reason(int status)
@@ -193,8 +213,11 @@ static void put_own(struct cursor *cursor, const char *name, const char *value)
         put_field(cursor, &(struct wf_http1_field){ name, strlen(name), value, strlen(value) });
 }
 
+/* How the end of the body will be known. */
 static void put_length(struct cursor *cursor, int64_t length)
 {
+    if (length == WF_HTTP1_LENGTH_CHUNKED)
+        put_text(cursor, "Transfer-Encoding: chunked\r\n");
     if (length < 0)
         return;
     put_text(cursor, "Content-Length: ");

@@ -416,21 +416,31 @@ static void test_response_head_says_only_what_it_must(void **state)
     expect_response(&head, "HTTP/1.1 200 OK\r\n\r\n");
     head.content_length = 0;
     expect_response(&head, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    head.content_length = WF_HTTP1_LENGTH_CHUNKED;
+    expect_response(&head, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     head.connection = WF_HTTP1_CONNECTION_KEEP_ALIVE;
     head.status = 204;
     expect_response(&head, "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n");
     head.connection = WF_HTTP1_CONNECTION_UNSAID;
     head.status = 100;
     expect_response(&head, "HTTP/1.1 100 Continue\r\n\r\n");
+    head.content_length = 0;
+    expect_response(&head, "HTTP/1.1 100 Continue\r\n\r\n");
     head.status = 799;
     expect_response(&head, "HTTP/1.1 799 Unknown\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void expect_request(const struct wf_http1_request_out *head, const char *expected)
+{
+    char window[256];
+    ptrdiff_t len = wf_http1_write_request(window, sizeof(window), head);
+    assert_int_equal(len, strlen(expected));
+    assert_memory_equal(window, expected, strlen(expected));
 }
 
 static void test_request_head_is_written(void **state)
 {
     (void)state;
-    static const char expected[] = "POST /a?b HTTP/1.1\r\nHost: a:80\r\nContent-Type: t/x\r\n"
-                                   "Content-Length: 3\r\nX-Id: 7 \t\377\r\n\r\n";
     struct wf_http1_request_out head = {
         .method = "POST",
         .target = "/a?b",
@@ -440,10 +450,11 @@ static void test_request_head_is_written(void **state)
         .fields = &field_good,
         .field_count = 1,
     };
-    char window[256];
-    ptrdiff_t len = wf_http1_write_request(window, sizeof(window), &head);
-    assert_int_equal(len, strlen(expected));
-    assert_memory_equal(window, expected, strlen(expected));
+    expect_request(&head, "POST /a?b HTTP/1.1\r\nHost: a:80\r\nContent-Type: t/x\r\n"
+                          "Content-Length: 3\r\nX-Id: 7 \t\377\r\n\r\n");
+    head.content_length = WF_HTTP1_LENGTH_CHUNKED;
+    expect_request(&head, "POST /a?b HTTP/1.1\r\nHost: a:80\r\nContent-Type: t/x\r\n"
+                          "Transfer-Encoding: chunked\r\nX-Id: 7 \t\377\r\n\r\n");
 }
 
 static void test_fields_that_would_split_or_contradict_are_refused(void **state)
@@ -523,6 +534,73 @@ static void test_decimals_are_those_of_printf(void **state)
     assert_memory_equal(window, "18446744073709551615", 20);
 }
 
+static void expect_chunk_size(uint64_t bytes, const char *expected)
+{
+    for (size_t size = 0; size <= WF_HTTP1_CHUNK_SIZE_MAX; size++) {
+        char *window = malloc(size);
+        ptrdiff_t len = wf_http1_write_chunk_size(window, size, bytes);
+        assert_int_equal(len, size < strlen(expected) ? -ENOSPC : (ptrdiff_t)strlen(expected));
+        if (len > 0)
+            assert_memory_equal(window, expected, (size_t)len);
+        free(window);
+    }
+}
+
+static void test_chunk_sizes_are_those_of_printf(void **state)
+{
+    (void)state;
+    char expected[32];
+    expect_chunk_size(0, "0\r\n");
+    expect_chunk_size(10, "a\r\n");
+    expect_chunk_size(UINT64_MAX, "ffffffffffffffff\r\n");
+    for (uint64_t value = 1; value; value <<= 1) {
+        sprintf(expected, "%llx\r\n", (unsigned long long)value);
+        expect_chunk_size(value, expected);
+        sprintf(expected, "%llx\r\n", (unsigned long long)value - 1);
+        expect_chunk_size(value - 1, expected);
+    }
+}
+
+static void test_written_chunk_is_read_back(void **state)
+{
+    (void)state;
+    struct wf_http1_head head = { .framing = WF_HTTP1_FRAMING_CHUNKED };
+    for (uint64_t bytes = 0; bytes < (uint64_t)1 << 63; bytes += bytes / 4 + 1) {
+        char window[WF_HTTP1_CHUNK_SIZE_MAX];
+        struct wf_http1_body body;
+        struct wf_http1_piece piece;
+        size_t len = (size_t)wf_http1_write_chunk_size(window, sizeof(window), bytes);
+        wf_http1_body_begin(&body, &head);
+        assert_int_equal(wf_http1_body_feed(&body, window, len, &piece),
+                         bytes > 0 ? WF_HTTP1_MORE : WF_HTTP1_COMPLETE);
+        assert_int_equal(piece.skip, len);
+        assert_int_equal(body.remaining, bytes);
+    }
+}
+
+static void expect_framing(struct wf_http1_parser *parser, const char *window, ptrdiff_t len)
+{
+    assert_int_equal(wf_http1_parse(parser, window, (size_t)len), WF_HTTP1_COMPLETE);
+    assert_int_equal(parser->head.framing, WF_HTTP1_FRAMING_CHUNKED);
+    assert_true(parser->head.keep_alive);
+}
+
+static void test_heads_of_chunked_messages_are_read_back(void **state)
+{
+    (void)state;
+    char window[256];
+    struct wf_http1_parser parser;
+    struct wf_http1_response_out response = { .status = 200,
+                                              .content_length = WF_HTTP1_LENGTH_CHUNKED };
+    struct wf_http1_request_out request = {
+        .method = "PUT", .target = "/", .host = "a", .content_length = WF_HTTP1_LENGTH_CHUNKED
+    };
+    begin(&parser, &limits_default, true);
+    expect_framing(&parser, window, wf_http1_write_response(window, sizeof(window), &response));
+    begin(&parser, &limits_default, false);
+    expect_framing(&parser, window, wf_http1_write_request(window, sizeof(window), &request));
+}
+
 /* What the writers write, the parser reads: for every status there is a phrase for. */
 static void test_written_heads_are_read_back(void **state)
 {
@@ -565,6 +643,9 @@ int main(void)
         cmocka_unit_test(test_fields_that_would_split_or_contradict_are_refused),
         cmocka_unit_test(test_parts_that_would_split_are_refused),
         cmocka_unit_test(test_decimals_are_those_of_printf),
+        cmocka_unit_test(test_chunk_sizes_are_those_of_printf),
+        cmocka_unit_test(test_written_chunk_is_read_back),
+        cmocka_unit_test(test_heads_of_chunked_messages_are_read_back),
         cmocka_unit_test(test_written_heads_are_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

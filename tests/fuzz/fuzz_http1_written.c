@@ -4,7 +4,8 @@
  *
  *     byte 0, 1   sizes of the first two texts; the third is what remains
  *     byte 2, 3   a status, and bits that say what else a head has
- *     byte 4      a Content-Length, and the size of a window that is mostly too small
+ *     byte 4      a Content-Length (or whether the body is chunked), and the size of a window that
+ *                 is mostly too small
  *
  *     head        is refused, or the parser reads exactly what was to be written; it fits a window
  *                 of its size and none that is smaller; a search meets its headers in order
@@ -179,6 +180,13 @@ static void expect_headers(const struct wf_http1_head *head, const char *window,
     PROMISE(!wf_http1_find(head, window, "no token", NULL));
 }
 
+static int64_t length_of(const struct input *input)
+{
+    if (input->bits & 4)
+        return input->length;
+    return input->length & 1 ? WF_HTTP1_LENGTH_CHUNKED : WF_HTTP1_LENGTH_UNSAID;
+}
+
 static void check_response(const struct input *input)
 {
     const struct text *texts = input->texts;
@@ -189,7 +197,7 @@ static void check_response(const struct input *input)
     struct wf_http1_response_out out = {
         .status = input->status,
         .connection = input->bits % 3,
-        .content_length = input->bits & 4 ? (int64_t)input->length : WF_HTTP1_LENGTH_UNSAID,
+        .content_length = length_of(input),
         .date = input->bits & 8 ? "Sun, 06 Nov 1994 08:49:37 GMT" : NULL,
         .content_type = input->bits & 16 ? texts[2].data : NULL,
         .fields = fields,
@@ -202,14 +210,18 @@ static void check_response(const struct input *input)
     struct wf_http1_parser parser;
     read_head(&parser, true, window, size);
     const struct wf_http1_head *head = &parser.head;
-    bool has_length = out.content_length >= 0 && out.status >= 200 && out.status != 204;
+    bool says_length =
+        out.content_length != WF_HTTP1_LENGTH_UNSAID && out.status >= 200 && out.status != 204;
+    bool has_length = says_length && out.content_length >= 0;
     expect_headers(head, window,
-                   has_length + (out.date != NULL) + (out.content_type != NULL) +
+                   says_length + (out.date != NULL) + (out.content_type != NULL) +
                        (out.connection != WF_HTTP1_CONNECTION_UNSAID),
                    fields, out.field_count);
     PROMISE(head->status == out.status);
     PROMISE(head->has_length == has_length);
     PROMISE(!has_length || head->content_length == input->length);
+    PROMISE((head->framing == WF_HTTP1_FRAMING_CHUNKED) ==
+            (says_length && !has_length && out.status != 304));
     PROMISE(out.connection != WF_HTTP1_CONNECTION_CLOSE || !head->keep_alive);
     free(window);
 }
@@ -248,7 +260,7 @@ static void check_request(const struct input *input)
         .method = input->bits & 8 ? texts[2].data : "GET",
         .target = url.target,
         .host = url.host,
-        .content_length = input->bits & 4 ? (int64_t)input->length : WF_HTTP1_LENGTH_UNSAID,
+        .content_length = length_of(input),
         .content_type = input->bits & 16 ? texts[2].data : NULL,
         .fields = &field,
         .field_count = input->bits >> 5,
@@ -262,8 +274,12 @@ static void check_request(const struct input *input)
     if (strcmp(out.method, "CONNECT") != 0) { /* which has no such target */
         read_head(&parser, false, window, size);
         const struct wf_http1_head *head = &parser.head;
-        expect_headers(head, window, 1 + (out.content_length >= 0) + (out.content_type != NULL),
+        expect_headers(head, window,
+                       1 + (out.content_length != WF_HTTP1_LENGTH_UNSAID) +
+                           (out.content_type != NULL),
                        &field, out.field_count);
+        PROMISE((head->framing == WF_HTTP1_FRAMING_CHUNKED) ==
+                (out.content_length == WF_HTTP1_LENGTH_CHUNKED));
         PROMISE(head->form == WF_HTTP1_FORM_ORIGIN);
         PROMISE(wf_http1_span_is(window, head->method_name, out.method));
         PROMISE(wf_http1_span_is(window, head->target, url.target));
