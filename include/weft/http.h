@@ -46,9 +46,11 @@ typedef int weft_http_handler(weft_http *http, void *app);
 
 /* Limits of one route, where they differ from the server's. Zero: the server's. */
 typedef struct weft_http_route_options {
-    int64_t timeout; /* of the handler: then it is cancelled and 504 is sent. 0: none */
-    size_t body_max; /* bytes of a request's body; SIZE_MAX: as the server's memory allows */
-    uint64_t spare[6];
+    int64_t timeout;  /* of the handler: then it is cancelled and 504 is sent. 0: none */
+    size_t body_max;  /* bytes of a request's body; SIZE_MAX: as the server's memory allows */
+    bool stream_body; /* the handler reads the body itself, with weft_http_read(): it is called when
+                         the head is there, and .body_max is no memory. SIZE_MAX: no limit */
+    uint64_t spare[5];
 } weft_http_route_options;
 
 /* One line of a route table. The table ends with a line of NULLs and outlives the server.
@@ -219,7 +221,7 @@ bool weft_http_header_at(weft_http *http, size_t index, weft_http_field *field);
 
 /** The request's body. A NUL stands behind it that does not count.
  *
- * Returns: the bytes; data is never NULL.
+ * Returns: the bytes; data is never NULL; none where the route has .stream_body.
  * Errors: none.
  * Suspends: never.
  * Cancel: nothing to lose.
@@ -227,6 +229,28 @@ bool weft_http_header_at(weft_http *http, size_t index, weft_http_field *field);
  * Threads: the loop's own. */
 WEFT_API
 weft_slice weft_http_body(weft_http *http);
+
+/** Read the request's body piece by piece; where the route has no .stream_body it is all there.
+ *
+ *     while ((n = weft_http_read(http, buffer, sizeof buffer)) > 0)
+ *         ...
+ *
+ * Nothing is read ahead of it but what the stream takes at one time, so a client that sends faster
+ * than the handler reads is held back. One that waits for "100 Continue" is told to go on. What the
+ * handler leaves unread costs the connection, unless it is there already.
+ *
+ * Returns: bytes, at least 1; 0 at the end.
+ * Errors: WEFT_ELIMIT above .body_max; WEFT_EPROTOCOL for broken chunks; WEFT_EEND when the client
+ *   ended early; -ETIMEDOUT when nothing came for the server's .body_timeout; -ECONNRESET and
+ * others of weft_fill(); -ENOMEM; -ECANCELED. A handler that returns such an error, and has sent no
+ *   response, lets the server answer it: 413, 400, 408; that is not logged.
+ * Suspends: unless bytes are there.
+ * Cancel: nothing is lost.
+ * Ownership: writes to `buffer`.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+ssize_t weft_http_read(weft_http *http, void *buffer, size_t size);
 
 /** A trailer of the request: a header that came behind its chunked body.
  *
@@ -322,6 +346,94 @@ int weft_http_text(weft_http *http, int status, const char *format, ...) WEFT_PR
 WEFT_API
 WEFT_SUSPENDS
 int weft_http_json(weft_http *http, int status, const char *format, ...) WEFT_PRINTF(3, 4);
+
+/** The length of a body that is not known when its response begins. */
+#define WEFT_HTTP_LENGTH_UNKNOWN (-1)
+
+/** Begin a response that is sent while it is made.
+ *
+ *     int err = weft_http_begin(http, 200, "text/csv", WEFT_HTTP_LENGTH_UNKNOWN);
+ *     for (row = first; row && err == 0; row = row->next)
+ *         err = weft_http_print(http, "%d,%s\n", row->id, row->name);
+ *     return err;
+ *
+ * With a length exactly so many bytes have to follow. Without, they go in chunks, and to a client
+ * of HTTP/1.0 until the connection closes. The response ends with weft_http_end(), or when the
+ * handler returns without an error; after an error it is cut off, so that the client can see it.
+ *
+ * Returns: 0 when the stream has taken the head.
+ * Errors: as weft_http_send(); -EINVAL for a length below -1.
+ * Suspends: unless there is room in the stream.
+ * Cancel: as weft_http_send().
+ * Ownership: borrows all until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_begin(weft_http *http, int status, const char *content_type, int64_t length);
+
+/** Write the next bytes of the response's body. What a turn of the loop writes is sent together.
+ *
+ * Returns: 0 when the stream has taken all of it; the client may still be behind by the stream's
+ *   high mark.
+ * Errors: -EINVAL before weft_http_begin(); -EALREADY after the end; -EMSGSIZE above the length
+ * that was announced, and nothing is written; -ETIMEDOUT when the client does not read; -EPIPE and
+ *   others of weft_write(); -ECANCELED.
+ * Suspends: while the client is behind by more than the stream's high mark.
+ * Cancel: nothing is written, where it is at most half the high mark; above that the response may
+ * be cut, and the connection is closed. Ownership: borrows `data` until the return. Threads: the
+ * loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_write(weft_http *http, const void *data, size_t size);
+
+/** Write the next bytes of the response's body as printf would.
+ *
+ * Returns: as weft_http_write().
+ * Errors: as weft_http_write(); -ENOMEM.
+ * Suspends: as weft_http_write().
+ * Cancel: as weft_http_write().
+ * Ownership: borrows its arguments until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_print(weft_http *http, const char *format, ...) WEFT_PRINTF(2, 3);
+
+/** Add a header that is sent behind the body, where that goes in chunks; else it is dropped.
+ *
+ * Returns: 0.
+ * Errors: -EINVAL for a name or a value that may not be sent, and for headers that say where the
+ *   message ends, whose it is or what it is; -EALREADY after the end; WEFT_ELIMIT for the 65th;
+ *   -ENOMEM.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: copies both.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_http_add_trailer(weft_http *http, const char *name, const char *value);
+
+/** End a response that was begun: the last chunk, and the trailers.
+ *
+ * Returns: 0 when the stream has taken it.
+ * Errors: as weft_http_write(); -EMSGSIZE where less was written than announced: the connection is
+ *   closed, so that the client sees it.
+ * Suspends: as weft_http_write().
+ * Cancel: the response is cut and the connection closed.
+ * Ownership: takes nothing.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_end(weft_http *http);
+
+/** Whether the server drains: a response without an end, like a stream of events, should find one.
+ *
+ * Returns: true from the moment the server was cancelled or its listener stopped.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: takes nothing.
+ * Threads: the loop's own. */
+WEFT_API
+bool weft_http_is_draining(const weft_http *http);
 
 /** A text as a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD.
  *

@@ -205,6 +205,22 @@ weft_task *weft_task_self(void);
 WEFT_API
 const char *weft_task_name(const weft_task *task);
 
+/** A task in words, for a line in a log: its name, where it was spawned, and the scopes that it
+ * lives in, outward, with the tasks that own them.
+ *
+ *     char text[400];
+ *     weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "no more ink in %s",
+ *              weft_task_describe(weft_task_self(), text, sizeof text));
+ *
+ * Returns: `text`, cut to `size` bytes with its NUL; "" for NULL.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the task; writes at most `size` bytes, which is not 0.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_task_describe(const weft_task *task, char *text, size_t size);
+
 /** Sleep. `duration` <= 0 gives every other ready task and callback exactly one turn.
  *
  * Returns: 0, never before the time is over.

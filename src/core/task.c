@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "core/loop.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <weft/error.h>
@@ -251,25 +252,54 @@ static void drop_argument(weft_task *task)
     wf_drop(task->loop, task->drop, task->arg);
 }
 
-/* The scopes that a task lives in, outward, with the tasks that own them: what a stack is to a
- * function. NULL without memory. */
-static char *ancestors_of(const weft_task *task)
+/* Append as printf does, as far as there is room; the length that it would have. */
+WEFT_PRINTF(4, 5)
+static size_t append(char *text, size_t size, size_t used, const char *format, ...)
 {
-    enum { SIZE = 512 };
-    char *text = wf_alloc(SIZE);
-    int used = 0, room = SIZE;
-    if (!text)
-        return NULL;
-    text[0] = '\0';
-    for (const struct wf_region *r = task->member.region.outer; r && used < room; r = r->outer) {
+    va_list list;
+    bool fits = used < size;
+    va_start(list, format);
+    int more = vsnprintf(fits ? text + used : NULL, fits ? size - used : 0, format, list);
+    va_end(list);
+    return more > 0 ? used + (size_t)more : used;
+}
+
+/* The scopes around a region, outward, with the tasks that own them: what a stack is to a
+ * function. */
+static size_t append_scopes(char *text, size_t size, size_t used, const struct wf_region *region)
+{
+    for (const struct wf_region *r = region; r && used < size; r = r->outer) {
         if (r->kind != WF_REGION_SCOPE)
             continue;
         const struct wf_scope *scope = wf_scope_of_region(r);
         const weft_task *owner = scope->owner;
-        used += snprintf(text + used, (size_t)(room - used), "; in scope '%s' (%s)%s%s%s",
-                         scope->name ? scope->name : "scope", scope->site,
-                         owner ? " of task '" : "", owner ? owner->name : "", owner ? "'" : "");
+        used = append(text, size, used, "; in scope '%s' (%s)%s%s%s",
+                      scope->name ? scope->name : "scope", scope->site, owner ? " of task '" : "",
+                      owner ? owner->name : "", owner ? "'" : "");
     }
+    return used;
+}
+
+/* NULL without memory. */
+static char *ancestors_of(const weft_task *task)
+{
+    enum { SIZE = 512 };
+    char *text = wf_alloc(SIZE);
+    if (!text)
+        return NULL;
+    text[0] = '\0';
+    append_scopes(text, SIZE, 0, task->member.region.outer);
+    return text;
+}
+
+const char *weft_task_describe(const weft_task *task, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (!task)
+        return text;
+    size_t used = append(text, size, 0, "task '%s' (spawned at %s)", task->name, task->site);
+    if (task->state != WF_TASK_DONE)
+        append_scopes(text, size, used, task->innermost);
     return text;
 }
 

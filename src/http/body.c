@@ -159,9 +159,9 @@ static int look(struct wf_http_body *body, weft_slice *piece)
     return found.len > 0;
 }
 
-/* 1: a piece; 0: the end; an error; -EAGAIN: more is needed. */
-static int try_next(struct wf_http_body *body, weft_slice *piece)
+int wf_http_body_try(struct wf_http_body *body, weft_slice *piece)
 {
+    release_piece(body);
     if (body->is_whole || body->error)
         return body->error;
     int found = wf_http1_body_done(&body->framing) ? 0 : look(body, piece);
@@ -176,8 +176,7 @@ static int try_next(struct wf_http_body *body, weft_slice *piece)
 int wf_http_body_next(struct wf_http_body *body, weft_slice *piece)
 {
     int result;
-    release_piece(body);
-    while ((result = try_next(body, piece)) == -EAGAIN) {
+    while ((result = wf_http_body_try(body, piece)) == -EAGAIN) {
         int more = fill(body);
         if (more <= 0) {
             body->is_whole = more == 0;
@@ -190,9 +189,8 @@ int wf_http_body_next(struct wf_http_body *body, weft_slice *piece)
 bool wf_http_body_skip(struct wf_http_body *body)
 {
     weft_slice piece;
-    do
-        release_piece(body);
-    while (try_next(body, &piece) > 0);
+    while (wf_http_body_try(body, &piece) > 0)
+        ;
     return body->is_whole;
 }
 

@@ -40,6 +40,9 @@ void wf_http_body_begin(struct wf_http_body *body, weft_stream *stream,
  * broken chunks, -ENOMEM, WEFT_EEND when the peer closed before the end, and weft_fill()'s. */
 int wf_http_body_next(struct wf_http_body *body, weft_slice *piece);
 
+/* The same without waiting: -EAGAIN when more bytes are needed. */
+int wf_http_body_try(struct wf_http_body *body, weft_slice *piece);
+
 /* The whole body with a NUL behind it: 0, or an error as above. */
 int wf_http_body_read(struct wf_http_body *body, weft_slice *whole);
 

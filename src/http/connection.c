@@ -20,6 +20,8 @@
 #include "http/connection.h"
 
 #include "http/deadline.h"
+#include "http/receive.h"
+#include "http/respond.h"
 #include "http/route.h"
 #include "http/write.h"
 
@@ -37,11 +39,6 @@
 #define LINGER_BYTES ((size_t)1 << 20)
 
 /* --- the head --- */
-
-static size_t readable(struct wf_http_connection *c)
-{
-    return weft_buffer_readable(weft_stream_input(c->stream));
-}
 
 /* Whether a byte of a request is there; empty lines before it are none. */
 static bool has_begun(struct wf_http_connection *c)
@@ -87,106 +84,7 @@ static int receive_head(struct wf_http_connection *c)
     return wf_http_deadline_end(&c->waiting, wait_for_head(c));
 }
 
-/* --- the body --- */
-
-static size_t body_max(const struct wf_http_exchange *x)
-{
-    const weft_http_serve_options *server = &x->server->options;
-    const weft_http_route_options *route = x->route ? x->route->options : NULL;
-    size_t max = route && route->body_max ? route->body_max : server->body_max;
-    return max < server->memory_max ? max : server->memory_max;
-}
-
-/* The client waits for a word before it sends the body. */
-static int invite(struct wf_http_connection *c)
-{
-    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    const char *expect = weft_http_header(&c->exchange.http, "Expect");
-    bool taken;
-    bool waits = expect && strcasecmp(expect, "100-continue") == 0 && readable(c) == 0;
-    if (!waits || c->exchange.parser.head.version_minor == 0)
-        return 0;
-    return wf_http_write(c->stream, (weft_slice){ text, sizeof text - 1 }, (weft_slice){ "", 0 },
-                         c->server->options.send_timeout, &taken);
-}
-
-static void begin_body(struct wf_http_connection *c, size_t max)
-{
-    struct wf_http_exchange *x = &c->exchange;
-    wf_http_body_begin(&x->incoming, c->stream, &x->parser, max, x->http.arena);
-}
-
-static int receive_in_time(struct wf_http_connection *c)
-{
-    struct wf_http_exchange *x = &c->exchange;
-    weft_scope_begin(&c->waiting, .timeout = c->server->options.body_timeout, .name = "body");
-    int err = invite(c);
-    if (err == 0)
-        err = wf_http_body_read(&x->incoming, &x->body);
-    return wf_http_deadline_end(&c->waiting, err);
-}
-
-static int receive_body(struct wf_http_connection *c)
-{
-    struct wf_http_exchange *x = &c->exchange;
-    const struct wf_http1_head *head = &x->parser.head;
-    if (head->framing == WF_HTTP1_FRAMING_NONE)
-        return 0;
-    begin_body(c, body_max(x));
-    bool is_here = head->framing == WF_HTTP1_FRAMING_LENGTH && head->content_length <= readable(c);
-    if (is_here || x->incoming.error)
-        return wf_http_body_read(&x->incoming, &x->body);
-    return receive_in_time(c);
-}
-
-/* --- the handler --- */
-
-static void log_failure(const struct wf_http_exchange *x, const char *what)
-{
-    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "%s %s: the handler of %s in task '%s' %s",
-             x->method, x->path, x->route->path, weft_task_name(weft_task_self()), what);
-}
-
-static void log_error(const struct wf_http_exchange *x, int err)
-{
-    char what[128];
-    snprintf(what, sizeof what, "failed: %s (%s)", weft_error_text(err), weft_error_name(err));
-    log_failure(x, what);
-}
-
-/* Its result; -ETIMEDOUT in *late when the route's time was over. */
-static int call_handler(struct wf_http_exchange *x, bool *late)
-{
-    const weft_http_route *route = x->route;
-    void *app = x->server->options.app;
-    if (!route->options || route->options->timeout == 0)
-        return route->handler(&x->http, app);
-    weft_scope scope;
-    weft_scope_begin(&scope, .timeout = route->options->timeout, .name = route->path);
-    int err = wf_http_deadline_end(&scope, route->handler(&x->http, app));
-    *late = weft_scope_cause(&scope) == WEFT_CAUSE_DEADLINE;
-    return err;
-}
-
-static void run_handler(struct wf_http_exchange *x)
-{
-    bool late = false;
-    int err = call_handler(x, &late);
-    if (x->broken)
-        return; /* the client is gone, which is no failure of the handler */
-    if (!x->status && weft_cancelled() < 0) {
-        x->broken = true;
-        return;
-    }
-    if (err < 0)
-        log_error(x, err);
-    else if (!x->status)
-        log_failure(x, "has sent no response");
-    if (!x->status)
-        weft_http_text(&x->http, late ? 504 : 500, "%s\n", wf_http1_reason(late ? 504 : 500));
-}
-
-/* --- an exchange --- */
+/* --- what went wrong --- */
 
 /* What a failure to receive is answered with; 0: nothing. */
 static int status_of(int err)
@@ -235,13 +133,89 @@ static void answer_body_failure(struct wf_http_exchange *x, int err)
         answer_failure(x, err, status_of(err));
 }
 
+/* --- the handler --- */
+
+static void log_failure(const struct wf_http_exchange *x, const char *what)
+{
+    char task[400];
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "%s %s: the handler of %s %s, in %s", x->method,
+             x->path, x->route->path, what,
+             weft_task_describe(weft_task_self(), task, sizeof task));
+}
+
+static void log_error(const struct wf_http_exchange *x, int err)
+{
+    char what[128];
+    snprintf(what, sizeof what, "failed: %s (%s)", weft_error_text(err), weft_error_name(err));
+    log_failure(x, what);
+}
+
+/* Its result; -ETIMEDOUT in *late when the route's time was over. */
+static int call_handler(struct wf_http_exchange *x, bool *late)
+{
+    const weft_http_route *route = x->route;
+    void *app = x->server->options.app;
+    if (!route->options || route->options->timeout == 0)
+        return route->handler(&x->http, app);
+    weft_scope scope;
+    weft_scope_begin(&scope, .timeout = route->options->timeout, .name = route->path);
+    int err = wf_http_deadline_end(&scope, route->handler(&x->http, app));
+    *late = weft_scope_cause(&scope) == WEFT_CAUSE_DEADLINE;
+    return err;
+}
+
+/* A response was begun: it ends here, whole or cut off. */
+static void end_streamed(struct wf_http_exchange *x, int err)
+{
+    bool is_cut = err < 0;
+    if (is_cut)
+        wf_http_respond_failed(x, err, true);
+    else if (x->is_open && weft_http_end(&x->http) == -EMSGSIZE)
+        log_failure(x, "has written less than it announced");
+    if (is_cut && err != x->body_error && weft_cancelled() == 0)
+        log_error(x, err);
+    wf_http_receive_leave(x);
+}
+
+/* No response was sent. */
+static void answer_for_handler(struct wf_http_exchange *x, int err, bool late)
+{
+    int status = late ? 504 : 500;
+    if (weft_cancelled() < 0) {
+        x->broken = true;
+    } else if (err < 0 && err == x->body_error) {
+        answer_body_failure(x, err); /* the client's fault, and no failure of the handler */
+    } else {
+        if (err < 0)
+            log_error(x, err);
+        else
+            log_failure(x, "has sent no response");
+        weft_http_text(&x->http, status, "%s\n", wf_http1_reason(status));
+    }
+}
+
+static void run_handler(struct wf_http_exchange *x)
+{
+    bool late = false;
+    int err = call_handler(x, &late);
+    if (x->broken)
+        return; /* the client is gone, which is no failure of the handler */
+    if (x->is_streamed)
+        end_streamed(x, x->is_open ? err : 0);
+    else if (!x->status)
+        answer_for_handler(x, err, late);
+    else if (err < 0)
+        log_error(x, err);
+}
+
+/* --- an exchange --- */
+
 /* Nobody wants the body: what is there of it is dropped, and where more is to come the connection
  * ends with this answer. */
 static void answer_unread(struct wf_http_connection *c, int status)
 {
     struct wf_http_exchange *x = &c->exchange;
-    begin_body(c, SIZE_MAX);
-    x->close |= !wf_http_body_skip(&x->incoming);
+    wf_http_receive_begin(x, SIZE_MAX); /* the response drops what is there of it */
     if (status == 204)
         weft_http_send(&x->http, status, NULL, "", 0);
     else if (status == 404 || status == 405)
@@ -259,7 +233,7 @@ static void answer(struct wf_http_connection *c)
         answer_unread(c, status);
         return;
     }
-    err = receive_body(c);
+    err = wf_http_receive(x);
     if (err < 0)
         answer_body_failure(x, err);
     else

@@ -21,13 +21,16 @@ void wf_http_exchange_init(struct wf_http_exchange *x, struct wf_http_server *se
     x->route = NULL;
     x->param_count = 0;
     x->incoming.trailers = NULL;
-    x->body = (weft_slice){ "", 0 };
+    x->incoming.is_whole = true;
+    x->incoming.why = NULL;
+    x->incoming.error = 0;
+    x->body = x->unread = (weft_slice){ "", 0 };
+    x->body_error = 0;
+    x->invited = false;
     x->started = 0;
-    x->fields = NULL;
-    x->field_count = x->field_room = 0;
-    x->field_size = 0;
+    x->headers = x->trailers = (struct wf_http_fields){ 0 };
     x->content_type = NULL;
-    x->close = x->broken = x->is_head = false;
+    x->close = x->broken = x->is_head = x->is_streamed = x->is_open = false;
     x->status = 0;
     x->sent = 0;
 }
@@ -83,9 +86,9 @@ void wf_http_exchange_end(struct wf_http_exchange *x)
 {
     if (x->status && weft_log_enabled(WEFT_LOG_ACCESS, WEFT_LOG_INFO)) {
         int64_t took = x->started ? weft_now() - x->started : 0;
-        weft_log(WEFT_LOG_ACCESS, WEFT_LOG_INFO, "%s %s %d %zu %lldus",
-                 *x->method ? x->method : "-", *x->path ? x->path : "-", x->status, x->sent,
-                 (long long)(took / WEFT_MICROSECOND));
+        weft_log(WEFT_LOG_ACCESS, WEFT_LOG_INFO, "%s %s %d %llu %lldus",
+                 *x->method ? x->method : "-", *x->path ? x->path : "-", x->status,
+                 (unsigned long long)x->sent, (long long)(took / WEFT_MICROSECOND));
     }
     wf_http_server_give_arena(x->server, x->http.arena);
     x->http.arena = NULL;
@@ -186,16 +189,6 @@ bool weft_http_header_at(weft_http *http, size_t index, weft_http_field *field)
     field->value = is_host(x, header) ? x->host : terminate(x, header->value);
     field->name = terminate(x, header->name);
     return true;
-}
-
-weft_slice weft_http_body(weft_http *http)
-{
-    return wf_http_exchange_of(http)->body;
-}
-
-const char *weft_http_trailer(weft_http *http, const char *name)
-{
-    return wf_http_body_trailer(&wf_http_exchange_of(http)->incoming, name);
 }
 
 const char *weft_http_peer(weft_http *http)

@@ -20,6 +20,13 @@ struct wf_http_param {
     const char *value;
 };
 
+/* Header lines to be sent, in the arena. */
+struct wf_http_fields {
+    struct wf_http1_field *list;
+    unsigned count, room;
+    size_t size; /* bytes on the wire */
+};
+
 struct wf_http_exchange {
     weft_http http; /* what users see; first */
     struct wf_http_server *server;
@@ -35,20 +42,26 @@ struct wf_http_exchange {
     const weft_http_route *route; /* NULL: none matches */
     struct wf_http_param params[WF_HTTP_PARAMS_MAX];
     unsigned param_count;
-    struct wf_http_body incoming; /* once there is a route, or the body is to be skipped */
+    struct wf_http_body incoming; /* is_whole where there is no body */
     weft_slice body;              /* read whole */
+    weft_slice unread;            /* the rest of it, or of the piece that was read last */
+    int body_error;               /* what weft_http_read() has answered */
+    bool invited;                 /* the client was told to go on, if it waited for that */
     int64_t started;              /* when the head was complete, where the access log wants it */
 
     /* the response */
-    struct wf_http1_field *fields; /* in the arena */
-    unsigned field_count, field_room;
-    size_t field_size;        /* bytes on the wire, of all fields */
+    struct wf_http_fields headers, trailers;
     const char *content_type; /* set as a header: goes before what the sender says */
     bool close;               /* this response is the connection's last */
     bool broken;              /* not even a response can be sent any more */
     bool is_head;             /* no body is sent */
-    int status;               /* 0: not sent yet */
-    size_t sent;              /* bytes of body */
+    bool has_body;            /* streamed: what is written is sent */
+    bool is_streamed;
+    bool is_open;    /* streamed: begun, and not ended */
+    bool is_chunked; /* streamed: its length is not known */
+    int status;      /* 0: not sent yet */
+    int64_t length;  /* streamed: what was announced, or WEFT_HTTP_LENGTH_UNKNOWN */
+    uint64_t sent;   /* bytes of body */
 };
 
 static inline struct wf_http_exchange *wf_http_exchange_of(weft_http *http)

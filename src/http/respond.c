@@ -1,7 +1,9 @@
 /* The response: its headers are kept as they will be sent, the head is written last, and head and
- * body go to the stream as one. */
+ * body go to the stream as one. One that is sent while it is made is streamed.c's. */
 
-#include "http/exchange.h"
+#include "http/respond.h"
+
+#include "http/receive.h"
 #include "http/write.h"
 
 #include <weft/error.h>
@@ -12,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEAD_SMALL 512 /* heads up to this size are written on the stack */
 #define BODY_SMALL 1024
 #define TEXT_TYPE  "text/plain; charset=utf-8"
 
@@ -55,34 +56,50 @@ static int make_field(weft_arena *arena, const char *name, const char *value,
 }
 
 /* Room for one more. */
-static int grow(struct wf_http_exchange *x)
+static int grow(struct wf_http_fields *fields, weft_arena *arena)
 {
-    if (x->field_count < x->field_room)
+    if (fields->count < fields->room)
         return 0;
-    if (x->field_count == WF_HTTP_FIELDS_MAX)
+    if (fields->count == WF_HTTP_FIELDS_MAX)
         return WEFT_ELIMIT;
-    unsigned room = x->field_room ? 2 * x->field_room : 8;
-    struct wf_http1_field *fields = weft_arena_alloc(x->http.arena, room * sizeof *fields);
-    if (!fields)
+    unsigned room = fields->room ? 2 * fields->room : 8;
+    struct wf_http1_field *list = weft_arena_alloc(arena, room * sizeof *list);
+    if (!list)
         return -ENOMEM;
-    if (x->field_count > 0)
-        memcpy(fields, x->fields, x->field_count * sizeof *fields);
-    x->fields = fields;
-    x->field_room = room;
+    if (fields->count > 0)
+        memcpy(list, fields->list, fields->count * sizeof *list);
+    fields->list = list;
+    fields->room = room;
+    return 0;
+}
+
+static size_t size_of(const struct wf_http1_field *field)
+{
+    return field->name_len + field->value_len + 4;
+}
+
+static int add_field(struct wf_http_fields *fields, weft_arena *arena,
+                     const struct wf_http1_field *field)
+{
+    int err = grow(fields, arena);
+    if (err < 0)
+        return err;
+    fields->list[fields->count++] = *field;
+    fields->size += size_of(field);
     return 0;
 }
 
 /* Take out the fields of this name. */
-static void remove_field(struct wf_http_exchange *x, const struct wf_http1_field *field)
+static void remove_field(struct wf_http_fields *fields, const struct wf_http1_field *field)
 {
     unsigned kept = 0;
-    for (unsigned i = 0; i < x->field_count; i++) {
-        if (same_name(x->fields[i].name, x->fields[i].name_len, field->name))
-            x->field_size -= x->fields[i].name_len + x->fields[i].value_len + 4;
+    for (unsigned i = 0; i < fields->count; i++) {
+        if (same_name(fields->list[i].name, fields->list[i].name_len, field->name))
+            fields->size -= size_of(&fields->list[i]);
         else
-            x->fields[kept++] = x->fields[i];
+            fields->list[kept++] = fields->list[i];
     }
-    x->field_count = kept;
+    fields->count = kept;
 }
 
 /* Headers that the head has a place of its own for: 1 when this is one. */
@@ -115,13 +132,8 @@ static int put_header(weft_http *http, const char *name, const char *value, bool
     if (err != 0)
         return err < 0 ? err : 0;
     if (replace)
-        remove_field(x, &field);
-    err = grow(x);
-    if (err < 0)
-        return err;
-    x->fields[x->field_count++] = field;
-    x->field_size += field.name_len + field.value_len + 4;
-    return 0;
+        remove_field(&x->headers, &field);
+    return add_field(&x->headers, http->arena, &field);
 }
 
 int weft_http_set_header(weft_http *http, const char *name, const char *value)
@@ -134,6 +146,25 @@ int weft_http_add_header(weft_http *http, const char *name, const char *value)
     return put_header(http, name, value, false);
 }
 
+/* Headers that say where the message ends or whose it is come too late as trailers. */
+static bool is_no_trailer(const char *name, size_t size)
+{
+    return is_reserved(name, size) || same_name(name, size, "Connection") ||
+           same_name(name, size, "Content-Type") || same_name(name, size, "Host");
+}
+
+int weft_http_add_trailer(weft_http *http, const char *name, const char *value)
+{
+    struct wf_http_exchange *x = wf_http_exchange_of(http);
+    struct wf_http1_field field;
+    if (x->status && !x->is_open)
+        return -EALREADY;
+    if (is_no_trailer(name, strlen(name)))
+        return -EINVAL;
+    int err = make_field(http->arena, name, value, &field);
+    return err < 0 ? err : add_field(&x->trailers, http->arena, &field);
+}
+
 /* --- sending --- */
 
 static enum wf_http1_connection connection_word(const struct wf_http_exchange *x)
@@ -144,31 +175,36 @@ static enum wf_http1_connection connection_word(const struct wf_http_exchange *x
                                              : WF_HTTP1_CONNECTION_UNSAID;
 }
 
-/* Write the head into `space`, or into the arena when it is larger. */
-static int write_head(struct wf_http_exchange *x, int status, const char *content_type,
-                      size_t body_size, char space[static HEAD_SMALL], weft_slice *head)
+int wf_http_respond_head(struct wf_http_exchange *x, int status, const char *content_type,
+                         int64_t length, char space[static WF_HTTP_HEAD_SMALL], weft_slice *head)
 {
+    if (x->status)
+        return -EALREADY;
+    if (status < 200 || status > 999)
+        return -EINVAL;
+    x->close |= x->server->draining;
     const char *type = x->content_type ? x->content_type : content_type;
     struct wf_http1_response_out out = {
         .status = status,
         .connection = connection_word(x),
-        .content_length = status == 304 ? WF_HTTP1_LENGTH_UNSAID : (int64_t)body_size,
+        .content_length = status == 304 ? WF_HTTP1_LENGTH_UNSAID : length,
         .date = wf_http_date_now(&x->server->date),
         .content_type = type,
-        .fields = x->fields,
-        .field_count = x->field_count,
+        .fields = x->headers.list,
+        .field_count = x->headers.count,
     };
-    size_t room = 256 + x->field_size + (type ? strlen(type) : 0);
-    if (room > HEAD_SMALL)
+    size_t room = 256 + x->headers.size + (type ? strlen(type) : 0);
+    if (room > WF_HTTP_HEAD_SMALL)
         space = weft_arena_alloc(x->http.arena, room);
     if (!space)
         return -ENOMEM;
-    ptrdiff_t size = wf_http1_write_response(space, room > HEAD_SMALL ? room : HEAD_SMALL, &out);
+    ptrdiff_t size =
+        wf_http1_write_response(space, room > WF_HTTP_HEAD_SMALL ? room : WF_HTTP_HEAD_SMALL, &out);
     *head = (weft_slice){ space, size < 0 ? 0 : (size_t)size };
     return size < 0 ? (int)size : 0;
 }
 
-static bool has_body(const struct wf_http_exchange *x, int status)
+bool wf_http_respond_has_body(const struct wf_http_exchange *x, int status)
 {
     return !x->is_head && status != 204 && status != 304;
 }
@@ -180,33 +216,41 @@ static bool is_harmless(int err)
     return err == -ECANCELED || err == -ENOMEM || err == -EINVAL || err == -EBUSY;
 }
 
+int wf_http_respond_failed(struct wf_http_exchange *x, int err, bool taken)
+{
+    x->broken |= taken || !is_harmless(err);
+    if (taken || (x->broken && x->is_streamed)) /* the client must not take it for whole */
+        weft_stream_tear(x->stream);
+    return err;
+}
+
+int wf_http_respond_write(struct wf_http_exchange *x, int status, weft_slice head, weft_slice body)
+{
+    bool taken;
+    x->status = status; /* from here on it is this response's turn */
+    int err = wf_http_write(x->stream, head, body, x->server->options.send_timeout, &taken);
+    x->sent = body.size;
+    if (err < 0) {
+        wf_http_respond_failed(x, err, taken);
+        x->status = x->broken ? status : 0;
+    }
+    return err;
+}
+
 int weft_http_send(weft_http *http, int status, const char *content_type, const void *data,
                    size_t size)
 {
     struct wf_http_exchange *x = wf_http_exchange_of(http);
-    char space[HEAD_SMALL];
+    char space[WF_HTTP_HEAD_SMALL];
     weft_slice head, body = { data, size };
-    bool taken;
-    if (x->status)
-        return -EALREADY;
-    if (status < 200 || status > 999)
-        return -EINVAL;
-    x->close |= x->server->draining;
-    int err = write_head(x, status, content_type, size, space, &head);
+    if (!x->status)
+        wf_http_receive_leave(x);
+    int err = wf_http_respond_head(x, status, content_type, (int64_t)size, space, &head);
     if (err < 0)
         return err;
-    if (!has_body(x, status))
+    if (!wf_http_respond_has_body(x, status))
         body.size = 0;
-    x->status = status; /* from here on it is this response's turn */
-    err = wf_http_write(x->stream, head, body, x->server->options.send_timeout, &taken);
-    x->sent = body.size;
-    if (err < 0) {
-        if (taken)
-            weft_stream_tear(x->stream);
-        x->broken |= taken || !is_harmless(err);
-        x->status = x->broken ? status : 0;
-    }
-    return err;
+    return wf_http_respond_write(x, status, head, body);
 }
 
 /* Print into a small space, or into the arena. */
@@ -268,7 +312,7 @@ void wf_http_refuse(struct wf_http_exchange *x, int status, const char *why)
 void wf_http_refuse_stream(struct wf_http_server *server, weft_stream *stream, int status,
                            const char *why)
 {
-    char text[REFUSAL_MAX], message[HEAD_SMALL + REFUSAL_MAX];
+    char text[REFUSAL_MAX], message[WF_HTTP_HEAD_SMALL + REFUSAL_MAX];
     int size = print_refusal(text, sizeof text, status, why);
     struct wf_http1_response_out out = {
         .status = status,
@@ -277,7 +321,7 @@ void wf_http_refuse_stream(struct wf_http_server *server, weft_stream *stream, i
         .date = wf_http_date_now(&server->date),
         .content_type = TEXT_TYPE,
     };
-    ptrdiff_t head = wf_http1_write_response(message, HEAD_SMALL, &out);
+    ptrdiff_t head = wf_http1_write_response(message, WF_HTTP_HEAD_SMALL, &out);
     memcpy(message + head, text, (size_t)size);
     weft_write_try(stream, message, (size_t)head + (size_t)size);
     weft_log(WEFT_LOG_ACCESS, WEFT_LOG_INFO, "- - %d %d 0us", status, size);

@@ -4,6 +4,8 @@
 
 #include "http/write.h"
 
+#include "base/compiler.h"
+#include "codec/http1.h"
 #include "http/deadline.h"
 
 #include <errno.h>
@@ -75,6 +77,49 @@ int wf_http_write(weft_stream *stream, weft_slice head, weft_slice body, int64_t
         err = write_rest(stream, head, timeout);
     }
     return err < 0 ? err : write_rest(stream, body, timeout);
+}
+
+/* --- chunks --- */
+
+#define CHUNK_FRAME (WF_HTTP1_CHUNK_SIZE_MAX + 2) /* around a chunk's data, at most */
+
+/* As one where the high mark allows, which only a very low one does not. */
+static int write_together(weft_stream *stream, const weft_slice *pieces, size_t count,
+                          int64_t timeout)
+{
+    size_t size = 0;
+    int err = 0;
+    for (size_t i = 0; i < count; i++)
+        size += pieces[i].size;
+    if (size <= weft_stream_high_mark(stream))
+        return write_pieces(stream, pieces, count, timeout);
+    for (size_t i = 0; i < count && err >= 0; i++)
+        err = write_rest(stream, pieces[i], timeout);
+    return err;
+}
+
+static int write_one_chunk(weft_stream *stream, weft_slice data, int64_t timeout)
+{
+    char line[WF_HTTP1_CHUNK_SIZE_MAX];
+    ptrdiff_t size = wf_http1_write_chunk_size(line, sizeof line, data.size);
+    weft_slice pieces[] = { { line, (size_t)size }, data, { "\r\n", 2 } };
+    return write_together(stream, pieces, WF_ARRAY_SIZE(pieces), timeout);
+}
+
+int wf_http_write_chunk(weft_stream *stream, weft_slice data, int64_t timeout)
+{
+    size_t mark = weft_stream_high_mark(stream);
+    size_t most = mark > CHUNK_FRAME ? mark - CHUNK_FRAME : 1;
+    int err = 0;
+    while (err >= 0 && data.size > 0)
+        err = write_one_chunk(stream, take(&data, most), timeout);
+    return err;
+}
+
+int wf_http_write_last_chunk(weft_stream *stream, weft_slice trailers, int64_t timeout)
+{
+    weft_slice pieces[] = { { "0\r\n", 3 }, trailers, { "\r\n", 2 } };
+    return write_together(stream, pieces, WF_ARRAY_SIZE(pieces), timeout);
 }
 
 int wf_http_write_end(weft_stream *stream, int64_t timeout)

@@ -439,13 +439,12 @@ static void check_failures(void *arg)
     weft_stream *stream = dial();
     say(stream, GET("/failing"));
     expect_answer(hear(stream), "HTTP/1.1 500 ", "Internal Server Error\n");
-    expect_log(
-        "GET /failing: the handler of /failing in task 'http connection' failed: No such file "
-        "or directory (ENOENT)");
+    expect_log("GET /failing: the handler of /failing failed: No such file "
+               "or directory (ENOENT), in task 'http connection' (spawned at ");
     say(stream, GET("/nothing"));
     expect_answer(hear(stream), "HTTP/1.1 500 ", "Internal Server Error\n");
     expect_log(
-        "GET /nothing: the handler of /nothing in task 'http connection' has sent no response");
+        "GET /nothing: the handler of /nothing has sent no response, in task 'http connection' ");
     say(stream, GET("/sorry"));
     expect_answer(hear(stream), "HTTP/1.1 200 OK\r\n", "sent");
     say(stream, GET("/own-cancel"));

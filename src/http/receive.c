@@ -1,0 +1,146 @@
+/* Nobody but the handler knows whether a body is wanted in pieces: where its route says so it reads
+ * them itself, as fast as it can use them, and the client is held back by the stream's own limits.
+ * Else the body is there before the handler is called.
+ *
+ * A client that waits for a word before it sends ("Expect: 100-continue") gets it when the first
+ * byte is asked for, and not when it is refused. */
+
+#include "http/receive.h"
+
+#include "http/deadline.h"
+#include "http/write.h"
+
+#include <weft/error.h>
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+static size_t body_max(const struct wf_http_exchange *x)
+{
+    const weft_http_serve_options *server = &x->server->options;
+    const weft_http_route_options *route = x->route->options;
+    size_t max = route && route->body_max ? route->body_max : server->body_max;
+    if (route && route->stream_body)
+        return max; /* it lies nowhere */
+    return max < server->memory_max ? max : server->memory_max;
+}
+
+static size_t readable(const struct wf_http_exchange *x)
+{
+    return weft_buffer_readable(weft_stream_input(x->stream));
+}
+
+/* The client waits for a word before it sends the body. */
+static int invite(struct wf_http_exchange *x)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const char *expect = weft_http_header(&x->http, "Expect");
+    bool taken;
+    bool waits = expect && strcasecmp(expect, "100-continue") == 0 && readable(x) == 0;
+    if (!waits || x->parser.head.version_minor == 0)
+        return 0;
+    return wf_http_write(x->stream, (weft_slice){ text, sizeof text - 1 }, (weft_slice){ "", 0 },
+                         x->server->options.send_timeout, &taken);
+}
+
+void wf_http_receive_begin(struct wf_http_exchange *x, size_t max)
+{
+    wf_http_body_begin(&x->incoming, x->stream, &x->parser, max, x->http.arena);
+}
+
+/* --- whole --- */
+
+static int receive_in_time(struct wf_http_exchange *x)
+{
+    weft_scope scope;
+    weft_scope_begin(&scope, .timeout = x->server->options.body_timeout, .name = "body");
+    int err = invite(x);
+    if (err == 0)
+        err = wf_http_body_read(&x->incoming, &x->body);
+    return wf_http_deadline_end(&scope, err);
+}
+
+static int receive_whole(struct wf_http_exchange *x)
+{
+    const struct wf_http1_head *head = &x->parser.head;
+    bool is_here = head->framing == WF_HTTP1_FRAMING_LENGTH && head->content_length <= readable(x);
+    bool is_known = is_here || x->incoming.error;
+    int err = is_known ? wf_http_body_read(&x->incoming, &x->body) : receive_in_time(x);
+    x->unread = x->body;
+    return err;
+}
+
+int wf_http_receive(struct wf_http_exchange *x)
+{
+    if (x->parser.head.framing == WF_HTTP1_FRAMING_NONE)
+        return 0;
+    wf_http_receive_begin(x, body_max(x));
+    if (!x->route->options || !x->route->options->stream_body)
+        return receive_whole(x);
+    return x->incoming.error;
+}
+
+void wf_http_receive_leave(struct wf_http_exchange *x)
+{
+    if (!x->incoming.is_whole)
+        x->close |= !wf_http_body_skip(&x->incoming);
+}
+
+weft_slice weft_http_body(weft_http *http)
+{
+    return wf_http_exchange_of(http)->body;
+}
+
+const char *weft_http_trailer(weft_http *http, const char *name)
+{
+    return wf_http_body_trailer(&wf_http_exchange_of(http)->incoming, name);
+}
+
+/* --- in pieces --- */
+
+static size_t take(weft_slice *piece, void *buffer, size_t size)
+{
+    size_t taken = piece->size < size ? piece->size : size;
+    if (taken == 0)
+        return 0;
+    memcpy(buffer, piece->data, taken);
+    piece->data += taken;
+    piece->size -= taken;
+    return taken;
+}
+
+static int next_in_time(struct wf_http_exchange *x)
+{
+    weft_scope scope;
+    weft_scope_begin(&scope, .timeout = x->server->options.body_timeout, .name = "body");
+    int err = x->invited ? 0 : invite(x);
+    x->invited = true;
+    if (err == 0)
+        err = wf_http_body_next(&x->incoming, &x->unread);
+    return wf_http_deadline_end(&scope, err);
+}
+
+/* A piece of a body that is there costs no timer. */
+static int next(struct wf_http_exchange *x)
+{
+    int result = wf_http_body_try(&x->incoming, &x->unread);
+    if (result == -EAGAIN)
+        result = next_in_time(x);
+    if (result < 0 && result != -ECANCELED)
+        x->body_error = result;
+    return result;
+}
+
+ssize_t weft_http_read(weft_http *http, void *buffer, size_t size)
+{
+    struct wf_http_exchange *x = wf_http_exchange_of(http);
+    if (size == 0 || x->body_error)
+        return x->body_error;
+    if (x->unread.size == 0 && !x->incoming.is_whole) {
+        int result = next(x);
+        if (result <= 0)
+            return result;
+    }
+    return (ssize_t)take(&x->unread, buffer, size);
+}
