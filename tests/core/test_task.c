@@ -726,9 +726,39 @@ static void test_semantics_21_another_thread_is_refused(void **state)
     expect_log("was used from another thread");
 }
 
+static int describe(void *arg)
+{
+    weft_scope s;
+    char text[400], cut[10];
+    (void)arg;
+    weft_scope_begin(&s, .name = "inside");
+    weft_task_describe(weft_task_self(), text, sizeof text);
+    assert_non_null(strstr(text, "task 'describe' (spawned at "));
+    assert_non_null(strstr(text, "); in scope 'inside' ("));
+    assert_non_null(strstr(text, "of task 'describe'; in scope 'around' ("));
+    assert_string_equal(weft_task_describe(weft_task_self(), cut, sizeof cut), "task 'des");
+    assert_string_equal(weft_task_describe(NULL, cut, sizeof cut), "");
+    return weft_scope_end(&s);
+}
+
+static int describe_main(void *arg)
+{
+    weft_scope s;
+    weft_scope_begin(&s, .name = "around");
+    weft_spawn(&s, describe, arg);
+    return weft_scope_end(&s);
+}
+
+static void test_task_can_be_described(void **state)
+{
+    (void)state;
+    assert_int_equal(run(describe_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        core_test(test_task_can_be_described),
         core_test(test_task_start_order_is_creation_order_after_the_creator_suspends),
         core_test(test_semantics_22_eager_has_its_handle_before_its_first_step),
         core_test(test_task_eager_inside_eager_comes_back_in_order),

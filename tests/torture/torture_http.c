@@ -71,6 +71,24 @@ static int large(weft_http *http, void *app)
     return err;
 }
 
+/* The body comes and goes in pieces. */
+static int stream(weft_http *http, void *app)
+{
+    (void)app;
+    char piece[1000];
+    ssize_t n = 1;
+    entered++;
+    int err = weft_http_begin(http, 200, "text/plain", WEFT_HTTP_LENGTH_UNKNOWN);
+    if (err == 0)
+        err = weft_http_add_trailer(http, "Sum", "7");
+    while (err == 0 && n > 0) {
+        n = weft_http_read(http, piece, sizeof piece);
+        err = n > 0 ? weft_http_write(http, piece, (size_t)n) : (int)n;
+    }
+    left++;
+    return err;
+}
+
 /* Asks two of its own kind, as a gateway does. */
 static int gateway(weft_http *http, void *app)
 {
@@ -92,15 +110,13 @@ static int gateway(weft_http *http, void *app)
 }
 
 static const weft_http_route_options in_time = { .timeout = WEFT_SECOND };
+static const weft_http_route_options streams = { .stream_body = true };
 
 static const weft_http_route routes[] = {
-    { "GET", "/hello/:name", hello, NULL },
-    { "POST", "/echo", echo, NULL },
-    { "GET", "/slow", slow, NULL },
-    { "GET", "/limited", slow, &in_time },
-    { "GET", "/large", large, NULL },
-    { "GET", "/gateway", gateway, NULL },
-    { NULL, NULL, NULL, NULL },
+    { "GET", "/hello/:name", hello, NULL },  { "POST", "/echo", echo, NULL },
+    { "POST", "/stream", stream, &streams }, { "GET", "/slow", slow, NULL },
+    { "GET", "/limited", slow, &in_time },   { "GET", "/large", large, NULL },
+    { "GET", "/gateway", gateway, NULL },    { NULL, NULL, NULL, NULL },
 };
 
 static int serve(void *listener)
@@ -163,11 +179,15 @@ static int ask_all(void)
     static char data[100000];
     size_t size = with_large ? sizeof data - 1 : 2000;
     weft_http_call post = { .arena = arena, .url = "http://self/echo", .data = data, .size = size };
+    weft_http_call streamed = post;
     memset(data, 'x', size);
     data[size] = '\0';
+    streamed.url = "http://self/stream";
     int err = get("http://self/hello/you", 200, "hello you");
     if (err == 0)
         err = expect(&post, 200, data);
+    if (err == 0)
+        err = expect(&streamed, 200, data);
     if (err == 0)
         err = get("http://self/none", 404, "Not Found\n");
     if (err == 0)
