@@ -98,6 +98,17 @@ char *weft_arena_copy(weft_arena *arena, const void *data, size_t size);
 WEFT_API
 char *weft_arena_format(weft_arena *arena, const char *format, ...) WEFT_PRINTF(2, 3);
 
+/** Let an arena hand out more, or less, than it was made for.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: takes nothing back: a limit below what is handed out already is that much.
+ * Threads: the one that uses the arena. `limit` as in weft_arena_new(). */
+WEFT_API
+void weft_arena_set_limit(weft_arena *arena, size_t limit);
+
 /** How much has been handed out since the last reset; what the limit limits.
  *
  * Returns: bytes, each piece rounded up to 16.

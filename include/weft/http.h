@@ -46,11 +46,13 @@ typedef int weft_http_handler(weft_http *http, void *app);
 
 /* Limits of one route, where they differ from the server's. Zero: the server's. */
 typedef struct weft_http_route_options {
-    int64_t timeout;  /* of the handler: then it is cancelled and 504 is sent. 0: none */
+    int64_t timeout;  /* of the handler: then it is cancelled and 504 is sent. WEFT_FOREVER: none */
     size_t body_max;  /* bytes of a request's body; SIZE_MAX: as the server's memory allows */
     bool stream_body; /* the handler reads the body itself, with weft_http_read(): it is called when
                          the head is there, and .body_max is no memory. SIZE_MAX: no limit */
-    uint64_t spare[5];
+    uint32_t in_flight_max; /* handlers at one time, else 503. 0: as many as come */
+    size_t memory_max;      /* bytes of an exchange's arena from the handler on */
+    uint64_t spare[3];
 } weft_http_route_options;
 
 /* One line of a route table. The table ends with a line of NULLs and outlives the server.
@@ -88,6 +90,13 @@ typedef struct weft_http_serve_options {
     uint32_t stack_size;       /* of the connections' tasks; 0: the default */
     const char *site;          /* set by the macro */
     size_t size;               /* set by the macro */
+    int64_t handler_timeout;   /* of the handlers whose route has none: then they are cancelled and
+                                  504 is sent. 0: no limit */
+    uint32_t in_flight_max;    /* handlers at one time, else 503; 0: as many as come */
+    size_t total_memory_max;   /* bytes that weft_memory_held() may say: above it the connection
+                                  that holds most while it waits for its client is closed, and
+                                  where none does requests are answered 503. 0: 1 GiB, SIZE_MAX: no
+                                  limit */
 } weft_http_serve_options;
 
 /** Serve HTTP on an address until cancelled.
@@ -376,12 +385,13 @@ int weft_http_begin(weft_http *http, int status, const char *content_type, int64
  * Returns: 0 when the stream has taken all of it; the client may still be behind by the stream's
  *   high mark.
  * Errors: -EINVAL before weft_http_begin(); -EALREADY after the end; -EMSGSIZE above the length
- * that was announced, and nothing is written; -ETIMEDOUT when the client does not read; -EPIPE and
- *   others of weft_write(); -ECANCELED.
+ *   that was announced, and nothing is written; -ETIMEDOUT when the client does not read; -EPIPE
+ *   and others of weft_write(); -ECANCELED.
  * Suspends: while the client is behind by more than the stream's high mark.
- * Cancel: nothing is written, where it is at most half the high mark; above that the response may
- * be cut, and the connection is closed. Ownership: borrows `data` until the return. Threads: the
- * loop's own. */
+ * Cancel: nothing is written, where it is at most half the high mark; above that the
+ *   response may be cut, and the connection is closed.
+ * Ownership: borrows `data` until the return.
+ * Threads: the loop's own. */
 WEFT_API
 WEFT_SUSPENDS
 int weft_http_write(weft_http *http, const void *data, size_t size);

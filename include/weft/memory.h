@@ -33,6 +33,18 @@ struct weft_allocator {
 WEFT_API
 int weft_set_allocator(const struct weft_allocator *allocator);
 
+/** How much this thread's arenas and the buffers of its streams hold: what requests and responses
+ * under way cost beside stacks. What they keep for the next round counts in arenas only.
+ *
+ * Returns: bytes.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: takes nothing.
+ * Threads: any; each has its own. */
+WEFT_API
+size_t weft_memory_held(void);
+
 WEFT_END_DECLS
 
 #endif

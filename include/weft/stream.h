@@ -503,6 +503,18 @@ int weft_park(weft_stream *client, int64_t timeout);
 /** What weft_park() returns. */
 #define WEFT_PARKED 0x7061726b
 
+/** Close the parked client that holds the most bytes, among those of the server that `client`
+ * belongs to: what is queued for one that does not read goes with it.
+ *
+ * Returns: the bytes it held; 0 when none holds `least` bytes, or any at all.
+ * Errors: none.
+ * Suspends: never. Looks at every client of the server.
+ * Cancel: nothing to lose.
+ * Ownership: takes nothing.
+ * Threads: the loop's own. */
+WEFT_API
+size_t weft_park_evict(const weft_stream *client, size_t least);
+
 /** Let a stream carry a pointer of yours, in place of the last one, which is dropped.
  *
  * Returns: nothing.

@@ -61,6 +61,7 @@ static char *room(struct block *block)
 static void release(struct block *block)
 {
     wf_unpoison(room(block), block->size);
+    wf_memory_unhold(block->size);
     wf_free(block);
 }
 
@@ -127,6 +128,7 @@ static struct block *add_block(weft_arena *arena, size_t size)
     if (!block)
         return NULL;
     block->size = size;
+    wf_memory_hold(size);
     arena->reserved += sizeof *block + size;
     wf_poison(room(block), size);
     return block;
@@ -176,6 +178,12 @@ static size_t rounded(const weft_arena *arena, size_t size)
     return size <= left ? size : 0;
 }
 
+void weft_arena_set_limit(weft_arena *arena, size_t limit)
+{
+    limit = limit ? limit : WEFT_ARENA_LIMIT;
+    arena->limit = limit > arena->used ? limit : arena->used;
+}
+
 void *weft_arena_alloc(weft_arena *arena, size_t size)
 {
     size_t total = rounded(arena, size);
@@ -216,6 +224,7 @@ static char *grow_block(weft_arena *arena, struct block **link, size_t total)
         return NULL;
     *link = grown;
     grown->size = total;
+    wf_memory_hold(total - before);
     arena->reserved += total - before;
     return room(grown);
 }

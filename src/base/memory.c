@@ -37,6 +37,7 @@ static struct weft_allocator allocator = {
 };
 
 static _Thread_local uint64_t allocations;
+static _Thread_local size_t held;
 static _Thread_local struct wf_memory_fault *armed;
 
 int weft_set_allocator(const struct weft_allocator *replacement)
@@ -97,6 +98,23 @@ void wf_free(void *memory)
 {
     if (memory)
         allocator.release(allocator.context, memory);
+}
+
+void wf_memory_hold(size_t size)
+{
+    held += size;
+}
+
+void wf_memory_unhold(size_t size)
+{
+    held -= size;
+}
+
+/* What one thread has taken and another gave back makes one count too high and the other too low.
+ */
+size_t weft_memory_held(void)
+{
+    return held < SIZE_MAX / 2 ? held : 0;
 }
 
 uint64_t wf_memory_count(void)

@@ -33,6 +33,10 @@ void wf_free(void *memory);
 /* Allocations of this thread that succeeded, reallocations included. */
 uint64_t wf_memory_count(void);
 
+/* This thread's arenas or buffers have taken so many bytes, or given them back. */
+void wf_memory_hold(size_t size);
+void wf_memory_unhold(size_t size);
+
 /* An allocation that is to fail. */
 struct wf_memory_fault {
     long countdown;  /* 1: the next one fails; n: the n-th from now; 0: none */

@@ -196,14 +196,21 @@ bool wf_http_body_skip(struct wf_http_body *body)
 
 /* --- the whole --- */
 
+static void tell(const struct wf_http_body *body)
+{
+    if (body->grows)
+        body->grows(body->grows_arg);
+}
+
 struct whole {
     char *bytes;
     size_t size, room;
 };
 
 /* Room for `more` bytes and a NUL. */
-static int make_room(struct whole *whole, weft_arena *arena, size_t more)
+static int make_room(const struct wf_http_body *body, struct whole *whole, size_t more)
 {
+    weft_arena *arena = body->arena;
     size_t need = whole->size + more + 1;
     if (need <= whole->room)
         return 0;
@@ -217,6 +224,7 @@ static int make_room(struct whole *whole, weft_arena *arena, size_t more)
         return -ENOMEM;
     whole->bytes = bytes;
     whole->room = room;
+    tell(body);
     return 0;
 }
 
@@ -227,12 +235,13 @@ static int reserve(const struct wf_http_body *body, struct whole *whole)
         return -ENOMEM;
     whole->room = (size_t)size + 1;
     whole->bytes = weft_arena_alloc(body->arena, whole->room);
+    tell(body);
     return whole->bytes ? 0 : -ENOMEM;
 }
 
-static int add(struct whole *whole, weft_arena *arena, weft_slice piece)
+static int add(const struct wf_http_body *body, struct whole *whole, weft_slice piece)
 {
-    int err = make_room(whole, arena, piece.size);
+    int err = make_room(body, whole, piece.size);
     if (err < 0)
         return err;
     memcpy(whole->bytes + whole->size, piece.data, piece.size);
@@ -249,7 +258,7 @@ int wf_http_body_read(struct wf_http_body *body, weft_slice *result)
     if (err == 0 && body->framing.remaining > 0)
         err = reserve(body, &whole);
     while (err >= 0 && (err = wf_http_body_next(body, &piece)) > 0)
-        err = add(&whole, body->arena, piece);
+        err = add(body, &whole, piece);
     if (err == 0 && whole.bytes) {
         whole.bytes[whole.size] = '\0';
         *result = (weft_slice){ whole.bytes, whole.size };

@@ -24,8 +24,10 @@ struct wf_http_body {
     uint64_t room;                     /* bytes that it may still have */
     size_t held;                       /* bytes of the input that the last piece is in */
     struct wf_http_trailers *trailers; /* NULL: none have come */
-    const char *why;                   /* WEFT_EPROTOCOL, WEFT_ELIMIT: in words, or NULL */
-    int error;                         /* what broke it, answered again */
+    void (*grows)(void *arg);          /* called as a whole body takes memory; NULL: nobody asks */
+    void *grows_arg;
+    const char *why; /* WEFT_EPROTOCOL, WEFT_ELIMIT: in words, or NULL */
+    int error;       /* what broke it, answered again */
     bool is_response;
     bool is_whole; /* nothing of this message is in the stream any more */
 };

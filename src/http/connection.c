@@ -19,6 +19,7 @@
 
 #include "http/connection.h"
 
+#include "http/admission.h"
 #include "http/deadline.h"
 #include "http/receive.h"
 #include "http/respond.h"
@@ -81,7 +82,10 @@ static int receive_head(struct wf_http_connection *c)
     if (done != 0)
         return done < 0 ? done : 0;
     weft_scope_begin(&c->waiting, .timeout = c->server->options.header_timeout, .name = "request");
-    return wf_http_deadline_end(&c->waiting, wait_for_head(c));
+    c->exchange.waiting = &c->waiting;
+    int err = wait_for_head(c);
+    c->exchange.waiting = NULL;
+    return wf_http_deadline_end(&c->waiting, err);
 }
 
 /* --- what went wrong --- */
@@ -117,6 +121,8 @@ static const char *words_of(int err)
 
 static void answer_failure(struct wf_http_exchange *x, int err, int status)
 {
+    if (x->evicted && err == -ECANCELED)
+        status = 503;
     if (status)
         wf_http_refuse(x, status, words_of(err));
     else
@@ -155,10 +161,13 @@ static int call_handler(struct wf_http_exchange *x, bool *late)
 {
     const weft_http_route *route = x->route;
     void *app = x->server->options.app;
-    if (!route->options || route->options->timeout == 0)
+    int64_t timeout = route->options ? route->options->timeout : 0;
+    if (timeout == 0)
+        timeout = x->server->options.handler_timeout;
+    if (timeout == 0 || timeout == WEFT_FOREVER)
         return route->handler(&x->http, app);
     weft_scope scope;
-    weft_scope_begin(&scope, .timeout = route->options->timeout, .name = route->path);
+    weft_scope_begin(&scope, .timeout = timeout, .name = route->path);
     int err = wf_http_deadline_end(&scope, route->handler(&x->http, app));
     *late = weft_scope_cause(&scope) == WEFT_CAUSE_DEADLINE;
     return err;
@@ -197,7 +206,10 @@ static void answer_for_handler(struct wf_http_exchange *x, int err, bool late)
 static void run_handler(struct wf_http_exchange *x)
 {
     bool late = false;
+    if (x->route->options && x->route->options->memory_max)
+        weft_arena_set_limit(x->http.arena, x->route->options->memory_max);
     int err = call_handler(x, &late);
+    wf_http_admission_leave(x);
     if (x->broken)
         return; /* the client is gone, which is no failure of the handler */
     if (x->is_streamed)
@@ -224,6 +236,13 @@ static void answer_unread(struct wf_http_connection *c, int status)
         wf_http_refuse(x, status, status == 400 ? "malformed escape in the path" : NULL);
 }
 
+/* Later there may be room. */
+static void answer_busy(struct wf_http_exchange *x)
+{
+    weft_http_set_header(&x->http, "Retry-After", "1");
+    weft_http_text(&x->http, 503, "%s\n", wf_http1_reason(503));
+}
+
 static void answer(struct wf_http_connection *c)
 {
     struct wf_http_exchange *x = &c->exchange;
@@ -233,11 +252,19 @@ static void answer(struct wf_http_connection *c)
         answer_unread(c, status);
         return;
     }
+    if (!wf_http_admission_has_room(x)) {
+        wf_http_receive_begin(x, SIZE_MAX);
+        answer_busy(x);
+        return;
+    }
     err = wf_http_receive(x);
+    wf_http_admission_end(x);
     if (err < 0)
         answer_body_failure(x, err);
-    else
+    else if (wf_http_admission_enter(x))
         run_handler(x);
+    else
+        answer_busy(x);
 }
 
 static void linger(struct wf_http_connection *c)
@@ -261,6 +288,7 @@ static bool serve_next(struct wf_http_connection *c)
 {
     struct wf_http_exchange *x = &c->exchange;
     wf_http_exchange_init(x, c->server, c->stream);
+    wf_http_admission_begin(x);
     int err = receive_head(c);
     if (err < 0)
         answer_failure(x, err, err == WEFT_ELIMIT ? 431 : status_of(err));
@@ -269,6 +297,7 @@ static bool serve_next(struct wf_http_connection *c)
     else
         answer(c);
     bool sent = x->status && !x->broken, last = x->close;
+    wf_http_admission_end(x);
     wf_http_exchange_end(x);
     if (sent && last)
         linger(c);

@@ -2,6 +2,8 @@
 
 #include "http/exchange.h"
 
+#include "http/admission.h"
+
 #include <weft/log.h>
 
 #include <errno.h>
@@ -27,6 +29,8 @@ void wf_http_exchange_init(struct wf_http_exchange *x, struct wf_http_server *se
     x->body = x->unread = (weft_slice){ "", 0 };
     x->body_error = 0;
     x->invited = false;
+    x->waiting = NULL;
+    x->evicted = false;
     x->started = 0;
     x->headers = x->trailers = (struct wf_http_fields){ 0 };
     x->content_type = NULL;
@@ -41,6 +45,7 @@ int wf_http_exchange_begin(struct wf_http_exchange *x)
     x->http.arena = wf_http_server_take_arena(server);
     if (!x->http.arena)
         return -ENOMEM;
+    wf_http_admission_relieve(x);
     struct wf_http1_header *headers =
         weft_arena_alloc(x->http.arena, server->limits.header_max * sizeof *headers);
     if (!headers)

@@ -12,6 +12,8 @@
 #include "http/body.h"
 #include "http/server.h"
 
+#include <weft/scope.h>
+
 #define WF_HTTP_PARAMS_MAX 16
 #define WF_HTTP_FIELDS_MAX 64
 
@@ -47,6 +49,9 @@ struct wf_http_exchange {
     weft_slice unread;            /* the rest of it, or of the piece that was read last */
     int body_error;               /* what weft_http_read() has answered */
     bool invited;                 /* the client was told to go on, if it waited for that */
+    struct wf_list receiving;     /* among the server's, until its handler is called */
+    weft_scope *waiting;          /* what its wait for bytes is in, or NULL */
+    bool evicted;                 /* its memory is wanted: that wait was cancelled */
     int64_t started;              /* when the head was complete, where the access log wants it */
 
     /* the response */

@@ -7,6 +7,7 @@
 
 #include "http/receive.h"
 
+#include "http/admission.h"
 #include "http/deadline.h"
 #include "http/write.h"
 
@@ -51,13 +52,20 @@ void wf_http_receive_begin(struct wf_http_exchange *x, size_t max)
 
 /* --- whole --- */
 
+static void grows(void *arg)
+{
+    wf_http_admission_relieve(arg);
+}
+
 static int receive_in_time(struct wf_http_exchange *x)
 {
     weft_scope scope;
     weft_scope_begin(&scope, .timeout = x->server->options.body_timeout, .name = "body");
+    x->waiting = &scope;
     int err = invite(x);
     if (err == 0)
         err = wf_http_body_read(&x->incoming, &x->body);
+    x->waiting = NULL;
     return wf_http_deadline_end(&scope, err);
 }
 
@@ -76,6 +84,8 @@ int wf_http_receive(struct wf_http_exchange *x)
     if (x->parser.head.framing == WF_HTTP1_FRAMING_NONE)
         return 0;
     wf_http_receive_begin(x, body_max(x));
+    x->incoming.grows = grows;
+    x->incoming.grows_arg = x;
     if (!x->route->options || !x->route->options->stream_body)
         return receive_whole(x);
     return x->incoming.error;

@@ -69,6 +69,14 @@ int wf_http_routes_check(const weft_http_route *routes)
     return 0;
 }
 
+size_t wf_http_routes_count(const weft_http_route *routes)
+{
+    size_t count = 0;
+    while (routes && routes[count].method)
+        count++;
+    return count;
+}
+
 /* --- one line --- */
 
 static bool is_literal(weft_slice pattern, weft_slice segment)

@@ -10,6 +10,7 @@
 
 #include "http/server.h"
 
+#include "http/admission.h"
 #include "http/connection.h"
 #include "http/route.h"
 
@@ -28,6 +29,7 @@ void wf_http_server_give_arena(struct wf_http_server *server, weft_arena *arena)
 {
     if (!arena)
         return;
+    weft_arena_set_limit(arena, server->options.memory_max);
     if (server->spare_count == WF_HTTP_SPARE_MAX) {
         weft_arena_free(arena);
         return;
@@ -71,6 +73,7 @@ static void init(struct wf_http_server *server, const struct weft_http_serve_opt
     default_time(&options->send_timeout, 60 * WEFT_SECOND);
     default_size(&options->body_max, (size_t)1 << 20);
     default_size(&options->memory_max, (size_t)16 << 20);
+    default_size(&options->total_memory_max, (size_t)1 << 30);
     default_count(&options->line_max, 8 << 10, 16);
     default_count(&options->header_size_max, 64 << 10, 2);
     default_count(&options->header_count_max, 100, 1);
@@ -87,16 +90,39 @@ static void drain(void *arg)
     server->draining = true;
 }
 
+static int prepare(struct wf_http_server *server)
+{
+    size_t routes = wf_http_routes_count(server->options.routes);
+    wf_list_init(&server->receiving);
+    int err = weft_arena_new(&server->arena, SIZE_MAX);
+    if (err < 0)
+        return err;
+    server->route_in_flight = weft_arena_alloc(server->arena, routes * sizeof(uint32_t));
+    if (!server->route_in_flight)
+        return -ENOMEM;
+    memset(server->route_in_flight, 0, routes * sizeof(uint32_t));
+    return 0;
+}
+
+static void fini(struct wf_http_server *server)
+{
+    wf_http_admission_fini(server);
+    while (server->spare_count > 0)
+        weft_arena_free(server->spare[--server->spare_count]);
+    weft_arena_free(server->arena);
+}
+
 static int serve(struct wf_http_server *server, weft_listener *listener)
 {
     const weft_http_serve_options *options = &server->options;
-    int err = weft_serve_on(
-        listener, wf_http_connection_serve, .arg = server, .max_clients = options->max_clients,
-        .drain = options->drain, .draining = drain, .name = "http connection",
-        .stack_size = options->stack_size, .first_timeout = options->header_timeout,
-        .refused = wf_http_connection_refuse);
-    while (server->spare_count > 0)
-        weft_arena_free(server->spare[--server->spare_count]);
+    int err = prepare(server);
+    if (err == 0)
+        err = weft_serve_on(
+            listener, wf_http_connection_serve, .arg = server, .max_clients = options->max_clients,
+            .drain = options->drain, .draining = drain, .name = "http connection",
+            .stack_size = options->stack_size, .first_timeout = options->header_timeout,
+            .refused = wf_http_connection_refuse);
+    fini(server);
     return err;
 }
 

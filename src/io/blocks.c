@@ -43,6 +43,7 @@ int wf_blocks_get(struct wf_blocks *blocks, char **block)
     if (WF_UNLIKELY(!found))
         return -ENOMEM;
     blocks->lent++;
+    wf_memory_hold(blocks->size);
     *block = found;
     return 0;
 }
@@ -51,6 +52,7 @@ void wf_blocks_put(struct wf_blocks *blocks, char *block)
 {
     wf_assert(blocks->lent > 0);
     blocks->lent--;
+    wf_memory_unhold(blocks->size);
     if ((blocks->kept + 1) * blocks->size > BYTES_KEPT) {
         wf_free(block);
         return;

@@ -153,6 +153,40 @@ void wf_server_drain_parked(struct wf_server *server)
     }
 }
 
+/* What a member holds of buffers, if it is parked and waits: nothing is in its input. */
+static size_t bytes_of(const struct wf_member *member)
+{
+    const struct wf_parked *parked = parked_of_member(member);
+    if (member->ops != &member_ops || parked->wait.waiter.state != WF_WAIT_ARMED)
+        return 0;
+    return weft_chain_size(&parked->wait.stream->output);
+}
+
+static struct wf_parked *largest(struct wf_server *server, size_t *size)
+{
+    struct wf_parked *found = NULL;
+    WF_LIST_EACH(link, &server->clients.members) {
+        struct wf_member *member = wf_container(link, struct wf_member, link);
+        size_t bytes = bytes_of(member);
+        if (bytes < *size)
+            continue;
+        found = parked_of_member(member);
+        *size = bytes;
+    }
+    return found;
+}
+
+size_t weft_park_evict(const weft_stream *client, size_t least)
+{
+    size_t size = least > 0 ? least : 1;
+    struct wf_parked *found = client->server ? largest(client->server, &size) : NULL;
+    if (!found)
+        return 0;
+    found->wait.stream->torn = true; /* what is queued is dropped */
+    give_up(found, -ECANCELED);
+    return size;
+}
+
 int weft_park(weft_stream *client, int64_t timeout)
 {
     if (!client->server || client->loop->thread != wf_this_thread())

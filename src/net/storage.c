@@ -15,6 +15,20 @@ static unsigned class_of(size_t size)
     return class;
 }
 
+static char *acquire_large(size_t size)
+{
+    char *block = wf_alloc(size);
+    if (block)
+        wf_memory_hold(size);
+    return block;
+}
+
+static void release_large(char *block, size_t size)
+{
+    wf_memory_unhold(size);
+    wf_free(block);
+}
+
 static char *acquire(void *context, size_t size, size_t *capacity)
 {
     struct wf_storage *storage = context;
@@ -22,7 +36,7 @@ static char *acquire(void *context, size_t size, size_t *capacity)
     char *block;
     *capacity = class < WF_STORAGE_CLASSES ? sizes[class] : size;
     if (class == WF_STORAGE_CLASSES)
-        return wf_alloc(size);
+        return acquire_large(size);
     return wf_blocks_get(&storage->classes[class], &block) == 0 ? block : NULL;
 }
 
@@ -34,7 +48,7 @@ static void release(void *context, char *block, size_t capacity)
     if (class < WF_STORAGE_CLASSES)
         wf_blocks_put(&storage->classes[class], block);
     else
-        wf_free(block);
+        release_large(block, capacity);
 }
 
 void wf_storage_init(struct wf_storage *storage)
