@@ -475,6 +475,74 @@ const char *weft_json_string(weft_arena *arena, const char *text);
 WEFT_API
 const char *weft_http_escape(weft_arena *arena, const char *text);
 
+/* A server beside its caller, and a request without any. */
+
+typedef struct weft_http_server weft_http_server;
+struct weft_http_call; /* below */
+
+/** Start a server in the background of the current loop, and go on.
+ *
+ *     weft_http_server *server;
+ *     weft_http_start(&server, "127.0.0.1:0", routes, .app = &shop);
+ *     weft_http_call call = { .arena = arena };
+ *     call.url = weft_arena_format(arena, "%s/hello/you", weft_http_url(server));
+ *     assert(weft_http_fetch(&call) == 200);
+ *     weft_http_stop(server);
+ *
+ * Returns: 0, and the server in *server; it listens then.
+ * Errors: as weft_listen(). A table that cannot be served is -EINVAL of weft_http_stop().
+ * Suspends: while a name is looked up.
+ * Cancel: as weft_listen().
+ * Ownership: gives the server, ended by weft_http_stop(); borrows the routes and `.app` until then.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_start_with(weft_http_server **server, const char *address,
+                         const struct weft_http_serve_options *options);
+
+/** The URL of a started server, without a path: "http://127.0.0.1:43521".
+ *
+ * Returns: the text.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the server's.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_url(const weft_http_server *server);
+
+/** Stop a started server: it drains as weft_http_serve() does when it is cancelled.
+ *
+ * Returns: 0 when all clients are gone.
+ * Errors: what weft_http_serve_on() returned by itself.
+ * Suspends: until then.
+ * Cancel: never delivered here.
+ * Ownership: takes the server; NULL is allowed.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_stop(weft_http_server *server);
+
+/** Ask a table of routes, for tests: the whole way of a request and its response, with all limits,
+ * but no socket.
+ *
+ *     weft_http_call call = { .arena = arena, .url = "/hello/you" };
+ *     assert(weft_http_try(&call, routes, .app = &shop) == 200);
+ *     assert(strcmp(call.body, "hello, you\n") == 0);
+ *
+ * Outside a task it runs a loop of its own, on the test clock: a handler that sleeps for an hour
+ * answers at once.
+ *
+ * Returns: the response's status.
+ * Errors: as weft_http_start() and weft_http_fetch(); -EINVAL without an arena.
+ * Suspends: always, where there is a task.
+ * Cancel: as weft_http_fetch().
+ * Ownership: as weft_http_fetch(). The URL may be a path alone; its host is always the table's.
+ * Threads: any, one that runs no loop or the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_try_with(struct weft_http_call *call, const struct weft_http_serve_options *options);
+
 /* The client. */
 
 typedef struct weft_http_client weft_http_client;
@@ -605,6 +673,10 @@ WEFT_END_DECLS
         weft_http_serve_with((address), WEFT_HTTP_SERVE_OPTIONS_(__VA_ARGS__))
 #    define weft_http_serve_on(listener, ...)                                                      \
         weft_http_serve_on_with((listener), WEFT_HTTP_SERVE_OPTIONS_(__VA_ARGS__))
+#    define weft_http_start(server, address, ...)                                                  \
+        weft_http_start_with((server), (address), WEFT_HTTP_SERVE_OPTIONS_(__VA_ARGS__))
+#    define weft_http_try(call, ...)                                                               \
+        weft_http_try_with((call), WEFT_HTTP_SERVE_OPTIONS_(__VA_ARGS__))
 #    define weft_http_client_new(...)                                                              \
         weft_http_client_new_with(                                                                 \
             &(struct weft_http_client_options){ .client = __VA_ARGS__,                             \
@@ -627,6 +699,23 @@ static inline int weft_http_serve_on(weft_listener *listener, const weft_http_ro
     options.routes = routes;
     options.size = sizeof options;
     return weft_http_serve_on_with(listener, &options);
+}
+
+static inline int weft_http_start(weft_http_server **server, const char *address,
+                                  const weft_http_route *routes,
+                                  weft_http_serve_options options = {})
+{
+    options.routes = routes;
+    options.size = sizeof options;
+    return weft_http_start_with(server, address, &options);
+}
+
+static inline int weft_http_try(weft_http_call *call, const weft_http_route *routes,
+                                weft_http_serve_options options = {})
+{
+    options.routes = routes;
+    options.size = sizeof options;
+    return weft_http_try_with(call, &options);
 }
 
 static inline int weft_http_client_new(weft_http_client **client,
