@@ -5,6 +5,8 @@
 
 #include "codec/http1.h"
 
+#include <stdatomic.h>
+
 /* Classes of bytes: any of them fits a mask. */
 enum {
     WF_HTTP1_TOKEN = 1,  /* methods and header names: RFC 9110 tchar */
@@ -23,9 +25,33 @@ static inline bool wf_http1_is(char byte, int class)
     return wf_http1_class[(uint8_t)byte] & class;
 }
 
-/* The offset of the first byte in [from, end) that is not of the class, or end. The one loop over
- * input bytes: its vector twin goes here. */
-uint32_t wf_http1_run(const char *window, uint32_t from, uint32_t end, int class);
+/* The offset of the first byte in [from, end) that is not of the class, or end. `class` is one
+ * class, and nothing outside [from, end) is read. */
+typedef uint32_t wf_http1_run_fn(const char *window, uint32_t from, uint32_t end, int class);
+
+/* The ways to do it (http1_run.c), which differ in speed only. */
+wf_http1_run_fn wf_http1_run_scalar, wf_http1_run_ssse3, wf_http1_run_avx2, wf_http1_run_neon;
+
+struct wf_http1_runner {
+    const char *name;
+    wf_http1_run_fn *run;
+};
+
+/* Those that this machine has, the scalar one first, the widest last; NULL behind it. */
+const struct wf_http1_runner *wf_http1_runner(size_t index);
+
+/* What is used where a vector may fit: the widest. Tests and the bench put another one here. */
+extern _Atomic(wf_http1_run_fn *) wf_http1_run_wide;
+
+#define WF_HTTP1_WIDE_MIN 16
+
+/* The one loop over input bytes. Blanks come alone: none of them is worth a vector. */
+static inline uint32_t wf_http1_run(const char *window, uint32_t from, uint32_t end, int class)
+{
+    if (end - from < WF_HTTP1_WIDE_MIN || class == WF_HTTP1_BLANK)
+        return wf_http1_run_scalar(window, from, end, class);
+    return atomic_load_explicit(&wf_http1_run_wide, memory_order_relaxed)(window, from, end, class);
+}
 
 /* The same over a whole text: whether every byte is of the class. */
 bool wf_http1_all(const char *text, size_t len, int class);

@@ -1,7 +1,7 @@
-/* Bytes and small texts of HTTP/1: classes, runs, comparisons, and the three little grammars that
- * headers contain (authority, length, token list). No state, no position, no opinion.
+/* Bytes and small texts of HTTP/1: classes, comparisons, and the three little grammars that headers
+ * contain (authority, length, token list). No state, no position, no opinion.
  *
- * wf_http1_run() is the scan over input, one table lookup a byte; the rest rereads short pieces. */
+ * All of it rereads short pieces; the scan over input is http1_run.c's. */
 
 #include "codec/http1_inside.h"
 
@@ -28,13 +28,6 @@ const uint8_t wf_http1_class[256] = {
     4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, /* 0xf0 */
 };
 /* clang-format on */
-
-uint32_t wf_http1_run(const char *window, uint32_t from, uint32_t end, int class)
-{
-    while (from < end && wf_http1_is(window[from], class))
-        from++;
-    return from;
-}
 
 bool wf_http1_all(const char *text, size_t len, int class)
 {

@@ -1,7 +1,7 @@
 #ifndef WF_TESTS_FUZZ_HTTP1_H
 #define WF_TESTS_FUZZ_HTTP1_H
 
-/* Both HTTP/1 targets: the input's first four bytes say how to play the rest.
+/* The HTTP/1 targets that read heads: the input's first four bytes say how to play the rest.
  *
  *     byte 0    bit 0: the response answers HEAD; bit 1: small limits, so that they are reached
  *     byte 1-3  the distances between the first three cuts
@@ -16,9 +16,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PREFIX = 4, BYTE_BY_BYTE_MAX = 512 };
+enum { PREFIX = 4, CUTS = 3, BYTE_BY_BYTE_MAX = 512 };
 
-static struct http1_feeding fuzz_feeding(const uint8_t *data, size_t size, bool is_response)
+static inline struct http1_feeding fuzz_feeding(const uint8_t *data, size_t size, bool is_response)
 {
     static const struct wf_http1_limits usual = WF_HTTP1_LIMITS_DEFAULT;
     static const struct wf_http1_limits small = { .line_max = 24,
@@ -33,7 +33,18 @@ static struct http1_feeding fuzz_feeding(const uint8_t *data, size_t size, bool 
     };
 }
 
-static void expect_same(const struct http1_trace *whole, const struct http1_trace *cut)
+static inline void fuzz_cut(struct http1_feeding *feeding, const uint8_t *data, size_t cuts[CUTS])
+{
+    size_t at = 0;
+    for (int i = 0; i < CUTS; i++) {
+        at += data[1 + i];
+        cuts[i] = at < feeding->len ? at : feeding->len;
+    }
+    feeding->cuts = cuts;
+    feeding->cut_count = CUTS;
+}
+
+static inline void expect_same(const struct http1_trace *whole, const struct http1_trace *cut)
 {
     if (http1_trace_same(whole, cut))
         return;
@@ -41,7 +52,7 @@ static void expect_same(const struct http1_trace *whole, const struct http1_trac
     abort();
 }
 
-static int fuzz_http1(const uint8_t *data, size_t size, bool is_response)
+static inline int fuzz_http1(const uint8_t *data, size_t size, bool is_response)
 {
     static struct http1_trace whole, cut;
     if (size < PREFIX)
@@ -49,13 +60,8 @@ static int fuzz_http1(const uint8_t *data, size_t size, bool is_response)
     struct http1_feeding feeding = fuzz_feeding(data, size, is_response);
     http1_trace_play(&whole, &feeding);
 
-    size_t cuts[3], at = 0;
-    for (int i = 0; i < 3; i++) {
-        at += data[1 + i];
-        cuts[i] = at < feeding.len ? at : feeding.len;
-    }
-    feeding.cuts = cuts;
-    feeding.cut_count = 3;
+    size_t cuts[CUTS];
+    fuzz_cut(&feeding, data, cuts);
     http1_trace_play(&cut, &feeding);
     expect_same(&whole, &cut);
 
