@@ -14,7 +14,7 @@
  *     REASON        text, CR                    LINE_LF
  *     LINE_CR       CR                          LINE_LF
  *     LINE_LF       LF                          NAME_START: the section changes, and its limit
- *     NAME_START    CR, if there is one         END_LF, or NAME
+ *     NAME_START    whole lines, then a CR      END_LF, or NAME: a line that is cut or has a fault
  *     NAME          token, colon                VALUE_START
  *     VALUE_START   blanks                      VALUE
  *     VALUE         text, CR                    VALUE_LF
@@ -27,7 +27,9 @@
  * the section open is refused there: so the limits strike at the same byte however the bytes were
  * cut. What the parts mean (lengths, hosts, forms) is http1_head.c's.
  *
- * Each byte is scanned once; known headers, the target and trailing blanks are read once more. */
+ * Each byte is scanned once; known headers, the target and trailing blanks are read once more. So
+ * are the names of header lines that came whole, and of one that did not what had come by then:
+ * `examined` leaves these out, to be the same however the bytes were cut. */
 
 #include "codec/http1_inside.h"
 
@@ -252,8 +254,57 @@ static const char *name_fault(char byte, bool at_start)
     return at_start && byte == ':' ? "empty header name" : "malformed header name";
 }
 
-static void step_name_start(struct wf_http1_parser *parser, const char *window)
+static struct wf_http1_span without_trailing_blanks(struct wf_http1_parser *parser,
+                                                    const char *window, struct wf_http1_span value)
 {
+    while (value.len > 0 && wf_http1_is(window[value.offset + value.len - 1], WF_HTTP1_BLANK)) {
+        value.len--;
+        parser->examined++;
+    }
+    return value;
+}
+
+/* Eat the line at `from` if all of it is there and has no fault that the states would find. Both
+ * runs begin at its first byte, for what a name is made of is of VALUE too: so neither waits for
+ * the other, and the next line for one only. Returns the offset behind the line, or `from`. */
+static uint32_t take_line(struct wf_http1_parser *parser, const char *window, uint32_t from,
+                          uint32_t end)
+{
+    if (from == end || !wf_http1_is(window[from], WF_HTTP1_TOKEN) ||
+        parser->head.header_count == parser->limits.header_max)
+        return from;
+    uint32_t stop = wf_http1_run(window, from, end, WF_HTTP1_VALUE);
+    if (end - stop < 2 || window[stop] != '\r' || window[stop + 1] != '\n')
+        return from;
+    uint32_t colon = wf_http1_run(window, from, end, WF_HTTP1_TOKEN);
+    if (window[colon] != ':')
+        return from;
+    uint32_t start = wf_http1_run(window, colon + 1, stop, WF_HTTP1_BLANK);
+    struct wf_http1_span value = { start, stop - start };
+    struct wf_http1_header *header = &parser->head.headers[parser->head.header_count++];
+    header->name = (struct wf_http1_span){ from, colon - from };
+    header->value = without_trailing_blanks(parser, window, value);
+    parser->examined += stop + 2 - from;
+    parser->scanned = parser->mark = stop + 2;
+    wf_http1_note_header(parser, window, header);
+    return stop + 2;
+}
+
+/* Eat the lines that are whole, without a walk through the states for each. */
+static void take_lines(struct wf_http1_parser *parser, const char *window, uint32_t end)
+{
+    uint32_t at, next = parser->scanned;
+    do {
+        at = next;
+        next = take_line(parser, window, at, end);
+    } while (next > at && parser->state == STATE_NAME_START);
+}
+
+static void step_name_start(struct wf_http1_parser *parser, const char *window, uint32_t end)
+{
+    take_lines(parser, window, end);
+    if (parser->state != STATE_NAME_START || parser->scanned == end)
+        return;
     char byte = window[parser->scanned];
     if (byte == '\r')
         pass(parser, STATE_END_LF);
@@ -283,17 +334,6 @@ static void step_value_start(struct wf_http1_parser *parser, const char *window,
         enter(parser, STATE_VALUE);
 }
 
-static struct wf_http1_span without_trailing_blanks(struct wf_http1_parser *parser,
-                                                    const char *window)
-{
-    struct wf_http1_span value = since_mark(parser);
-    while (value.len > 0 && wf_http1_is(window[value.offset + value.len - 1], WF_HTTP1_BLANK)) {
-        value.len--;
-        parser->examined++;
-    }
-    return value;
-}
-
 static void step_value(struct wf_http1_parser *parser, const char *window, uint32_t end)
 {
     if (!eat(parser, window, end, WF_HTTP1_VALUE))
@@ -304,7 +344,7 @@ static void step_value(struct wf_http1_parser *parser, const char *window, uint3
                         byte == '\n' ? "bare LF" : "control character in a header value");
         return;
     }
-    struct wf_http1_span value = without_trailing_blanks(parser, window);
+    struct wf_http1_span value = without_trailing_blanks(parser, window, since_mark(parser));
     parser->head.headers[parser->head.header_count].value = value;
     pass(parser, STATE_VALUE_LF);
 }
@@ -351,7 +391,7 @@ static void step(struct wf_http1_parser *parser, const char *window, uint32_t en
     case STATE_LINE_LF:
         return step_line_lf(parser, window);
     case STATE_NAME_START:
-        return step_name_start(parser, window);
+        return step_name_start(parser, window, end);
     case STATE_NAME:
         return step_name(parser, window, end);
     case STATE_VALUE_START:

@@ -17,9 +17,9 @@
  *         wf_http1_trailers_begin(&parser, &limits, headers);
  *
  * The head is zero-copy: spans are offsets from the window's first byte, which is the same byte of
- * the message in every call, so nothing breaks when the buffer moves or grows. No byte is scanned
- * twice, and the outcome does not depend on how the bytes were cut: a limit or a fault strikes at
- * the same byte whether the message came whole or one byte at a time.
+ * the message in every call, so nothing breaks when the buffer moves or grows. The time is linear,
+ * and the outcome does not depend on how the bytes were cut: a limit or a fault strikes at the same
+ * byte whether the message came whole or one byte at a time.
  *
  * Strict where two readers could disagree about where a message ends, or whose it is. Whatever is
  * refused also ends the connection: after a doubtful head nobody knows where the next one starts.
@@ -120,7 +120,7 @@ struct wf_http1_parser {
     uint32_t scanned;  /* offset of the next byte to look at */
     uint32_t mark;     /* where the current token began */
     uint32_t limit;    /* offset at which the current section must have ended */
-    uint32_t examined; /* bytes looked at, rereading included: for tests */
+    uint32_t examined; /* bytes that the states look at, rereading included: for tests */
     uint16_t status;   /* REFUSED: see the begin functions */
     uint8_t state;
     bool is_response;
