@@ -172,9 +172,20 @@ static void step_target(struct wf_http1_parser *parser, const char *window, uint
     pass(parser, STATE_VERSION);
 }
 
+static bool take_usual_version(struct wf_http1_parser *parser, const char *window, uint32_t end)
+{
+    static const char usual[] = { 'H', 'T', 'T', 'P', '/', '1', '.', '1' };
+    bool is_usual = parser->scanned == parser->mark && end - parser->scanned >= sizeof(usual) &&
+                    memcmp(window + parser->scanned, usual, sizeof(usual)) == 0;
+    if (is_usual)
+        eat_to(parser, parser->scanned + (uint32_t)sizeof(usual));
+    return is_usual;
+}
+
 static void step_version(struct wf_http1_parser *parser, const char *window, uint32_t end)
 {
-    if (!match(parser, window, end, "HTTP/#.#", "malformed version"))
+    if (!take_usual_version(parser, window, end) &&
+        !match(parser, window, end, "HTTP/#.#", "malformed version"))
         return;
     if (window[parser->mark + 5] != '1') {
         wf_http1_refuse(parser, 505, "a version other than 1.x");

@@ -20,6 +20,8 @@
 
 #include "codec/http1_inside.h"
 
+#include "base/compiler.h"
+
 #include <string.h>
 
 void wf_http1_note_method(struct wf_http1_parser *parser, const char *window)
@@ -32,8 +34,10 @@ void wf_http1_note_method(struct wf_http1_parser *parser, const char *window)
         [WF_HTTP1_METHOD_CONNECT] = "CONNECT",
     };
     for (uint8_t method = WF_HTTP1_METHOD_GET; method <= WF_HTTP1_METHOD_CONNECT; method++)
-        if (wf_http1_span_is(window, parser->head.method_name, names[method]))
+        if (wf_http1_span_is(window, parser->head.method_name, names[method])) {
             parser->head.method = method;
+            return;
+        }
 }
 
 /* --- the target --- */
@@ -168,19 +172,20 @@ enum known { KNOWN_NONE, KNOWN_HOST, KNOWN_CONNECTION, KNOWN_LENGTH, KNOWN_CODIN
 /* The length of the name sorts out nearly all others without a comparison. */
 static enum known recognise(const char *window, struct wf_http1_span name)
 {
-    switch (name.len) {
-    case 4:
-        return wf_http1_span_is_nocase(window, name, "host") ? KNOWN_HOST : KNOWN_NONE;
-    case 10:
-        return wf_http1_span_is_nocase(window, name, "connection") ? KNOWN_CONNECTION : KNOWN_NONE;
-    case 14:
-        return wf_http1_span_is_nocase(window, name, "content-length") ? KNOWN_LENGTH : KNOWN_NONE;
-    case 17:
-        return wf_http1_span_is_nocase(window, name, "transfer-encoding") ? KNOWN_CODING
-                                                                          : KNOWN_NONE;
-    default:
+    static const struct {
+        const char *name;
+        enum known known;
+    } of_len[] = {
+        [4] = { "host", KNOWN_HOST },
+        [10] = { "connection", KNOWN_CONNECTION },
+        [14] = { "content-length", KNOWN_LENGTH },
+        [17] = { "transfer-encoding", KNOWN_CODING },
+    };
+    if (name.len >= WF_ARRAY_SIZE(of_len) || !of_len[name.len].name)
         return KNOWN_NONE;
-    }
+    bool is_same =
+        wf_http1_same_nocase(window + name.offset, name.len, of_len[name.len].name, name.len);
+    return is_same ? of_len[name.len].known : KNOWN_NONE;
 }
 
 void wf_http1_note_header(struct wf_http1_parser *parser, const char *window,

@@ -47,7 +47,7 @@ bool wf_http1_same_nocase(const char *text, size_t len, const char *other, size_
     if (len != other_len)
         return false;
     for (size_t i = 0; i < len; i++)
-        if (lower(text[i]) != lower(other[i]))
+        if (text[i] != other[i] && lower(text[i]) != lower(other[i]))
             return false;
     return true;
 }
