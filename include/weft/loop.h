@@ -34,7 +34,8 @@ struct weft_loop_options {
     int64_t grace;     /* how long tasks may take to end once they must: when main has ended, at the
                           second interrupt, and when one that was interrupted was found not to
                           listen. 0: 10 s, WEFT_FOREVER: no limit */
-    size_t stacks_max; /* stacks alive at one time; 0: 65,536, or what the kernel's maps allow */
+    size_t stacks_max; /* stacks alive at one time; 0: 1,048,576. Before Linux 6.13 some 16,000, a
+                          quarter of vm.max_map_count, is the most there can be */
     uint32_t posts_max;  /* messages waiting; 0: 65,536 */
     uint32_t stack_size; /* weft_run(): of main's stack, as in weft_spawn(); 0: 64 KiB */
     uint16_t threads;    /* 0 or 1; more: -ENOTSUP in this release */

@@ -1,9 +1,11 @@
 /* The slow half of the stack pool: slabs come, are cut into guarded stacks, and go.
  *
  * Every step either happens wholly or leaves the pool as it was; a failure of the kernel is
- * -ENOMEM. Each guard page splits a mapping in two, and the kernel counts mappings for the whole
- * process (vm.max_map_count), so the guards of all pools together stop at a quarter of that:
- * half of the count for our stacks, half for everybody else. */
+ * -ENOMEM. Guards are marks in the page table where the kernel has those (Linux 6.13), which cost
+ * nothing; then stacks are bound by memory alone. Else they are protected pages: each splits a
+ * mapping in two, and the kernel counts mappings for the whole process (vm.max_map_count), so the
+ * guards of all pools together stop at a quarter of that: half of the count for our stacks, half
+ * for everybody else. */
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -15,7 +17,12 @@
 
 #define MAX_MAP_COUNT_DEFAULT 65530
 
-static atomic_long guards_installed; /* in all pools of the process */
+#ifndef MADV_GUARD_INSTALL
+#    define MADV_GUARD_INSTALL 102
+#endif
+
+static atomic_bool marks_refused;    /* the kernel has none, or not for locked memory */
+static atomic_long guards_installed; /* protected pages, in all pools of the process */
 static atomic_long guards_max;       /* 0: not read yet */
 
 static const size_t class_size[WF_STACK_CLASSES] = { WF_STACK_SMALL, WF_STACK_MEDIUM,
@@ -72,15 +79,37 @@ static bool fails(struct wf_stack_fault *fault)
     return true;
 }
 
-/* Make [low, low + size) trap. Other kinds of guard belong here. */
-static int guard_install(struct wf_stack_pool *pool, char *low, size_t size)
+static bool guard_mark(struct wf_stack_pool *pool, char *low, size_t size)
+{
+    if (pool->protects || atomic_load_explicit(&marks_refused, memory_order_relaxed))
+        return false;
+    errno = 0;
+    if (!fails(&pool->fault) && madvise(low, size, MADV_GUARD_INSTALL) == 0)
+        return true;
+    if (errno == EINVAL)
+        atomic_store_explicit(&marks_refused, true, memory_order_relaxed);
+    return false;
+}
+
+static bool guard_protect(struct wf_stack_pool *pool, char *low, size_t size)
 {
     if (!guard_reserve())
-        return -ENOMEM;
+        return false;
     if (!fails(&pool->fault) && mprotect(low, size, PROT_NONE) == 0)
-        return 0;
+        return true;
     guards_forget(1);
-    return -ENOMEM;
+    return false;
+}
+
+/* Make the page below the slab's next stack trap. */
+static int guard_install(struct wf_stack_pool *pool, struct wf_stack_slab *slab, char *low)
+{
+    if (guard_mark(pool, low, page_size()))
+        return 0;
+    if (!guard_protect(pool, low, page_size()))
+        return -ENOMEM;
+    slab->protected ++;
+    return 0;
 }
 
 static size_t slab_bytes(const struct wf_stack_class *class)
@@ -130,7 +159,7 @@ static int slab_unmap(struct wf_stack_pool *pool, struct wf_stack_slab *slab)
 {
     struct wf_stack_class *class = slab->class;
     size_t bytes = slab_bytes(class);
-    unsigned cut = slab->cut;
+    unsigned cut = slab->cut, protected = slab->protected;
     slab_unlink(slab);
     for (unsigned i = 0; i < cut; i++)
         wf_sanitizer_stack_gone(slab->slots[i].number);
@@ -140,7 +169,7 @@ static int slab_unmap(struct wf_stack_pool *pool, struct wf_stack_slab *slab)
     }
     if (class->cutting == slab)
         class->cutting = NULL;
-    guards_forget(cut);
+    guards_forget(protected);
     pool->mapped_bytes -= bytes;
     return 0;
 }
@@ -163,7 +192,7 @@ static int slab_cut(struct wf_stack_pool *pool, struct wf_stack_slab *slab)
     struct wf_stack_class *class = slab->class;
     size_t page = page_size();
     char *guard = (char *)slab + page + slab->cut * class->stride;
-    int error = guard_install(pool, guard, page);
+    int error = guard_install(pool, slab, guard);
     if (error)
         return error;
     struct wf_stack_slot *slot = &slab->slots[slab->cut++];

@@ -20,8 +20,8 @@
  * States of a slot: uncut -> live <-> free. A slab whose cut slots are all free is unmapped when
  * the pool holds more than free_max free stacks. One pool belongs to one loop: no locks.
  *
- * Cost: get and put some 2 ns together from the list; a new stack one mprotect, and every 64 stacks
- * (16 in the largest class) an mmap. */
+ * Cost: get and put some 2 ns together from the list; a new stack one madvise or mprotect, and
+ * every 64 stacks (16 in the largest class) an mmap. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -34,7 +34,7 @@
 #define WF_STACK_LARGE   ((size_t)256 << 10)
 #define WF_STACK_CLASSES 3
 
-#define WF_STACK_LIMIT_DEFAULT    65536
+#define WF_STACK_LIMIT_DEFAULT    ((size_t)1 << 20)
 #define WF_STACK_FREE_MAX_DEFAULT 4096
 
 /* One stack's entry in its slab's header. */
@@ -50,8 +50,9 @@ struct wf_stack_slab {
     struct wf_stack_slab *next;
     struct wf_stack_slab *prev;
     struct wf_stack_class *class;
-    unsigned cut;  /* slots that have a guard and were live at least once */
-    unsigned live; /* slots handed out now; live <= cut */
+    unsigned cut;       /* slots that have a guard and were live at least once */
+    unsigned live;      /* slots handed out now; live <= cut */
+    unsigned protected; /* guards that are mappings of their own; protected <= cut */
     struct wf_stack_slot slots[];
 };
 
@@ -63,8 +64,8 @@ struct wf_stack_class {
     unsigned slab_slots;           /* stacks in a slab */
 };
 
-/* Makes the n-th mmap, mprotect or munmap from now fail (n = countdown; 0 is off), and with
- * `persistent` all that follow. */
+/* Makes the n-th mmap, madvise, mprotect or munmap from now fail (n = countdown; 0 is off), and
+ * with `persistent` all that follow. */
 struct wf_stack_fault {
     long countdown;
     bool persistent;
@@ -80,6 +81,7 @@ struct wf_stack_pool {
     size_t born;     /* stacks cut since init: the next one's colour */
     size_t mapped_bytes;
     struct wf_stack_fault fault;
+    bool protects; /* guards are protected pages, even where the kernel has better */
 };
 
 /* A stack on loan. */

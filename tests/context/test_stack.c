@@ -172,12 +172,14 @@ static void test_stack_guards_stop_before_the_kernel_does(void **state)
         skip(); /* it has a limit on mappings of its own, and ends */
 #endif
     size_t count = 0, room = 40000;
+    pool.protects = true;
     struct wf_stack *stacks = calloc(room, sizeof(*stacks));
     int error = 0;
     while (count < room && (error = wf_stack_get(&pool, WF_STACK_SMALL, &stacks[count])) == 0)
         count++;
     if (count < room)
         assert_int_equal(error, -ENOMEM);
+    pool.protects = false;
     assert_true(count > 1000);
     assert_int_equal(pool.live, count);
     put_all(stacks, count);
@@ -206,6 +208,7 @@ static int exercise(void)
 static void check_failure_at(long n, bool persistent)
 {
     wf_stack_pool_init(&pool, 0, 1);
+    pool.protects = n % 2 == 0;
     pool.fault = (struct wf_stack_fault){ n, persistent };
     int error = exercise();
     assert_true(error == 0 || error == -ENOMEM);
@@ -228,6 +231,7 @@ static void test_stack_failure_leaves_nothing_behind(void **state)
 {
     (void)state;
     struct wf_stack stack = { 0 };
+    pool.protects = true;
     for (long n = 1; n <= 2; n++) {
         pool.fault.countdown = n;
         assert_int_equal(wf_stack_get(&pool, WF_STACK_MEDIUM, &stack), -ENOMEM);
@@ -298,11 +302,11 @@ static void catch_faults(void)
     sigaction(SIGSEGV, &action, NULL);
 }
 
-static void test_stack_overflow_hits_the_guard(void **state)
+static void overflow(bool protects)
 {
-    (void)state;
     pid_t child = fork();
     if (child == 0) {
+        pool.protects = protects;
         struct wf_stack below = get(WF_STACK_MEDIUM);
         deep_stack = get(WF_STACK_MEDIUM);
         memset(below.low, 7, below.size);
@@ -316,6 +320,29 @@ static void test_stack_overflow_hits_the_guard(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 42);
+}
+
+static void test_stack_overflow_hits_the_guard(void **state)
+{
+    (void)state;
+    overflow(true);
+    overflow(false);
+}
+
+/* Where the kernel has marks for it, a guard is no mapping: memory is what bounds the stacks. */
+static void test_stack_guards_cost_no_mappings(void **state)
+{
+    (void)state;
+    enum { COUNT = 40000 };
+    static struct wf_stack stacks[COUNT];
+    struct wf_stack first = get(WF_STACK_SMALL);
+    bool marked = wf_stack_slab_of(first.slot)->protected == 0;
+    wf_stack_put(&pool, &first);
+    if (!marked)
+        skip();
+    for (int i = 0; i < COUNT; i++)
+        stacks[i] = get(WF_STACK_SMALL);
+    put_all(stacks, COUNT);
 }
 
 static void put_twice(void)
@@ -388,6 +415,7 @@ int main(void)
         TEST(test_stack_real_exhaustion_is_an_error),
         TEST(test_stack_fini_counts_the_live),
         TEST(test_stack_overflow_hits_the_guard),
+        TEST(test_stack_guards_cost_no_mappings),
         TEST(test_stack_double_put_aborts),
         TEST(test_stack_reuse_is_clean_after_a_final_switch),
     };
