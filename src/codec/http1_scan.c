@@ -29,12 +29,14 @@ const uint8_t wf_http1_class[256] = {
 };
 /* clang-format on */
 
+#define RUN_MAX (UINT32_C(1) << 30) /* offsets are 32 bits wide */
+
 bool wf_http1_all(const char *text, size_t len, int class)
 {
-    for (size_t i = 0; i < len; i++)
-        if (!wf_http1_is(text[i], class))
+    for (; len > RUN_MAX; text += RUN_MAX, len -= RUN_MAX)
+        if (wf_http1_run(text, 0, RUN_MAX, class) != RUN_MAX)
             return false;
-    return true;
+    return wf_http1_run(text, 0, (uint32_t)len, class) == len;
 }
 
 static char lower(char byte)
@@ -74,10 +76,7 @@ static size_t literal_len(const char *text, size_t len)
 
 static size_t name_len(const char *text, size_t len)
 {
-    size_t at = 0;
-    while (at < len && wf_http1_is(text[at], WF_HTTP1_NAME))
-        at++;
-    return at;
+    return wf_http1_run(text, 0, len < RUN_MAX ? (uint32_t)len : RUN_MAX, WF_HTTP1_NAME);
 }
 
 static bool is_port(const char *digits, size_t len)

@@ -259,6 +259,8 @@ static int send_format(weft_http *http, int status, const char *content_type, ch
                        const char *format, va_list list)
 {
     va_list again;
+    if (!strchr(format, '%')) /* printing a constant would cost more than sending it */
+        return weft_http_send(http, status, content_type, format, strlen(format));
     va_copy(again, list);
     char *text = space;
     int size = vsnprintf(space, BODY_SMALL, format, list);
