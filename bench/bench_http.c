@@ -1,6 +1,7 @@
-/* Hello over HTTP/1.1 on weft beside an epoll loop that parses nothing and answers a constant: what
- * a request costs the server's process in CPU time, user and system. Each server has a CPU to
- * itself, the clients (load.h) another one. Requests and answers are as long on both sides.
+/* Hello over HTTP/1.1 on weft beside an epoll loop that parses nothing and answers a constant, and
+ * beside nginx: what a request costs the server's process in CPU time, user and system. Each server
+ * has a CPU to itself, the clients (load.h) another one. Requests are the same on all sides, and
+ * the loop's answers are as long as weft's.
  *
  *     bench_http [pairs]
  *     bench_http weft | raw        serve until interrupted, for strace and perf; prints the port */
@@ -8,6 +9,7 @@
 #include "bench.h"
 #include "floor/http_epoll.h"
 #include "load.h"
+#include "nginx.h"
 #include "server.h"
 
 #include <string.h>
@@ -147,6 +149,24 @@ static void measure(int connections, int pipelined, int pairs)
     close_side(&raw);
 }
 
+/* Beside nginx, where it is here. */
+static void measure_nginx(int connections, int pipelined, int pairs)
+{
+    struct side weft, nginx;
+    char name[64];
+    if (!nginx_is_here())
+        return;
+    snprintf(name, sizeof name, "%d connections%s", connections,
+             pipelined > 1 ? ", 16 pipelined" : "");
+    open_side(&weft, "weft", http_weft, connections, pipelined);
+    open_side(&nginx, "nginx", http_nginx, connections, pipelined);
+    struct bench_side ours = { name, run, &weft }, theirs = { "nginx", run, &nginx };
+    struct bench_result result = bench_compare_print(&ours, &theirs, pairs, "us");
+    bench_target_print("at most nginx", result.ratio.high <= 1);
+    close_side(&weft);
+    close_side(&nginx);
+}
+
 static int only_serve(void (*body)(struct server_ends ends))
 {
     struct server server;
@@ -171,5 +191,7 @@ int main(int argc, char **argv)
     measure(8, 1, pairs);
     measure(512, 1, pairs);
     measure(64, PIPELINED, pairs);
+    measure_nginx(64, 1, pairs);
+    measure_nginx(64, PIPELINED, pairs);
     return 0;
 }
