@@ -14,6 +14,7 @@
 #include "bench.h"
 #include "storefront.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -147,7 +148,8 @@ static int run(void *arg)
 int main(int argc, char **argv)
 {
     struct bench bench = { .runs = bench_pairs(argc, argv) };
-    int err = storefront_init(&bench.shop);
+    struct board *board = board_new();
+    int err = board != NULL ? storefront_init(&bench.shop, board) : -ENOMEM;
     for (int i = 0; i < CLIENTS_MAX && err >= 0; i++)
         err = weft_arena_new(&bench.arenas[i], 0);
     if (err >= 0)
@@ -158,5 +160,6 @@ int main(int argc, char **argv)
     for (int i = 0; i < CLIENTS_MAX; i++)
         weft_arena_free(bench.arenas[i]);
     storefront_fini(&bench.shop);
+    board_free(board);
     return err < 0;
 }

@@ -4,6 +4,17 @@
 
 #include <errno.h>
 
+const char *catalog_text(weft_arena *arena, const struct product *product)
+{
+    const char *name = weft_json_string(arena, product->name);
+    const char *category = weft_json_string(arena, product->category);
+    const char *description = weft_json_string(arena, product->description);
+    if (name == NULL || category == NULL || description == NULL)
+        return NULL;
+    return weft_arena_format(arena, "{\"id\":%d,\"name\":%s,\"category\":%s,\"description\":%s}",
+                             product->id, name, category, description);
+}
+
 static int describe(weft_http *http, void *app)
 {
     const struct service *service = app;
@@ -15,13 +26,8 @@ static int describe(weft_http *http, void *app)
     if (product == NULL)
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
 
-    const char *name = weft_json_string(http->arena, product->name);
-    const char *category = weft_json_string(http->arena, product->category);
-    const char *description = weft_json_string(http->arena, product->description);
-    if (name == NULL || category == NULL || description == NULL)
-        return -ENOMEM;
-    return weft_http_json(http, 200, "{\"id\":%d,\"name\":%s,\"category\":%s,\"description\":%s}",
-                          product->id, name, category, description);
+    const char *text = catalog_text(http->arena, product);
+    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
 }
 
 const weft_http_route catalog_routes[] = {

@@ -15,26 +15,34 @@
  * the reviews is a success. */
 
 #include "storefront.h"
+#include "watch.h"
 
 #include <errno.h>
 
 /* What one service was asked, and what came of it. */
 struct part {
     weft_http_call call;
-    int result; /* of the fetch: a status, or negative; 0 when it never began */
+    struct histogram *latency; /* of its service */
+    int result;                /* of the fetch: a status, or negative; 0 when it never began */
 };
+
+static int fetch(struct part *part)
+{
+    int64_t start = weft_now();
+    part->result = weft_http_fetch(&part->call);
+    histogram_add(part->latency, weft_now() - start);
+    return part->result;
+}
 
 static int fetch_required(void *arg)
 {
-    struct part *part = arg;
-    part->result = weft_http_fetch(&part->call);
-    return part->result == 200 || part->result < 0 ? part->result : WEFT_EPROTOCOL;
+    int result = fetch(arg);
+    return result == 200 || result < 0 ? result : WEFT_EPROTOCOL;
 }
 
 static int fetch_optional(void *arg)
 {
-    struct part *part = arg;
-    part->result = weft_http_fetch(&part->call);
+    fetch(arg);
     return 0;
 }
 
@@ -43,17 +51,19 @@ static int fetch_optional(void *arg)
 static int ask(weft_http *http, const struct storefront *shop, const char *id, struct part *parts,
                enum weft_scope_cause *cause)
 {
+    struct side *side = &shop->board->sides[SIDE_WEFT];
     weft_scope scope;
-    weft_scope_begin(&scope, .deadline = weft_now() + shop->deadline, .name = "product");
+    weft_scope_begin(&scope, .deadline = weft_now() + shop->board->deadline, .name = "product");
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
         const char *name = shop->services[i].name;
-        parts[i] = (struct part){ .call.arena = http->arena };
+        parts[i] = (struct part){ .call.arena = http->arena, .latency = &side->parts[i] };
         parts[i].call.url = weft_arena_format(http->arena, "http://%s/%s/%s", name, name, id);
         weft_spawn(&scope, i == STOREFRONT_REVIEWS ? fetch_optional : fetch_required, &parts[i],
                    .name = name); /* a spawn that fails fails the scope */
     }
     int err = weft_scope_end(&scope);
     *cause = weft_scope_cause(&scope);
+    pulse_note(&shop->board->pulses[STOREFRONT_GATEWAY], STOREFRONT_GATEWAY);
     return err;
 }
 
@@ -64,16 +74,33 @@ static int count_required(const struct part *parts, int status)
            (parts[STOREFRONT_PRICE].result == status) + (parts[STOREFRONT_STOCK].result == status);
 }
 
+static enum outcome judge(const struct part *parts, enum weft_scope_cause cause)
+{
+    if (cause == WEFT_CAUSE_ENCLOSING) /* the gateway itself was told to end */
+        return OUTCOME_LOST;
+    if (count_required(parts, 200) == STOREFRONT_REQUIRED)
+        return parts[STOREFRONT_REVIEWS].result == 200 ? OUTCOME_WHOLE : OUTCOME_DEGRADED;
+    if (count_required(parts, 404) > 0)
+        return OUTCOME_ABSENT;
+    return cause == WEFT_CAUSE_DEADLINE ? OUTCOME_LATE : OUTCOME_FAILED;
+}
+
+const char *page_text(weft_arena *arena, const char *catalog, const char *price, const char *stock,
+                      const char *reviews)
+{
+    return weft_arena_format(
+        arena, "{\"product\":%s,\"price\":%s,\"stock\":%s,\"reviews\":%s,\"degraded\":%s}\n",
+        catalog, price, stock, reviews != NULL ? reviews : "null",
+        reviews != NULL ? "false" : "true");
+}
+
 static int answer_page(weft_http *http, const struct part *parts)
 {
-    bool degraded = parts[STOREFRONT_REVIEWS].result != 200;
-    return weft_http_json(http, 200,
-                          "{\"product\":%s,\"price\":%s,\"stock\":%s,\"reviews\":%s,"
-                          "\"degraded\":%s}\n",
-                          parts[STOREFRONT_CATALOG].call.body, parts[STOREFRONT_PRICE].call.body,
-                          parts[STOREFRONT_STOCK].call.body,
-                          degraded ? "null" : parts[STOREFRONT_REVIEWS].call.body,
-                          degraded ? "true" : "false");
+    const struct part *reviews = &parts[STOREFRONT_REVIEWS];
+    const char *text = page_text(
+        http->arena, parts[STOREFRONT_CATALOG].call.body, parts[STOREFRONT_PRICE].call.body,
+        parts[STOREFRONT_STOCK].call.body, reviews->result == 200 ? reviews->call.body : NULL);
+    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
 }
 
 /* 502 in the name of the part that failed; the others were cancelled for it. `err` is answered when
@@ -94,48 +121,50 @@ static int answer_failure(weft_http *http, const struct storefront *shop, const 
     return err;
 }
 
-static int product(weft_http *http, void *app)
+static int answer_late(weft_http *http, const struct storefront *shop)
+{
+    return weft_http_json(http, 504, "{\"error\":\"no answer within %lld ms\"}\n",
+                          (long long)(shop->board->deadline / WEFT_MILLISECOND));
+}
+
+int gateway_product(weft_http *http, void *app)
 {
     const struct storefront *shop = app;
     const char *id = weft_http_param(http, "id");
     if (read_number(id) < 0) /* nothing but digits goes into URLs */
         return weft_http_json(http, 400, "{\"error\":\"an id has 1 to 9 digits\"}\n");
 
+    struct flow *flow = &shop->board->sides[SIDE_WEFT].served;
+    int64_t start = flow_begin(flow);
     struct part parts[STOREFRONT_PARTS];
     enum weft_scope_cause cause;
     int err = ask(http, shop, id, parts, &cause);
+    enum outcome outcome = judge(parts, cause);
+    flow_end(flow, start, outcome);
 
-    if (cause == WEFT_CAUSE_ENCLOSING)
-        return err;
-    if (count_required(parts, 200) == STOREFRONT_REQUIRED)
+    switch (outcome) {
+    case OUTCOME_WHOLE:
+    case OUTCOME_DEGRADED:
         return answer_page(http, parts);
-    if (count_required(parts, 404) > 0)
+    case OUTCOME_ABSENT:
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}\n");
-    if (cause == WEFT_CAUSE_DEADLINE)
-        return weft_http_json(http, 504, "{\"error\":\"no answer within %lld ms\"}\n",
-                              (long long)(shop->deadline / WEFT_MILLISECOND));
-    return answer_failure(http, shop, parts, err);
+    case OUTCOME_LATE:
+        return answer_late(http, shop);
+    case OUTCOME_FAILED:
+        return answer_failure(http, shop, parts, err);
+    default:
+        return err;
+    }
 }
 
-static int contents(weft_http *http, void *app)
-{
-    const struct storefront *shop = app;
-    return weft_http_text(http, 200,
-                          "A storefront: one page from four services, in one thread.\n\n"
-                          "  GET /product/7   a product, 1 to %d\n"
-                          "  GET /health      whether this process answers\n",
-                          shop->products.count);
-}
-
-static int health(weft_http *http, void *app)
+int gateway_health(weft_http *http, void *app)
 {
     (void)app;
     return weft_http_text(http, 200, "ok\n");
 }
 
 const weft_http_route gateway_routes[] = {
-    { "GET", "/", contents, NULL },
-    { "GET", "/health", health, NULL },
-    { "GET", "/product/:id", product, NULL },
+    { "GET", "/health", gateway_health, NULL },
+    { "GET", "/product/:id", gateway_product, NULL },
     { NULL, NULL, NULL, NULL },
 };

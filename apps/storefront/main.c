@@ -1,9 +1,12 @@
 /* The program: flags, the address, the end. */
 
-#include "storefront.h"
+#include "check.h"
+#include "role.h"
+#include "stage.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +15,18 @@
 #define PORT_LAST  8180
 #define EXIT_USAGE 2
 
+#define LATENCY_DEFAULT (20 * WEFT_MILLISECOND)
+
 struct settings {
     struct storefront shop;
+    struct stage stage;
     const char *address; /* NULL: the first free port */
     int64_t drain;
     int64_t client_timeout;
+    int rate;        /* of the load, from the start on */
+    bool split;      /* a process for each service */
+    bool check;      /* prove what is claimed, and end */
+    bool quick;      /* … in small */
     bool complained; /* what went wrong has been said */
 };
 
@@ -24,16 +34,21 @@ static const char usage_text[] =
     "usage: storefront [FLAG...]\n"
     "\n"
     "A shop's product pages, put together from four services: catalog, price, stock and\n"
-    "reviews. All of it runs in one thread, and ends with Ctrl-C.\n"
+    "reviews. All of it runs in one thread, and ends with Ctrl-C. Its first page shows how it\n"
+    "does, and has switches to break it with.\n"
     "\n"
     "  --listen ADDRESS     listen there and nowhere else, e.g. 0.0.0.0:80, [::1]:0;\n"
     "                       else 127.0.0.1:8080, or the next free port up to 8180\n"
     "  --tcp                reach the services by TCP on loopback ports, not in memory\n"
+    "  --split              each service in a process of its own\n"
     "  --deadline MS        for all services together (default: 300)\n"
-    "  --latency MS         what each service takes to answer (default: 0)\n"
+    "  --latency MS         what each service takes to answer (default: 20)\n"
     "  --slow NAME=MS       what one service takes: catalog, price, stock or reviews\n"
+    "  --load RATE          ask for so many pages a second from the start on, of this shop\n"
+    "                       and of one that has a thread for each connection\n"
     "  --drain MS           for requests in flight after Ctrl-C (default: 500)\n"
     "  --client-timeout MS  for a client that is silent or slow (default: 10000)\n"
+    "  --check [--quick]    measure what is claimed, print a table, and end: 0 if all holds\n"
     "  --help, --version\n"
     "\n"
     "WEFT_LOG=info in the environment prints each request.\n";
@@ -57,29 +72,53 @@ static int complain(struct settings *settings, const char *what, int err)
     return err;
 }
 
+static int listen_somewhere(struct settings *settings, weft_listener **listener)
+{
+    const char *address = settings->address;
+    int err = address ? weft_listen(listener, address) : listen_free(listener);
+    return err < 0 ? complain(settings, address ? address : "127.0.0.1:8080 to 8180", err) : 0;
+}
+
+static void print_processes(const struct stage *stage)
+{
+    for (int i = 0; i < STOREFRONT_PARTS; i++)
+        printf("%-8s process %d at %s\n", stage->services[i].name,
+               (int)stage->services[i].child.process, stage->services[i].address);
+    printf("break it: kill -9 PROCESS, kill -STOP PROCESS; the page brings them back\n");
+}
+
+static void print_start(const struct settings *settings, const char *address)
+{
+    printf("http://%s\ntry: curl http://%s/product/7\n", address, address);
+    if (settings->split)
+        print_processes(&settings->stage);
+    else
+        printf("break it: with the page's switches, or curl -X POST http://%s/switch/price/dead\n",
+               address);
+    fflush(stdout);
+}
+
 /* The whole program, as a task. Ctrl-C cancels it: the gateway drains, and when this has returned
- * the services in the background are ended. */
+ * the services are ended. */
 static int run(void *arg)
 {
     struct settings *settings = arg;
-    int err = storefront_start(&settings->shop);
+    weft_listener *listener;
+    int err = stage_start(&settings->stage);
+    if (err >= 0)
+        err = listen_somewhere(settings, &listener);
     if (err < 0)
         return err;
 
-    weft_listener *listener;
-    err = settings->address ? weft_listen(&listener, settings->address) : listen_free(&listener);
-    if (err < 0)
-        return complain(settings, settings->address ? settings->address : "127.0.0.1:8080 to 8180",
-                        err);
-
     const char *address = weft_listener_address(listener);
-    printf("http://%s\ntry: curl http://%s/product/7\n", address, address);
-    fflush(stdout);
-    err = weft_http_serve_on(
-        listener, gateway_routes, .app = &settings->shop,
-        .drain = settings->drain > 0 ? settings->drain : -1,
-        .header_timeout = settings->client_timeout, .body_timeout = settings->client_timeout,
-        .idle_timeout = settings->client_timeout, .send_timeout = settings->client_timeout);
+    print_start(settings, address);
+    err = stage_begin(&settings->stage, address, settings->rate);
+    if (err >= 0)
+        err = weft_http_serve_on(
+            listener, stage_routes, .app = &settings->shop, .max_clients = STOREFRONT_CLIENTS_MAX,
+            .drain = settings->drain > 0 ? settings->drain : -1,
+            .header_timeout = settings->client_timeout, .body_timeout = settings->client_timeout,
+            .idle_timeout = settings->client_timeout, .send_timeout = settings->client_timeout);
     weft_listener_close(listener);
     return err;
 }
@@ -92,36 +131,69 @@ static bool read_duration(const char *text, int64_t *duration)
     return ms >= 0 && *duration <= WEFT_HOUR;
 }
 
+static bool read_latency(const char *text, struct dial *dial)
+{
+    int64_t latency;
+    if (!read_duration(text, &latency))
+        return false;
+    atomic_store(&dial->latency, latency);
+    return true;
+}
+
 /* "reviews=500" */
 static bool read_slow(const char *text, struct storefront *shop)
 {
     size_t length = strcspn(text, "=");
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
-        struct service *service = &shop->services[i];
-        if (strlen(service->name) == length && memcmp(service->name, text, length) == 0)
-            return text[length] == '=' && read_duration(text + length + 1, &service->latency);
+        const char *name = part_names[i];
+        if (strlen(name) == length && memcmp(name, text, length) == 0)
+            return text[length] == '=' && read_latency(text + length + 1, &shop->board->dials[i]);
     }
     return false;
 }
 
-static bool read_latency(const char *text, struct storefront *shop)
+static bool read_latencies(const char *text, struct storefront *shop)
 {
     for (int i = 0; i < STOREFRONT_PARTS; i++)
-        if (!read_duration(text, &shop->services[i].latency))
+        if (!read_latency(text, &shop->board->dials[i]))
             return false;
     return true;
 }
 
-enum flag { LISTEN = 256, TCP, DEADLINE, LATENCY, SLOW, DRAIN, CLIENT_TIMEOUT, HELP, VERSION };
+static bool read_rate(const char *text, int *rate)
+{
+    *rate = read_number(text);
+    return *rate >= 0 && *rate <= STAGE_RATE_MAX;
+}
+
+enum flag {
+    LISTEN = 256,
+    TCP,
+    SPLIT,
+    DEADLINE,
+    LATENCY,
+    SLOW,
+    LOAD,
+    DRAIN,
+    CLIENT_TIMEOUT,
+    CHECK,
+    QUICK,
+    HELP,
+    VERSION,
+};
 
 static const struct option flags[] = {
     { "listen", required_argument, NULL, LISTEN },
     { "tcp", no_argument, NULL, TCP },
+    { "split", no_argument, NULL, SPLIT },
     { "deadline", required_argument, NULL, DEADLINE },
     { "latency", required_argument, NULL, LATENCY },
     { "slow", required_argument, NULL, SLOW },
+    { "load", required_argument, NULL, LOAD },
     { "drain", required_argument, NULL, DRAIN },
     { "client-timeout", required_argument, NULL, CLIENT_TIMEOUT },
+    { "check", no_argument, NULL, CHECK },
+    { "quick", no_argument, NULL, QUICK },
     { "help", no_argument, NULL, HELP },
     { "version", no_argument, NULL, VERSION },
     { NULL, 0, NULL, 0 },
@@ -136,16 +208,24 @@ static bool take_flag(struct settings *settings, int flag, const char *value)
     case TCP:
         storefront_use_tcp(&settings->shop);
         return true;
+    case SPLIT:
+        return settings->split = true;
     case DEADLINE:
-        return read_duration(value, &settings->shop.deadline);
+        return read_duration(value, &settings->shop.board->deadline);
     case LATENCY:
-        return read_latency(value, &settings->shop);
+        return read_latencies(value, &settings->shop);
     case SLOW:
         return read_slow(value, &settings->shop);
+    case LOAD:
+        return read_rate(value, &settings->rate);
     case DRAIN:
         return read_duration(value, &settings->drain);
     case CLIENT_TIMEOUT:
         return read_duration(value, &settings->client_timeout) && settings->client_timeout > 0;
+    case CHECK:
+        return settings->check = true;
+    case QUICK:
+        return settings->quick = true;
     default:
         return false;
     }
@@ -174,19 +254,41 @@ static int read_flags(struct settings *settings, int argc, char **argv)
     return EXIT_USAGE;
 }
 
+static int run_all(struct settings *settings)
+{
+    signal(SIGPIPE, SIG_IGN); /* who reads our lines may leave */
+    stage_init(&settings->stage, &settings->shop, settings->split);
+    int err = weft_run(run, settings);
+    stage_fini(&settings->stage);
+    bool orderly = err == 0 || err == -ECANCELED;
+    if (!orderly && !settings->complained)
+        fprintf(stderr, "storefront: %s\n", weft_error_text(err));
+    return orderly ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int be_parent(struct settings *settings, int argc, char **argv)
+{
+    struct board *board = board_new();
+    if (board == NULL || storefront_init(&settings->shop, board) < 0) {
+        fprintf(stderr, "storefront: no memory\n");
+        board_free(board);
+        return EXIT_FAILURE;
+    }
+    for (int i = 0; i < STOREFRONT_PARTS; i++)
+        atomic_store(&board->dials[i].latency, LATENCY_DEFAULT);
+    int status = read_flags(settings, argc, argv);
+    if (status < 0)
+        status = settings->check ? check_main(settings->quick) : run_all(settings);
+    storefront_fini(&settings->shop);
+    board_free(board);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
-    struct settings settings = { .drain = 500 * WEFT_MILLISECOND,
-                                 .client_timeout = 10 * WEFT_SECOND };
-    int err = storefront_init(&settings.shop);
-    int status = err < 0 ? -1 : read_flags(&settings, argc, argv);
-    if (status < 0) {
-        err = err < 0 ? err : weft_run(run, &settings);
-        bool orderly = err == 0 || err == -ECANCELED;
-        status = orderly ? EXIT_SUCCESS : EXIT_FAILURE;
-        if (!orderly && !settings.complained)
-            fprintf(stderr, "storefront: %s\n", weft_error_text(err));
-    }
-    storefront_fini(&settings.shop);
-    return status;
+    static struct settings settings = { .drain = 500 * WEFT_MILLISECOND,
+                                        .client_timeout = 10 * WEFT_SECOND };
+    if (argc > 2 && strcmp(argv[1], "--as") == 0)
+        return role_main(argc - 2, argv + 2);
+    return be_parent(&settings, argc, argv);
 }

@@ -2,6 +2,13 @@
 
 #include "storefront.h"
 
+#include <errno.h>
+
+const char *price_text(weft_arena *arena, const struct product *product)
+{
+    return weft_arena_format(arena, "{\"currency\":\"EUR\",\"cents\":%d}", product->cents);
+}
+
 static int price(weft_http *http, void *app)
 {
     const struct service *service = app;
@@ -12,7 +19,9 @@ static int price(weft_http *http, void *app)
     const struct product *product = products_find(service->products, weft_http_param(http, "id"));
     if (product == NULL)
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
-    return weft_http_json(http, 200, "{\"currency\":\"EUR\",\"cents\":%d}", product->cents);
+
+    const char *text = price_text(http->arena, product);
+    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
 }
 
 const weft_http_route price_routes[] = {

@@ -4,19 +4,24 @@
 
 #include <errno.h>
 
-/* The reviews as JSON, in the arena; NULL without memory. */
-static const char *reviews_json(weft_arena *arena, const struct product *product)
+static const char *review_text(weft_arena *arena, const struct review *review)
+{
+    const char *text = weft_json_string(arena, review->text);
+    return text == NULL
+               ? NULL
+               : weft_arena_format(arena, "{\"stars\":%d,\"text\":%s}", review->stars, text);
+}
+
+const char *reviews_text(weft_arena *arena, const struct product *product)
 {
     const char *list = "";
     for (int i = 0; i < product->review_count && list != NULL; i++) {
-        const struct review *review = &product->reviews[i];
-        const char *text = weft_json_string(arena, review->text);
+        const char *text = review_text(arena, &product->reviews[i]);
         if (text == NULL)
             return NULL;
-        list = weft_arena_format(arena, "%s%s{\"stars\":%d,\"text\":%s}", list, i > 0 ? "," : "",
-                                 review->stars, text);
+        list = weft_arena_format(arena, "%s%s%s", list, i > 0 ? "," : "", text);
     }
-    return list;
+    return list != NULL ? weft_arena_format(arena, "[%s]", list) : NULL;
 }
 
 static int reviews(weft_http *http, void *app)
@@ -30,10 +35,8 @@ static int reviews(weft_http *http, void *app)
     if (product == NULL)
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
 
-    const char *list = reviews_json(http->arena, product);
-    if (list == NULL)
-        return -ENOMEM;
-    return weft_http_json(http, 200, "[%s]", list);
+    const char *text = reviews_text(http->arena, product);
+    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
 }
 
 const weft_http_route reviews_routes[] = {

@@ -1,40 +1,63 @@
-/* The four services: where they are, what starts them. What they answer is in a file each. */
+/* The four services: where they are, what starts and ends them. What they answer is in a file
+ * each. */
 
 #include "storefront.h"
+#include "watch.h"
 
-int storefront_init(struct storefront *shop)
+#include <stdio.h>
+
+static const weft_http_route *const routes[STOREFRONT_PARTS] = {
+    [STOREFRONT_CATALOG] = catalog_routes,
+    [STOREFRONT_PRICE] = price_routes,
+    [STOREFRONT_STOCK] = stock_routes,
+    [STOREFRONT_REVIEWS] = reviews_routes,
+};
+
+int storefront_init(struct storefront *shop, struct board *board)
 {
-    *shop = (struct storefront){
-        .services = {
-            [STOREFRONT_CATALOG] = { "catalog", "mem:catalog", catalog_routes, NULL, 0 },
-            [STOREFRONT_PRICE] = { "price", "mem:price", price_routes, NULL, 0 },
-            [STOREFRONT_STOCK] = { "stock", "mem:stock", stock_routes, NULL, 0 },
-            [STOREFRONT_REVIEWS] = { "reviews", "mem:reviews", reviews_routes, NULL, 0 },
-        },
-        .deadline = 300 * WEFT_MILLISECOND,
-    };
-    for (int i = 0; i < STOREFRONT_PARTS; i++)
-        shop->services[i].products = &shop->products;
+    *shop = (struct storefront){ .board = board };
+    for (int i = 0; i < STOREFRONT_PARTS; i++) {
+        struct service *service = &shop->services[i];
+        *service = (struct service){ .part = (enum storefront_part)i,
+                                     .name = part_names[i],
+                                     .routes = routes[i],
+                                     .products = &shop->products,
+                                     .dial = &board->dials[i],
+                                     .pulse = &board->pulses[STOREFRONT_GATEWAY] };
+        snprintf(service->address, sizeof service->address, "mem:%s", service->name);
+    }
     return products_load(&shop->products, products_text);
 }
 
 void storefront_fini(struct storefront *shop)
 {
+    for (int i = 0; i < STOREFRONT_PARTS; i++)
+        weft_task_release(shop->services[i].task);
     products_free(&shop->products);
 }
 
 void storefront_use_tcp(struct storefront *shop)
 {
     for (int i = 0; i < STOREFRONT_PARTS; i++)
-        shop->services[i].address = "127.0.0.1:0";
+        snprintf(shop->services[i].address, STOREFRONT_ADDRESS_MAX, "127.0.0.1:0");
 }
 
 int service_work(const struct service *service)
 {
-    return service->latency > 0 ? weft_sleep(service->latency) : 0;
+    int64_t latency = atomic_load(&service->dial->latency);
+    int err = latency > 0 ? weft_sleep(latency) : 0;
+    pulse_note(service->pulse, (int)service->part);
+    return err;
 }
 
-/* One service: listens, says where it is to be found, serves. */
+/* Whoever could still ask is gone when this is cancelled: no drain. */
+int service_serve(struct service *service, weft_listener *listener)
+{
+    return weft_http_serve_on(listener, service->routes, .app = service, .drain = -1,
+                              .max_clients = STOREFRONT_CLIENTS_MAX);
+}
+
+/* One service as a task: listens, says where it is to be found, serves. */
 static int serve(void *arg)
 {
     struct service *service = arg;
@@ -43,31 +66,41 @@ static int serve(void *arg)
     if (err < 0)
         return err;
 
-    err = weft_http_client_map(NULL, service->name, weft_listener_address(listener));
-    if (err >= 0) /* whoever could still ask is gone when this is cancelled: no drain */
-        err = weft_http_serve_on(listener, service->routes, .app = service, .drain = -1);
+    const char *address = weft_listener_address(listener);
+    snprintf(service->address, sizeof service->address, "%s", address);
+    err = weft_http_client_map(NULL, service->name, address);
+    if (err >= 0)
+        err = service_serve(service, listener);
     weft_listener_close(listener);
     return err;
 }
 
 /* Eager: when spawn returns, the service listens, or has failed. */
-static int start(struct service *service)
+int service_start(struct service *service)
 {
-    weft_task *task;
-    int err = weft_spawn(weft_background(), serve, service, .name = service->name, .task = &task,
-                         .eager = true);
-    if (err < 0)
+    int err = weft_spawn(weft_background(), serve, service, .name = service->name,
+                         .task = &service->task, .eager = true);
+    if (err < 0 || !weft_task_is_done(service->task))
         return err;
-    if (weft_task_is_done(task))
-        err = weft_task_result(task, NULL);
-    weft_task_release(task);
+    err = weft_task_result(service->task, NULL);
+    weft_task_release(service->task);
+    service->task = NULL;
     return err;
+}
+
+void service_stop(struct service *service)
+{
+    weft_task *task = service->task;
+    service->task = NULL;
+    weft_task_cancel(task, "killed");
+    weft_await(task);
+    weft_task_release(task);
 }
 
 int storefront_start(struct storefront *shop)
 {
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
-        int err = start(&shop->services[i]);
+        int err = service_start(&shop->services[i]);
         if (err < 0) {
             weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "service %s does not start: %s",
                      shop->services[i].name, weft_error_text(err));

@@ -9,42 +9,47 @@
  *                                 +- reviews    the page can do without
  *
  * The gateway asks the four at once and gives them one deadline. Each is an HTTP server of its own,
- * found by its name, and knows nothing of the others: inside the process (mem:price) or on a TCP
- * port, which no handler can tell.
+ * found by its name, and knows nothing of the others: inside the process (mem:price), on a TCP port
+ * or in a process of its own, which no handler can tell.
  *
- * Each handler gets its state as `app`: the gateway this struct, a service its own line of it.
- * There is no other state. */
+ * Each handler gets its state as `app`: the gateway this struct, a service its own line of it. What
+ * is counted, and what the switches change, is on the board.
+ *
+ * Read catalog.c first, then gateway.c. The rest is the demonstration around them. */
 
+#include "board.h"
 #include "products.h"
 
 #include <weft.h>
 #include <weft/http.h>
 
-enum storefront_part {
-    STOREFRONT_CATALOG,
-    STOREFRONT_PRICE,
-    STOREFRONT_STOCK,
-    STOREFRONT_REVIEWS, /* the parts before it are required */
-    STOREFRONT_PARTS,
-    STOREFRONT_REQUIRED = STOREFRONT_REVIEWS,
-};
+#define STOREFRONT_CLIENTS_MAX 20000 /* connections, of the gateway and of each service */
+#define STOREFRONT_ADDRESS_MAX 64
 
 struct service {
-    const char *name;              /* and the host in the URLs that are for it */
-    const char *address;           /* where it listens */
-    const weft_http_route *routes; /* its handlers get this struct */
+    enum storefront_part part;
+    const char *name;                     /* and the host in the URLs that are for it */
+    char address[STOREFRONT_ADDRESS_MAX]; /* where it listens; once it did, with its port */
+    const weft_http_route *routes;        /* its handlers get this struct */
     const struct products *products;
-    int64_t latency; /* slept before each answer, to be like a service with work to do */
+    const struct dial *dial;    /* what it is made to do */
+    struct pulse *pulse;        /* of the loop it runs on */
+    _Atomic int64_t block_next; /* when it may really sleep again */
+    weft_task *task;            /* that serves it here; NULL: not here, or not any more */
 };
+
+struct stage;
 
 struct storefront {
+    struct board *board;
     struct products products;
     struct service services[STOREFRONT_PARTS];
-    int64_t deadline; /* for all four together */
+    struct stage *stage; /* the demonstration; NULL: there is none */
 };
 
-/* Load the products and name the services; 0, or negative. After a failure nothing is held. */
-int storefront_init(struct storefront *shop);
+/* Load the products and name the services; 0, or negative. After a failure nothing is held.
+ * Borrows the board. */
+int storefront_init(struct storefront *shop, struct board *board);
 void storefront_fini(struct storefront *shop);
 
 /* Let the services listen on TCP ports of their own. Before storefront_start(). */
@@ -55,9 +60,32 @@ void storefront_use_tcp(struct storefront *shop);
 WEFT_SUSPENDS
 int storefront_start(struct storefront *shop);
 
+/* Start or end one service. Ending cuts off whoever is being answered. */
+WEFT_SUSPENDS
+int service_start(struct service *service);
+WEFT_SUSPENDS
+void service_stop(struct service *service);
+
+/* Serve it on a listener, in the calling task, until cancelled. */
+WEFT_SUSPENDS
+int service_serve(struct service *service, weft_listener *listener);
+
 /* Wait as long as this service pretends to work. */
 WEFT_SUSPENDS
 int service_work(const struct service *service);
+
+/* What each service says of a product, and the page made of it: JSON in the arena; NULL without
+ * memory. The services' handlers send these, and so does the shop of threads. `reviews` NULL: the
+ * page does without. */
+const char *catalog_text(weft_arena *arena, const struct product *product);
+const char *price_text(weft_arena *arena, const struct product *product);
+const char *stock_text(weft_arena *arena, const struct product *product);
+const char *reviews_text(weft_arena *arena, const struct product *product);
+const char *page_text(weft_arena *arena, const char *catalog, const char *price, const char *stock,
+                      const char *reviews);
+
+int gateway_product(weft_http *http, void *app);
+int gateway_health(weft_http *http, void *app);
 
 extern const weft_http_route gateway_routes[]; /* their `app` is the struct storefront */
 extern const weft_http_route catalog_routes[];

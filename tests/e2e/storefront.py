@@ -30,6 +30,8 @@ class Storefront:
     """The program on a free port, from its first line until Ctrl-C."""
 
     def __init__(self, *flags, files=None, listen=('--listen', '127.0.0.1:0'), complaint=''):
+        if '--latency' not in flags and '--slow' not in flags:
+            flags = ('--latency', '0', *flags)
         self.complaint = complaint  # what it may say on stderr
 
         def prepare():  # who runs the tests in the background ignores SIGINT, and children inherit
@@ -39,7 +41,7 @@ class Storefront:
 
         self.process = subprocess.Popen([PROGRAM, *listen, *flags], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, preexec_fn=prepare)
-        self.url, self.example = self.lines(2)
+        self.url, self.example, self.hint = self.lines(3)
         self.port = int(self.url.rpartition(':')[2])
 
     def lines(self, count):
@@ -230,7 +232,7 @@ class Pages(unittest.TestCase):
                 status, _, body = client.answer()
                 self.assertEqual(status, 200, body)
                 self.assertEqual(json.loads(body)['product']['id'], n + page + 1)
-        self.assertEqual(self.shop.threads(), 1)
+        self.assertEqual(self.shop.threads(), 2)  # the loop and the observer
         for client in clients:
             client.__exit__()
         self.shop.get('/health')  # by its answer the others are gone

@@ -70,13 +70,16 @@ static int visit_main(void *arg)
 static int perform(struct visit *given)
 {
     visit = given;
-    int err = storefront_init(&shop);
-    if (err < 0)
-        return err;
-    for (int i = 0; i < STOREFRONT_PARTS; i++)
-        shop.services[i].latency = given->latency[i];
-    err = weft_run(visit_main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true);
-    storefront_fini(&shop);
+    struct board *board = board_new();
+    assert_non_null(board);
+    int err = storefront_init(&shop, board);
+    if (err >= 0) {
+        for (int i = 0; i < STOREFRONT_PARTS; i++)
+            atomic_store(&board->dials[i].latency, given->latency[i]);
+        err = weft_run(visit_main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true);
+        storefront_fini(&shop);
+    }
+    board_free(board);
     return err;
 }
 

@@ -1,0 +1,242 @@
+#include "stage.h"
+
+#include "load.h"
+#include "say.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+const char *const stage_state_names[STATES] = { "ok", "slow", "dead", "block", "pool" };
+
+void stage_init(struct stage *stage, struct storefront *shop, bool split)
+{
+    static const char *const load_names[SIDES] = { "the load on weft", "the load on threads" };
+    struct board *board = shop->board;
+    *stage = (struct stage){ .shop = shop, .split = split };
+    shop->stage = stage;
+    for (int i = 0; i < STOREFRONT_PARTS; i++) {
+        stage->latency[i] = atomic_load(&board->dials[i].latency);
+        stage->services[i].name = part_names[i];
+        stage->services[i].process = &board->sides[SIDE_WEFT].processes[i];
+        stage->services[i].pulse = &board->pulses[i];
+    }
+    stage->threads.name = "the shop of threads";
+    stage->threads.process = &board->sides[SIDE_THREADS].processes[STOREFRONT_GATEWAY];
+    for (int i = 0; i < SIDES; i++)
+        stage->loads[i].name = load_names[i];
+    atomic_store(&board->sides[SIDE_WEFT].processes[STOREFRONT_GATEWAY], getpid());
+}
+
+void stage_fini(struct stage *stage)
+{
+    for (int i = 0; i < SIDES; i++)
+        actor_fini(&stage->loads[i]);
+    actor_fini(&stage->threads);
+    for (int i = 0; i < STOREFRONT_PARTS; i++)
+        actor_fini(&stage->services[i]);
+    observer_stop(stage->observer);
+}
+
+/* --- A service: as a process, or inside. --- */
+
+static bool lives(const struct stage *stage, int part)
+{
+    return stage->split ? actor_lives(&stage->services[part])
+                        : stage->shop->services[part].task != NULL;
+}
+
+/* The first port that it had stays its own. */
+static int start_process(struct stage *stage, int part)
+{
+    struct service *service = &stage->shop->services[part];
+    struct actor *actor = &stage->services[part];
+    const char *words[] = { "service", service->name, service->address, NULL };
+    int err = actor_start(actor, stage->shop->board, words, true);
+    if (err < 0)
+        return err;
+    snprintf(service->address, sizeof service->address, "%s", actor->address);
+    return weft_http_client_map(NULL, service->name, service->address);
+}
+
+static int revive(struct stage *stage, int part)
+{
+    if (stage->split && lives(stage, part))
+        kill(stage->services[part].child.process, SIGCONT);
+    if (lives(stage, part))
+        return 0;
+    return stage->split ? start_process(stage, part) : service_start(&stage->shop->services[part]);
+}
+
+static void end(struct stage *stage, int part)
+{
+    if (!lives(stage, part))
+        return;
+    if (stage->split)
+        actor_stop(&stage->services[part]);
+    else
+        service_stop(&stage->shop->services[part]);
+}
+
+int stage_start(struct stage *stage)
+{
+    if (!stage->split)
+        return storefront_start(stage->shop);
+    storefront_use_tcp(stage->shop);
+    int err = 0;
+    for (int i = 0; i < STOREFRONT_PARTS && err >= 0; i++)
+        err = start_process(stage, i);
+    return err;
+}
+
+/* --- The switches. --- */
+
+static int throw_switch(struct stage *stage, int part, enum stage_state state)
+{
+    struct dial *dial = &stage->shop->board->dials[part];
+    atomic_store(&dial->latency, state == STATE_SLOW ? STAGE_SLOW : stage->latency[part]);
+    atomic_store(&dial->pooled, state == STATE_POOL);
+    atomic_store(&dial->block, state == STATE_BLOCK || state == STATE_POOL ? STAGE_BLOCK : 0);
+    atomic_store(&dial->dead, state == STATE_DEAD);
+    stage->states[part] = state;
+    if (state != STATE_DEAD)
+        return revive(stage, part);
+    end(stage, part);
+    return 0;
+}
+
+/* The load of one side, from nothing. What the last one had in flight died with it. */
+static int start_load(struct stage *stage, int side, const char *address)
+{
+    struct flow *asked = &stage->shop->board->sides[side].asked;
+    char rate[16];
+    snprintf(rate, sizeof rate, "%d", stage->rate);
+    const char *words[] = {
+        "load", side == SIDE_WEFT ? "weft" : "threads", address, "rate", rate, "probe", "100", NULL
+    };
+    atomic_store(&asked->in_flight, 0);
+    return actor_start(&stage->loads[side], stage->shop->board, words, false);
+}
+
+static int set_load(struct stage *stage, int rate)
+{
+    static const char *const threads_words[] = { "threads", NULL };
+    for (int i = 0; i < SIDES; i++) {
+        actor_stop(&stage->loads[i]);
+        atomic_store(&stage->shop->board->sides[i].asked.begun_at, 0);
+    }
+    stage->rate = rate;
+    int err = 0;
+    if (rate > 0 && !actor_lives(&stage->threads))
+        err = actor_start(&stage->threads, stage->shop->board, threads_words, true);
+    if (rate > 0 && err >= 0)
+        err = start_load(stage, SIDE_WEFT, stage->address);
+    if (rate > 0 && err >= 0)
+        err = start_load(stage, SIDE_THREADS, stage->threads.address);
+    return err;
+}
+
+int stage_begin(struct stage *stage, const char *address, int rate)
+{
+    snprintf(stage->address, sizeof stage->address, "%s", address);
+    struct pulse_loop pulse = { stage->shop->board, STOREFRONT_GATEWAY };
+    int err = weft_spawn(weft_background(), pulse_beat, &pulse, .copy = sizeof pulse);
+    if (err >= 0)
+        err = observer_start(&stage->observer, stage->shop->board, true);
+    if (err >= 0 && rate > 0)
+        err = set_load(stage, rate);
+    return err;
+}
+
+/* --- Handlers. --- */
+
+static int page(weft_http *http, void *app)
+{
+    (void)app;
+    weft_http_set_header(http, "Content-Security-Policy",
+                         "default-src 'none'; script-src 'unsafe-inline'; "
+                         "style-src 'unsafe-inline'; connect-src 'self'; img-src data:");
+    weft_http_set_header(http, "Cache-Control", "no-store");
+    return weft_http_send(http, 200, "text/html; charset=utf-8", page_html, strlen(page_html));
+}
+
+/* Browsers name the page that a POST comes from: others than ours have no business here. */
+static bool is_foreign(weft_http *http)
+{
+    const char *origin = weft_http_header(http, "Origin");
+    return origin != NULL &&
+           (strncmp(origin, "http://", 7) != 0 || strcmp(origin + 7, weft_http_host(http)) != 0);
+}
+
+/* Answer what stands in the way of throwing a switch; 0 when nothing does. */
+static int object(weft_http *http, const struct stage *stage)
+{
+    if (is_foreign(http))
+        return weft_http_json(http, 403, "{\"error\":\"from another page\"}\n") < 0 ? -EIO : 1;
+    if (stage->is_busy)
+        return weft_http_json(http, 409, "{\"error\":\"another switch is moving\"}\n") < 0 ? -EIO
+                                                                                           : 1;
+    return 0;
+}
+
+static int conclude(weft_http *http, struct stage *stage, int err)
+{
+    stage->is_busy = false;
+    if (err < 0)
+        return weft_http_json(http, 500, "{\"error\":%s}\n",
+                              weft_json_string(http->arena, weft_error_text(err)));
+    return weft_http_json(http, 200, "{\"done\":true}\n");
+}
+
+/* The index of a name in a list; -1: it is not there. */
+static int find(const char *name, const char *const *names, int count)
+{
+    while (count-- > 0)
+        if (strcmp(name, names[count]) == 0)
+            return count;
+    return -1;
+}
+
+static int handle_switch(weft_http *http, void *app)
+{
+    struct stage *stage = ((struct storefront *)app)->stage;
+    int part = find(weft_http_param(http, "name"), part_names, STOREFRONT_PARTS);
+    int state = find(weft_http_param(http, "state"), stage_state_names, STATES);
+    if (part < 0 || state < 0 || (state >= STATE_BLOCK && part != STOREFRONT_STOCK))
+        return weft_http_json(http, 404, "{\"error\":\"no such switch\"}\n");
+    int objection = object(http, stage);
+    if (objection != 0)
+        return objection;
+    stage->is_busy = true;
+    return conclude(http, stage, throw_switch(stage, part, (enum stage_state)state));
+}
+
+static int handle_load(weft_http *http, void *app)
+{
+    struct stage *stage = ((struct storefront *)app)->stage;
+    struct sockaddr_storage address;
+    int rate = read_number(weft_http_param(http, "rate"));
+    if (rate < 0 || rate > STAGE_RATE_MAX)
+        return weft_http_json(http, 404, "{\"error\":\"a load is 0 to %d pages a second\"}\n",
+                              STAGE_RATE_MAX);
+    if (!load_address(stage->address, &address))
+        return weft_http_json(http, 409, "{\"error\":\"the load needs a TCP port\"}\n");
+    int objection = object(http, stage);
+    if (objection != 0)
+        return objection;
+    stage->is_busy = true;
+    return conclude(http, stage, set_load(stage, rate));
+}
+
+const weft_http_route stage_routes[] = {
+    { "GET", "/", page, NULL },
+    { "GET", "/stats", stage_stats, NULL },
+    { "POST", "/switch/:name/:state", handle_switch, NULL },
+    { "POST", "/load/:rate", handle_load, NULL },
+    { "GET", "/health", gateway_health, NULL },
+    { "GET", "/product/:id", gateway_product, NULL },
+    { NULL, NULL, NULL, NULL },
+};
