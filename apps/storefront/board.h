@@ -68,6 +68,8 @@ struct flow {
 int64_t flow_begin(struct flow *flow);
 void flow_end(struct flow *flow, int64_t start, enum outcome outcome);
 
+#define TROUBLE_MAX 160
+
 /* One shop. */
 struct side {
     struct flow served;                       /* as the gateway sees them */
@@ -75,9 +77,12 @@ struct side {
                                                  should have asked */
     struct histogram health;                  /* GET /health beside them, seen likewise */
     struct histogram parts[STOREFRONT_PARTS]; /* each service, as the gateway sees it */
-    _Atomic uint64_t missed; /* pages the load had no client free to ask for: too many wait */
-    _Atomic int refusal;     /* errno of the first call that the kernel refused the shop … */
-    _Atomic int refused;     /* … and which that was: enum refused */
+    _Atomic uint64_t missed;  /* pages the load had no client free to ask for: too many wait */
+    _Atomic int refusal;      /* errno of the first call that the kernel refused the shop … */
+    _Atomic int refused;      /* … and which that was: enum refused */
+    _Atomic int trouble_size; /* bytes of: */
+    char
+        trouble[TROUBLE_MAX]; /* the first line it wrote to its log, where nobody else reads that */
     _Atomic pid_t processes[STOREFRONT_PROCESSES]; /* 0: none. In one process: the last */
 };
 

@@ -17,6 +17,20 @@ static void say_address(weft_listener *listener)
     fflush(stdout);
 }
 
+/* A shop that is measured until it fails would fill the terminal with its complaints: the first one
+ * says it all, and goes to the board. */
+static void keep_first_line(void *context, enum weft_logger logger, enum weft_log_level level,
+                            const char *text, size_t size)
+{
+    struct side *side = context;
+    (void)logger, (void)level;
+    if (atomic_load(&side->trouble_size) > 0)
+        return;
+    size = size < TROUBLE_MAX ? size : TROUBLE_MAX;
+    memcpy(side->trouble, text, size);
+    atomic_store(&side->trouble_size, (int)size);
+}
+
 /* A shop in one thread. */
 static int run_shop(void *arg)
 {
@@ -60,6 +74,7 @@ static int run_service(void *arg)
 
 static int be_weft(struct storefront *shop, char **words)
 {
+    weft_log_set_sink(keep_first_line, &shop->board->sides[SIDE_WEFT]);
     if (words[0] != NULL && strcmp(words[0], "tcp") == 0)
         storefront_use_tcp(shop);
     return weft_run(run_shop, shop);
