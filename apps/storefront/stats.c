@@ -1,7 +1,8 @@
 /* GET /stats: what the page shows, as JSON.
  *
- *     { "second": 31, "deadline_ms": 300, "split": false, "rate": 500,
- *       "services": [ { "name": "catalog", "state": "ok", "lives": true, "process": 0 }, … ],
+ *     { "deadline_ms": 300, "split": false, "rate": 500,
+ *       "services": [ { "name": "catalog", "state": "ok", "latency_ms": 20, "lives": true,
+ *                       "process": 0 }, … ],
  *       "blocks": { "seen": 2, "list": [ { "who": "stock", "loop": "gateway", "ms": 400.2,
  *                                          "ago_ms": 1200, "goes_on": false, "text": "…" }, … ] },
  *       "windows": [ { "second": 31, "weft": { … }, "threads": null }, … ] } */
@@ -36,9 +37,10 @@ static void put_services(struct json *json, const struct stage *stage)
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
         int process = (int)atomic_load(&side->processes[i]);
         bool lives = stage->split ? process != 0 : stage->shop->services[i].task != NULL;
-        PUT(json, "%s{\"name\":\"%s\",\"state\":\"%s\",\"lives\":%s,\"process\":%d}",
-            i > 0 ? "," : "", part_names[i], stage_state_names[stage->states[i]], truth(lives),
-            process);
+        PUT(json,
+            "%s{\"name\":\"%s\",\"state\":\"%s\",\"latency_ms\":%.0f,\"lives\":%s,\"process\":%d}",
+            i > 0 ? "," : "", part_names[i], stage_state_names[stage->states[i]],
+            ms(stage->latency[i]), truth(lives), process);
     }
 }
 

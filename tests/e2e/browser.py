@@ -84,7 +84,7 @@ class Browser:
         if self.session:
             message['sessionId'] = self.session
         os.write(self.output, json.dumps(message).encode() + b'\0')
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 2 * PATIENCE  # a promise may use up all of one
         while (answer := self.receive(deadline)).get('id') != self.number:
             self.note(answer)
         if 'error' in answer:

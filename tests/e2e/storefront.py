@@ -1,160 +1,16 @@
 #!/usr/bin/env python3
-"""The storefront from outside: the program is started, and talked to as its users do.
-
-usage: storefront.py PROGRAM PRODUCTS [--sanitized] [TEST...]
-
-PRODUCTS is the file that was built into the program. --sanitized: memory is not judged, and the
-limits of time are wider. Nothing here sleeps: every wait is for an event, with a deadline.
-"""
+"""The storefront from outside: the program is started, and talked to as its users do. See shop.py."""
 import json
 import os
 import random
-import re
-import resource
-import select
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import unittest
 
-SANITIZED = '--sanitized' in sys.argv
-SLACK = 5 if SANITIZED else 1  # seconds: for the end, and above a deadline
-PATIENCE = 10                  # seconds: longer than anything takes that does not hang
-PROGRAM = PRODUCTS = None      # from the command line
-
-
-class Storefront:
-    """The program on a free port, from its first line until Ctrl-C."""
-
-    def __init__(self, *flags, files=None, listen=('--listen', '127.0.0.1:0'), complaint=''):
-        if '--latency' not in flags and '--slow' not in flags:
-            flags = ('--latency', '0', *flags)
-        self.complaint = complaint  # what it may say on stderr
-
-        def prepare():  # who runs the tests in the background ignores SIGINT, and children inherit
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            if files:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-
-        self.process = subprocess.Popen([PROGRAM, *listen, *flags], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, preexec_fn=prepare)
-        self.url, self.example, self.hint = self.lines(3)
-        self.port = int(self.url.rpartition(':')[2])
-
-    def lines(self, count):
-        output = self.process.stdout.fileno()
-        text = b''
-        while text.count(b'\n') < count:
-            if not select.select([output], [], [], PATIENCE)[0] or not (more := os.read(output, 4096)):
-                self.process.kill()
-                raise AssertionError('it said %r and %s' % (text, self.process.communicate()))
-            text += more
-        return text.decode().splitlines()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind:
-            self.process.kill()
-            print(self.process.communicate()[1], file=sys.stderr)
-        elif self.process.poll() is None:
-            self.end()
-
-    def end(self, how=signal.SIGINT):
-        start = time.monotonic()
-        self.process.send_signal(how)
-        self.ended(start)
-
-    def ended(self, start):
-        try:
-            errors = self.process.communicate(timeout=PATIENCE)[1]
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError('it does not end; said: ' + self.process.communicate()[1])
-        took = time.monotonic() - start
-        assert self.process.returncode == 0, (self.process.returncode, errors)
-        assert took < SLACK, 'took %.2f s to end' % took
-        assert re.fullmatch(self.complaint, errors), errors
-
-    def client(self):
-        return Client(self.port)
-
-    def get(self, path):
-        with self.client() as client:
-            return client.get(path)
-
-    def threads(self):
-        return len(os.listdir('/proc/%d/task' % self.process.pid))
-
-    def files(self):
-        return len(os.listdir('/proc/%d/fd' % self.process.pid))
-
-    def resident(self):
-        with open('/proc/%d/statm' % self.process.pid, encoding='ascii') as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-
-
-class Client:
-    """One connection."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(('127.0.0.1', port), timeout=PATIENCE)
-        self.input = self.socket.makefile('rb')
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.input.close()
-        self.socket.close()
-
-    def send(self, data):
-        self.socket.sendall(data.encode('latin-1') if isinstance(data, str) else data)
-
-    def ask(self, path, method='GET', more=''):
-        self.send('%s %s HTTP/1.1\r\nHost: test\r\n%s\r\n' % (method, path, more))
-
-    def answer(self, to='GET'):
-        """(status, headers, body); status 0 when the server has closed."""
-        line = self.input.readline().decode('latin-1')
-        if not line:
-            return 0, {}, b''
-        headers = {}
-        while (field := self.input.readline().decode('latin-1')) not in ('\r\n', ''):
-            name, _, value = field.partition(':')
-            headers[name.lower()] = value.strip()
-        size = 0 if to == 'HEAD' else int(headers.get('content-length', 0))
-        return int(line.split()[1]), headers, self.input.read(size)
-
-    def get(self, path, method='GET'):
-        self.ask(path, method)
-        return self.answer(method)
-
-    def closed(self):
-        """Whether the server closes now, and says nothing more."""
-        try:
-            return self.input.read() == b''
-        except ConnectionResetError:
-            return True
-
-
-def read_products():
-    """What the page of each product must say, in order."""
-    with open(PRODUCTS, encoding='utf-8') as file:
-        for line in file:
-            number, name, category, text, cents, stock, *reviews = line.rstrip('\n').split('\t')
-            yield {
-                'product': {'id': int(number), 'name': name, 'category': category,
-                            'description': text},
-                'price': {'currency': 'EUR', 'cents': int(cents)},
-                'stock': {'pieces': int(stock)},
-                'reviews': [{'stars': int(r[0]), 'text': r[2:]} for r in reviews],
-                'degraded': False,
-            }
+from shop import PATIENCE, PROGRAM, SANITIZED, SLACK, Storefront, main, read_products
 
 
 class Pages(unittest.TestCase):
@@ -197,7 +53,7 @@ class Pages(unittest.TestCase):
             self.assertEqual(headed['content-length'], got['content-length'])
             self.assertEqual(int(got['content-length']), len(body))
             self.assertEqual(client.get('/health')[::2], (200, b'ok\n'))
-            self.assertIn(b'/product/7', client.get('/')[2])
+            self.assertIn(b'<title>', client.get('/')[2])
 
     def test_pipelined_requests_are_answered_in_order(self):
         with self.shop.client() as client:
@@ -278,15 +134,10 @@ class PagesTcp(Pages):
 class Failures(unittest.TestCase):
     """Services that are slow, clients that are strange."""
 
-    def timed(self, shop, path):
-        start = time.monotonic()
-        status, _, body = shop.get(path)
-        return status, json.loads(body), time.monotonic() - start
-
     def test_late_reviews_degrade_the_page(self):
         for flags in (), ('--tcp',):
             with Storefront('--slow', 'reviews=60000', '--deadline', '100', *flags) as shop:
-                status, page, took = self.timed(shop, '/product/7')
+                status, page, took = shop.timed('/product/7')
                 self.assertEqual((status, page['reviews'], page['degraded']), (200, None, True))
                 self.assertEqual(page['product']['id'], 7)
                 self.assertLess(took, 0.1 + SLACK)
@@ -295,7 +146,7 @@ class Failures(unittest.TestCase):
     def test_late_required_part_is_504_at_the_deadline(self):
         for name in 'catalog', 'price', 'stock':
             with Storefront('--slow', name + '=60000', '--deadline', '100') as shop:
-                status, page, took = self.timed(shop, '/product/7')
+                status, page, took = shop.timed('/product/7')
                 self.assertEqual((status, page['error']), (504, 'no answer within 100 ms'))
                 self.assertLess(took, 0.1 + SLACK)
                 self.assertGreaterEqual(took, 0.1)
@@ -303,7 +154,7 @@ class Failures(unittest.TestCase):
 
     def test_latencies_of_the_services_do_not_add_up(self):
         with Storefront('--latency', '100', '--deadline', '10000') as shop:
-            status, page, took = self.timed(shop, '/product/7')
+            status, page, took = shop.timed('/product/7')
             self.assertEqual((status, page['degraded']), (200, False))
             self.assertGreaterEqual(took, 0.1)
             self.assertLess(took, 0.1 + SLACK)
@@ -424,6 +275,4 @@ class Ends(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    arguments = [a for a in sys.argv[1:] if a != '--sanitized']
-    PROGRAM, PRODUCTS = arguments[:2]
-    unittest.main(argv=sys.argv[:1] + arguments[2:], warnings='ignore')
+    main()
