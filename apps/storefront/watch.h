@@ -23,7 +23,7 @@
 
 #define WATCH_INTERVAL      INT64_C(10000000)  /* between two beats, and between two looks */
 #define WATCH_INTERVAL_IDLE INT64_C(100000000) /* the same, while nobody asks for pages */
-#define WATCH_LATE          INT64_C(40000000)  /* what is not yet worth a word */
+#define WATCH_LATE          INT64_C(100000000) /* a busy machine makes a loop wait as long */
 #define WATCH_NOBODY        (-1)
 
 /* A loop whose pulse somebody watches; the argument of pulse_beat(). */
