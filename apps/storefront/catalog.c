@@ -2,8 +2,6 @@
 
 #include "storefront.h"
 
-#include <errno.h>
-
 const char *catalog_text(weft_arena *arena, const struct product *product)
 {
     const char *name = weft_json_string(arena, product->name);
@@ -25,9 +23,7 @@ static int describe(weft_http *http, void *app)
     const struct product *product = products_find(service->products, weft_http_param(http, "id"));
     if (product == NULL)
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
-
-    const char *text = catalog_text(http->arena, product);
-    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
+    return answer_text(http, catalog_text(http->arena, product));
 }
 
 const weft_http_route catalog_routes[] = {

@@ -88,24 +88,27 @@ static struct side *side_of(const struct stand *stand)
     return &stand->board->sides[stand->side];
 }
 
-/* Clients: pairs of a word and a number, ended by NULL. */
-static int start_load(const struct stand *stand, struct child *load, ...)
+/* What the clients are to do: see load.h; 0: not that. */
+struct order {
+    int rate, count, probe, probes, crowd;
+};
+
+static int start_load(const struct stand *stand, struct child *load, struct order order)
 {
-    char numbers[4][16];
+    static const char *const names[] = { "rate", "count", "probe", "probes", "crowd" };
+    const int values[] = { order.rate, order.count, order.probe, order.probes, order.crowd };
     const char *words[CHILD_WORDS_MAX + 1] = { "load",
                                                stand->side == SIDE_WEFT ? "weft" : "threads",
                                                stand->address };
+    char numbers[5][16];
     int count = 3;
-    va_list pairs;
-    va_start(pairs, load);
-    for (const char *word;
-         count < CHILD_WORDS_MAX && (word = va_arg(pairs, const char *)) != NULL;) {
-        char *number = numbers[(count - 3) / 2];
-        snprintf(number, sizeof numbers[0], "%d", va_arg(pairs, int));
-        words[count++] = word;
-        words[count++] = number;
+    for (int i = 0; i < 5; i++) {
+        if (values[i] == 0)
+            continue;
+        snprintf(numbers[i], sizeof numbers[i], "%d", values[i]);
+        words[count++] = names[i];
+        words[count++] = numbers[i];
     }
-    va_end(pairs);
     return child_start(load, stand->board, words);
 }
 
@@ -179,7 +182,8 @@ static void check_rate(const struct sizes *sizes)
               sizes->pages, sizes->rate);
     int err = stand_open(&stand, SIDE_WEFT, false, 20 * WEFT_MILLISECOND, 300 * WEFT_MILLISECOND);
     if (err >= 0)
-        err = start_load(&stand, &stand.load, "rate", sizes->rate, "count", sizes->pages, NULL);
+        err = start_load(&stand, &stand.load,
+                         (struct order){ .rate = sizes->rate, .count = sizes->pages });
     if (err >= 0)
         child_wait(&stand.load);
 
@@ -242,14 +246,14 @@ static void watch_crowd(struct stand *stand, struct crowd *crowd)
 
 static int gather(struct stand *stand, int64_t latency, struct crowd *crowd)
 {
-    int err = start_load(stand, &stand->load, "crowd", 1, NULL); /* what is made once */
+    int err = start_load(stand, &stand->load, (struct order){ .crowd = 1 }); /* what is made once */
     if (err < 0)
         return err;
     child_wait(&stand->load);
     set_latency(stand, latency);
     int64_t before = usage_of(stand->shop.process).resident;
     uint64_t right = right_answers(stand);
-    err = start_load(stand, &stand->load, "crowd", crowd->size, NULL);
+    err = start_load(stand, &stand->load, (struct order){ .crowd = crowd->size });
     if (err < 0)
         return err;
     watch_crowd(stand, crowd);
@@ -395,7 +399,7 @@ static int64_t probe(struct stand *stand, int count)
     for (int i = 0; i < 3; i++) {
         struct child load;
         histogram_copy(&side_of(stand)->health, &before);
-        if (start_load(stand, &load, "probe", 1000, "probes", count / 3, NULL) < 0)
+        if (start_load(stand, &load, (struct order){ .probe = 1000, .probes = count / 3 }) < 0)
             return INT64_MAX;
         child_wait(&load);
         histogram_take(&side_of(stand)->health, &before, &fresh);
@@ -425,7 +429,7 @@ static void check_fast(const struct sizes *sizes)
     int err = stand_open(&stand, SIDE_WEFT, false, latency, WEFT_MINUTE);
     if (err >= 0) {
         alone = probe(&stand, sizes->probes);
-        err = start_load(&stand, &stand.load, "crowd", sizes->parked, NULL);
+        err = start_load(&stand, &stand.load, (struct order){ .crowd = sizes->parked });
     }
     if (err >= 0 && await_crowd(&stand, sizes->parked)) {
         beside = probe(&stand, sizes->probes);

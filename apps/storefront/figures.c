@@ -124,14 +124,17 @@ static bool is_worth_telling(const struct figures *figures)
 
 void block_describe(const struct block *block, char *text, size_t size)
 {
-    const char *who = block->who == WATCH_NOBODY ? "something" : part_names[block->who];
-    if (block->loop == STOREFRONT_GATEWAY)
-        snprintf(text, size, "%s blocked the loop for %.0f ms", who, ms(block->duration));
+    const char *loop = block->loop == STOREFRONT_GATEWAY ? "the loop" : part_names[block->loop];
+    const char *who = block->who < 0 ? "something" : part_names[block->who];
+    double duration = ms(block->duration);
+    if (block->who == WATCH_MACHINE)
+        snprintf(text, size, "%s waited %.0f ms for a processor", loop, duration);
+    else if (block->loop == STOREFRONT_GATEWAY)
+        snprintf(text, size, "%s blocked the loop for %.0f ms", who, duration);
     else if (block->who == WATCH_NOBODY)
-        snprintf(text, size, "%s's process stood still for %.0f ms", part_names[block->loop],
-                 ms(block->duration));
+        snprintf(text, size, "%s's process stood still for %.0f ms", loop, duration);
     else
-        snprintf(text, size, "%s blocked its own process for %.0f ms", who, ms(block->duration));
+        snprintf(text, size, "%s blocked its own process for %.0f ms", who, duration);
 }
 
 void window_print(const struct window *window, const struct block *block)

@@ -97,10 +97,10 @@ const char *page_text(weft_arena *arena, const char *catalog, const char *price,
 static int answer_page(weft_http *http, const struct part *parts)
 {
     const struct part *reviews = &parts[STOREFRONT_REVIEWS];
-    const char *text = page_text(
-        http->arena, parts[STOREFRONT_CATALOG].call.body, parts[STOREFRONT_PRICE].call.body,
-        parts[STOREFRONT_STOCK].call.body, reviews->result == 200 ? reviews->call.body : NULL);
-    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
+    return answer_text(http, page_text(http->arena, parts[STOREFRONT_CATALOG].call.body,
+                                       parts[STOREFRONT_PRICE].call.body,
+                                       parts[STOREFRONT_STOCK].call.body,
+                                       reviews->result == 200 ? reviews->call.body : NULL));
 }
 
 /* 502 in the name of the part that failed; the others were cancelled for it. `err` is answered when

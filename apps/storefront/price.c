@@ -2,8 +2,6 @@
 
 #include "storefront.h"
 
-#include <errno.h>
-
 const char *price_text(weft_arena *arena, const struct product *product)
 {
     return weft_arena_format(arena, "{\"currency\":\"EUR\",\"cents\":%d}", product->cents);
@@ -19,9 +17,7 @@ static int price(weft_http *http, void *app)
     const struct product *product = products_find(service->products, weft_http_param(http, "id"));
     if (product == NULL)
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
-
-    const char *text = price_text(http->arena, product);
-    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
+    return answer_text(http, price_text(http->arena, product));
 }
 
 const weft_http_route price_routes[] = {

@@ -2,8 +2,6 @@
 
 #include "storefront.h"
 
-#include <errno.h>
-
 static const char *review_text(weft_arena *arena, const struct review *review)
 {
     const char *text = weft_json_string(arena, review->text);
@@ -34,9 +32,7 @@ static int reviews(weft_http *http, void *app)
     const struct product *product = products_find(service->products, weft_http_param(http, "id"));
     if (product == NULL)
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
-
-    const char *text = reviews_text(http->arena, product);
-    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
+    return answer_text(http, reviews_text(http->arena, product));
 }
 
 const weft_http_route reviews_routes[] = {

@@ -4,7 +4,9 @@
 #include "storefront.h"
 #include "watch.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static const weft_http_route *const routes[STOREFRONT_PARTS] = {
     [STOREFRONT_CATALOG] = catalog_routes,
@@ -48,6 +50,13 @@ int service_work(const struct service *service)
     int err = latency > 0 ? weft_sleep(latency) : 0;
     pulse_note(service->pulse, (int)service->part);
     return err;
+}
+
+int answer_text(weft_http *http, const char *text)
+{
+    if (text == NULL)
+        return -ENOMEM;
+    return weft_http_send(http, 200, "application/json", text, strlen(text));
 }
 
 /* Whoever could still ask is gone when this is cancelled: no drain. */

@@ -51,9 +51,8 @@ static void put_block(struct json *json, const struct block *block, bool goes_on
     PUT(json,
         "%s{\"who\":\"%s\",\"loop\":\"%s\",\"ms\":%.1f,\"ago_ms\":%.0f,\"goes_on\":%s,"
         "\"text\":\"%s\"}",
-        first ? "" : ",", block->who == WATCH_NOBODY ? "" : part_names[block->who],
-        part_names[block->loop], ms(block->duration),
-        ms(weft_now() - block->start - block->duration), truth(goes_on), text);
+        first ? "" : ",", block->who < 0 ? "" : part_names[block->who], part_names[block->loop],
+        ms(block->duration), ms(weft_now() - block->start - block->duration), truth(goes_on), text);
 }
 
 static void put_blocks(struct json *json, const struct view *view)

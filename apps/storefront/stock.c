@@ -6,7 +6,6 @@
 
 #include "storefront.h"
 
-#include <errno.h>
 #include <time.h>
 
 static int count_shelves(void *arg)
@@ -44,9 +43,7 @@ static int stock(weft_http *http, void *app)
     const struct product *product = products_find(service->products, weft_http_param(http, "id"));
     if (product == NULL)
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
-
-    const char *text = stock_text(http->arena, product);
-    return text != NULL ? weft_http_json(http, 200, "%s", text) : -ENOMEM;
+    return answer_text(http, stock_text(http->arena, product));
 }
 
 const weft_http_route stock_routes[] = {

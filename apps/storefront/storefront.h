@@ -84,6 +84,10 @@ const char *reviews_text(weft_arena *arena, const struct product *product);
 const char *page_text(weft_arena *arena, const char *catalog, const char *price, const char *stock,
                       const char *reviews);
 
+/* Send such a text, with 200. */
+WEFT_SUSPENDS
+int answer_text(weft_http *http, const char *text);
+
 int gateway_product(weft_http *http, void *app);
 int gateway_health(weft_http *http, void *app);
 

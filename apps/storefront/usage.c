@@ -58,3 +58,12 @@ struct usage usage_of(pid_t process)
         .cpu = cpu_of(process),
     };
 }
+
+int64_t usage_waited(pid_t process)
+{
+    char text[128];
+    if (process <= 0 || !read_text(process, "schedstat", text, sizeof text))
+        return 0;
+    const char *second = strchr(text, ' ');
+    return second != NULL ? strtoll(second, NULL, 10) : 0;
+}

@@ -1,7 +1,7 @@
 #ifndef STOREFRONT_USAGE_H
 #define STOREFRONT_USAGE_H
 
-/* What the kernel says of a process: /proc/PID/status and /proc/PID/stat. */
+/* What the kernel says of a process: /proc/PID/status, stat and schedstat. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,5 +16,9 @@ struct usage {
 };
 
 struct usage usage_of(pid_t process);
+
+/* How long its first thread was ready to run and had no processor, ever, in nanoseconds; 0 where
+ * the kernel does not say. */
+int64_t usage_waited(pid_t process);
 
 #endif

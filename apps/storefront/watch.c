@@ -1,5 +1,7 @@
 #include "watch.h"
 
+#include "usage.h"
+
 #include <weft.h>
 
 #define BUSY_TIME (2 * WEFT_SECOND) /* after a page was asked for */
@@ -42,33 +44,54 @@ static struct block block_of(const struct pulse *pulse, int loop, int64_t beat)
     return (struct block){ .start = since, .loop = loop, .who = atomic_load(&pulse->who) };
 }
 
-/* Returns true when a block has ended, and is in *ended. `fair`: the watcher itself was in time. */
-static bool look_at(struct block *block, const struct pulse *pulse, int loop, int64_t now,
-                    bool fair, struct block *ended)
+static int64_t waited_by(const struct board *board, int loop)
 {
-    int64_t due = atomic_load(&pulse->due), beat = atomic_load(&pulse->beat);
-    if (block->start == 0) {
-        if (fair && beat > 0 && due < now - WATCH_LATE)
-            *block = block_of(pulse, loop, beat);
-    } else if (beat > block->start) {
-        block->duration = beat - block->start;
-        *ended = *block;
-        block->start = 0;
-        return true;
-    } else if (due == INT64_MAX) { /* the process is gone */
-        block->start = 0;
+    return usage_waited(atomic_load(&board->sides[SIDE_WEFT].processes[loop]));
+}
+
+static void begin(struct watch *watch, const struct board *board, int loop, int64_t now)
+{
+    const struct pulse *pulse = &board->pulses[loop];
+    int64_t beat = atomic_load(&pulse->beat);
+    bool fair = now < watch->due + WATCH_LATE; /* the watcher itself was in time */
+    if (beat == 0)
+        return;
+    if (atomic_load(&pulse->due) >= now - WATCH_LATE)
+        watch->waited[loop] = waited_by(board, loop);
+    else if (fair)
+        watch->going_on[loop] = block_of(pulse, loop, beat);
+}
+
+/* Returns true when it has ended. */
+static bool go_on(struct watch *watch, const struct board *board, int loop, int64_t now,
+                  struct block *ended)
+{
+    struct block *block = &watch->going_on[loop];
+    const struct pulse *pulse = &board->pulses[loop];
+    int64_t beat = atomic_load(&pulse->beat);
+    if (beat <= block->start) {
+        block->duration = now - block->start;
+        if (atomic_load(&pulse->due) == INT64_MAX) /* the process is gone */
+            block->start = 0;
+        return false;
     }
-    block->duration = now - block->start;
-    return false;
+    block->duration = beat - block->start;
+    if (waited_by(board, loop) - watch->waited[loop] > block->duration / 2)
+        block->who = WATCH_MACHINE;
+    *ended = *block;
+    block->start = 0;
+    return true;
 }
 
 int watch_look(struct watch *watch, const struct board *board, int64_t now,
                struct block ended[STOREFRONT_PROCESSES])
 {
-    bool fair = now < watch->due + WATCH_LATE;
-    watch->due = now + watch_interval(board, now);
     int count = 0;
     for (int i = 0; i < STOREFRONT_PROCESSES; i++)
-        count += look_at(&watch->going_on[i], &board->pulses[i], i, now, fair, &ended[count]);
+        if (watch->going_on[i].start == 0)
+            begin(watch, board, i, now);
+        else
+            count += go_on(watch, board, i, now, &ended[count]);
+    watch->due = now + watch_interval(board, now);
     return count;
 }

@@ -17,14 +17,17 @@
  * Whoever noted himself after the last beat has run ever since: had he suspended, the loop would
  * have gone round and beaten. The block began with his note, to the microsecond, and ended just
  * before the next beat. Code that does not note itself is blamed on nobody, or on whoever ran
- * shortly before. A loop without requests beats each 100 ms, so that an idle program stays idle. */
+ * shortly before. A loop that had no processor most of the time was blocked by nobody: the kernel
+ * knows how long a thread has waited for one. Without requests a loop beats each 100 ms, so that an
+ * idle program stays idle. */
 
 #include "board.h"
 
 #define WATCH_INTERVAL      INT64_C(10000000)  /* between two beats, and between two looks */
 #define WATCH_INTERVAL_IDLE INT64_C(100000000) /* the same, while nobody asks for pages */
-#define WATCH_LATE          INT64_C(100000000) /* a busy machine makes a loop wait as long */
-#define WATCH_NOBODY        (-1)
+#define WATCH_LATE          INT64_C(100000000) /* what is not yet worth a word */
+#define WATCH_NOBODY        (-1)               /* who blocks: somebody who did not note himself */
+#define WATCH_MACHINE       (-2)               /* … or others, who had the processors */
 
 /* A loop whose pulse somebody watches; the argument of pulse_beat(). */
 struct pulse_loop {
@@ -46,12 +49,13 @@ struct block {
     int64_t start;    /* 0: there is none */
     int64_t duration; /* so far, while it goes on */
     int loop;         /* whose pulse: a part with a process of its own, or the gateway */
-    int who;          /* a part, the gateway, or WATCH_NOBODY */
+    int who;          /* a part, the gateway, or one of the two above */
 };
 
 struct watch {
     int64_t due; /* when the watcher is to look again */
     struct block going_on[STOREFRONT_PROCESSES];
+    int64_t waited[STOREFRONT_PROCESSES]; /* for a processor, each loop, when all was well */
 };
 
 /* Look at every pulse once; returns how many blocks have ended since the last look, in `ended`. */
