@@ -129,6 +129,8 @@ void block_describe(const struct block *block, char *text, size_t size)
     double duration = ms(block->duration);
     if (block->who == WATCH_MACHINE)
         snprintf(text, size, "%s waited %.0f ms for a processor", loop, duration);
+    else if (block->who == WATCH_STOPPED)
+        snprintf(text, size, "%s was stopped by a signal for %.0f ms", loop, duration);
     else if (block->loop == STOREFRONT_GATEWAY)
         snprintf(text, size, "%s blocked the loop for %.0f ms", who, duration);
     else if (block->who == WATCH_NOBODY)

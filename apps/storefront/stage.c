@@ -33,12 +33,12 @@ void stage_init(struct stage *stage, struct storefront *shop, bool split)
 
 void stage_fini(struct stage *stage)
 {
+    observer_stop(stage->observer);
     for (int i = 0; i < SIDES; i++)
         actor_fini(&stage->loads[i]);
     actor_fini(&stage->threads);
     for (int i = 0; i < STOREFRONT_PARTS; i++)
         actor_fini(&stage->services[i]);
-    observer_stop(stage->observer);
 }
 
 /* --- A service: as a process, or inside. --- */

@@ -44,9 +44,9 @@ static struct block block_of(const struct pulse *pulse, int loop, int64_t beat)
     return (struct block){ .start = since, .loop = loop, .who = atomic_load(&pulse->who) };
 }
 
-static int64_t waited_by(const struct board *board, int loop)
+static pid_t process_of(const struct board *board, int loop)
 {
-    return usage_waited(atomic_load(&board->sides[SIDE_WEFT].processes[loop]));
+    return atomic_load(&board->sides[SIDE_WEFT].processes[loop]);
 }
 
 static void begin(struct watch *watch, const struct board *board, int loop, int64_t now)
@@ -57,9 +57,11 @@ static void begin(struct watch *watch, const struct board *board, int loop, int6
     if (beat == 0)
         return;
     if (atomic_load(&pulse->due) >= now - WATCH_LATE)
-        watch->waited[loop] = waited_by(board, loop);
+        watch->waited[loop] = usage_waited(process_of(board, loop));
     else if (fair)
         watch->going_on[loop] = block_of(pulse, loop, beat);
+    if (watch->going_on[loop].start != 0 && usage_of(process_of(board, loop)).state == 'T')
+        watch->going_on[loop].who = WATCH_STOPPED;
 }
 
 /* Returns true when it has ended. */
@@ -76,7 +78,7 @@ static bool go_on(struct watch *watch, const struct board *board, int loop, int6
         return false;
     }
     block->duration = beat - block->start;
-    if (waited_by(board, loop) - watch->waited[loop] > block->duration / 2)
+    if (usage_waited(process_of(board, loop)) - watch->waited[loop] > block->duration / 2)
         block->who = WATCH_MACHINE;
     *ended = *block;
     block->start = 0;

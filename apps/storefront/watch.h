@@ -28,6 +28,7 @@
 #define WATCH_LATE          INT64_C(100000000) /* what is not yet worth a word */
 #define WATCH_NOBODY        (-1)               /* who blocks: somebody who did not note himself */
 #define WATCH_MACHINE       (-2)               /* … or others, who had the processors */
+#define WATCH_STOPPED       (-3)               /* … or a signal, that stopped the process */
 
 /* A loop whose pulse somebody watches; the argument of pulse_beat(). */
 struct pulse_loop {
@@ -49,7 +50,7 @@ struct block {
     int64_t start;    /* 0: there is none */
     int64_t duration; /* so far, while it goes on */
     int loop;         /* whose pulse: a part with a process of its own, or the gateway */
-    int who;          /* a part, the gateway, or one of the two above */
+    int who;          /* a part, the gateway, or one of those above */
 };
 
 struct watch {

@@ -225,6 +225,7 @@ class Split(unittest.TestCase):
             self.assertEqual((status, page['degraded']), (200, True))
             self.assertLess(took, DEADLINE + SLACK)
             shop.until(r'1 degraded')
+            shop.until(r'reviews was stopped by a signal for \d+ ms')
             self.assertTrue(last(shop)['parts'][3]['stopped'])
             self.assertEqual(shop.post('/switch/reviews/ok')[0], 200)
             self.assertFalse(shop.timed('/product/7')[1]['degraded'])
