@@ -37,7 +37,8 @@ static int run_shop(void *arg)
     struct storefront *shop = arg;
     struct pulse_loop pulse = { shop->board, STOREFRONT_GATEWAY };
     weft_listener *listener;
-    int err = weft_spawn(weft_background(), pulse_beat, &pulse, .copy = sizeof pulse);
+    int err =
+        weft_spawn(weft_background(), pulse_beat, &pulse, .copy = sizeof pulse, .eager = true);
     if (err >= 0)
         err = storefront_start(shop);
     if (err >= 0)
@@ -61,7 +62,7 @@ static int run_service(void *arg)
 {
     struct alone *alone = arg;
     weft_listener *listener;
-    int err = weft_spawn(weft_background(), pulse_beat, &alone->pulse);
+    int err = weft_spawn(weft_background(), pulse_beat, &alone->pulse, .eager = true);
     if (err >= 0)
         err = weft_listen(&listener, alone->service->address);
     if (err < 0)

@@ -143,7 +143,8 @@ int stage_begin(struct stage *stage, const char *address, int rate)
 {
     snprintf(stage->address, sizeof stage->address, "%s", address);
     struct pulse_loop pulse = { stage->shop->board, STOREFRONT_GATEWAY };
-    int err = weft_spawn(weft_background(), pulse_beat, &pulse, .copy = sizeof pulse);
+    int err =
+        weft_spawn(weft_background(), pulse_beat, &pulse, .copy = sizeof pulse, .eager = true);
     if (err >= 0)
         err = observer_start(&stage->observer, stage->shop->board, true);
     if (err >= 0 && rate > 0)
@@ -171,15 +172,9 @@ static bool is_foreign(weft_http *http)
            (strncmp(origin, "http://", 7) != 0 || strcmp(origin + 7, weft_http_host(http)) != 0);
 }
 
-/* Answer what stands in the way of throwing a switch; 0 when nothing does. */
-static int object(weft_http *http, const struct stage *stage)
+static int refuse(weft_http *http, int status, const char *why)
 {
-    if (is_foreign(http))
-        return weft_http_json(http, 403, "{\"error\":\"from another page\"}\n") < 0 ? -EIO : 1;
-    if (stage->is_busy)
-        return weft_http_json(http, 409, "{\"error\":\"another switch is moving\"}\n") < 0 ? -EIO
-                                                                                           : 1;
-    return 0;
+    return weft_http_json(http, status, "{\"error\":\"%s\"}\n", why);
 }
 
 static int conclude(weft_http *http, struct stage *stage, int err)
@@ -206,10 +201,11 @@ static int handle_switch(weft_http *http, void *app)
     int part = find(weft_http_param(http, "name"), part_names, STOREFRONT_PARTS);
     int state = find(weft_http_param(http, "state"), stage_state_names, STATES);
     if (part < 0 || state < 0 || (state >= STATE_BLOCK && part != STOREFRONT_STOCK))
-        return weft_http_json(http, 404, "{\"error\":\"no such switch\"}\n");
-    int objection = object(http, stage);
-    if (objection != 0)
-        return objection;
+        return refuse(http, 404, "no such switch");
+    if (is_foreign(http))
+        return refuse(http, 403, "from another page");
+    if (stage->is_busy)
+        return refuse(http, 409, "another switch is moving");
     stage->is_busy = true;
     return conclude(http, stage, throw_switch(stage, part, (enum stage_state)state));
 }
@@ -220,13 +216,13 @@ static int handle_load(weft_http *http, void *app)
     struct sockaddr_storage address;
     int rate = read_number(weft_http_param(http, "rate"));
     if (rate < 0 || rate > STAGE_RATE_MAX)
-        return weft_http_json(http, 404, "{\"error\":\"a load is 0 to %d pages a second\"}\n",
-                              STAGE_RATE_MAX);
+        return refuse(http, 404, "a load is 0 to " WEFT_STRING(STAGE_RATE_MAX) " pages a second");
+    if (is_foreign(http))
+        return refuse(http, 403, "from another page");
     if (!load_address(stage->address, &address))
-        return weft_http_json(http, 409, "{\"error\":\"the load needs a TCP port\"}\n");
-    int objection = object(http, stage);
-    if (objection != 0)
-        return objection;
+        return refuse(http, 409, "the load needs a TCP port");
+    if (stage->is_busy)
+        return refuse(http, 409, "another switch is moving");
     stage->is_busy = true;
     return conclude(http, stage, set_load(stage, rate));
 }
