@@ -55,8 +55,8 @@ class Check(unittest.TestCase):
             self.assertGreaterEqual(int(threads), 9 * int(crowd))
 
     def test_w2_fast_request_is_not_held_up_by_slow_ones(self):
-        alone, beside = map(float, re.search(r'([\d.]+) ms alone, ([\d.]+) ms beside',
-                                             self.row('e')).groups())
+        alone, beside = map(float, re.findall(r'([\d.]+) ms alone, ([\d.]+) ms beside',
+                                              self.row('e'))[-1])
         self.assertLessEqual(beside, 2 * alone + 0.02)  # as printed
 
 
