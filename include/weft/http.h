@@ -577,12 +577,14 @@ typedef struct weft_http_call {
 } weft_http_call;
 
 struct weft_http_client_options {
-    weft_http_client **client; /* the first argument */
-    uint32_t idle_max;         /* connections kept for later, in all; 0: 256 */
-    uint32_t host_idle_max;    /* … for one host; 0: 64 */
-    int64_t idle_timeout;      /* and for how long; 0: 15 s, WEFT_FOREVER: no limit */
-    const char *site;          /* set by the macro */
-    size_t size;               /* set by the macro */
+    weft_http_client **client;     /* the first argument */
+    uint32_t idle_max;             /* connections kept for later, in all; 0: 256 */
+    uint32_t host_idle_max;        /* … for one host; 0: 64 */
+    int64_t idle_timeout;          /* and for how long; 0: 15 s, WEFT_FOREVER: no limit */
+    const char *site;              /* set by the macro */
+    size_t size;                   /* set by the macro */
+    uint32_t connections_max;      /* idle and busy together, in all; 0: 1,024 */
+    uint32_t host_connections_max; /* … to one address; 0: 256 */
 };
 
 /** Fetch an URL. A weft_fn over weft_http_call: the same name works in place and spawned.
@@ -591,16 +593,19 @@ struct weft_http_client_options {
  *
  * A connection of the client is used again where one is idle. When its server has closed it before
  * a byte of the response came, GET, HEAD, PUT, DELETE and OPTIONS are sent once more on a new one.
- * There is no timeout but the scope's.
+ * A call that would exceed the client's connections closes the coldest idle one of another host; if
+ * none is, it waits in line: for its host first come, first served, and when hosts wait for one
+ * another they take turns. There is no timeout but the scope's, which counts in line too.
  *
  * Returns: the response's status, 200 to 999, whatever it says.
  * Errors: -EINVAL for an URL or a header that cannot be sent; -EPROTONOSUPPORT for another scheme;
  *   weft_connect()'s; WEFT_EEND when the server closed before the response was whole;
  *   WEFT_EPROTOCOL for a response that is none; -ENOTSUP for a transfer coding besides chunked;
  *   WEFT_ELIMIT for one above a limit; -ENOMEM (also the arena's limit); -ECONNRESET and others of
- *   the connection; -ECANCELED; -EPERM outside a task. `detail` says more.
+ *   the connection; -ESHUTDOWN when the client was freed while the call waited in line; -ECANCELED;
+ *   -EPERM outside a task. `detail` says more.
  * Suspends: always.
- * Cancel: the connection is closed; the server may have seen the request.
+ * Cancel: the connection is closed; the server may have seen the request. In line nothing is lost.
  * Ownership: borrows the call and what it points to until the return; results are the arena's.
  * Threads: the loop's own. */
 WEFT_API
@@ -632,7 +637,8 @@ const char *weft_http_call_header(const weft_http_call *call, const char *name);
 WEFT_API
 int weft_http_client_new_with(const struct weft_http_client_options *options);
 
-/** End a client and close its idle connections. Calls under way go on and close theirs.
+/** End a client and close its idle connections. Calls under way go on and close theirs; calls that
+ * wait in line fail with -ESHUTDOWN.
  *
  * Returns: nothing.
  * Errors: none. NULL is allowed.

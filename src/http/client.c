@@ -14,13 +14,15 @@
 #include <string.h>
 #include <strings.h>
 
-#define IDLE_MAX      256
-#define HOST_IDLE_MAX 64
-#define IDLE_TIMEOUT  (15 * WEFT_SECOND)
-#define MAPPINGS_MAX  1024
+#define CONNECTIONS_MAX      1024
+#define HOST_CONNECTIONS_MAX 256
+#define IDLE_MAX             256
+#define HOST_IDLE_MAX        64
+#define IDLE_TIMEOUT         (15 * WEFT_SECOND)
+#define MAPPINGS_MAX         1024
 
 struct mapping {
-    struct wf_list link;
+    struct wf_http_entry entry;
     char host[WF_HTTP_ADDRESS_MAX + 1];
     char address[WF_HTTP_ADDRESS_MAX + 1];
 };
@@ -29,6 +31,16 @@ struct mapping {
 static _Thread_local struct wf_list own_clients;
 
 /* --- life --- */
+
+static void set_limits(struct wf_http_pool *pool, const struct weft_http_client_options *options)
+{
+    uint32_t all = options->connections_max, host = options->host_connections_max;
+    pool->place_max = all ? all : CONNECTIONS_MAX;
+    pool->host_place_max = host ? host : HOST_CONNECTIONS_MAX;
+    pool->idle_max = options->idle_max ? options->idle_max : IDLE_MAX;
+    pool->host_idle_max = options->host_idle_max ? options->host_idle_max : HOST_IDLE_MAX;
+    pool->idle_timeout = options->idle_timeout ? options->idle_timeout : IDLE_TIMEOUT;
+}
 
 static weft_http_client *make(const struct weft_http_client_options *options)
 {
@@ -41,12 +53,9 @@ static weft_http_client *make(const struct weft_http_client_options *options)
         return NULL;
     }
     *client = (weft_http_client){ .arena = arena, .references = 1, .loop = weft_loop_current() };
-    wf_list_init(&client->mappings);
     wf_list_init(&client->link);
     wf_http_pool_init(&client->pool, arena);
-    client->pool.idle_max = options->idle_max ? options->idle_max : IDLE_MAX;
-    client->pool.host_idle_max = options->host_idle_max ? options->host_idle_max : HOST_IDLE_MAX;
-    client->pool.idle_timeout = options->idle_timeout ? options->idle_timeout : IDLE_TIMEOUT;
+    set_limits(&client->pool, options);
     return client;
 }
 
@@ -147,9 +156,10 @@ int wf_http_client_retain(weft_http_client **client)
 
 static struct mapping *find(weft_http_client *client, const char *host)
 {
-    WF_LIST_EACH(link, &client->mappings) {
-        struct mapping *mapping = wf_container(link, struct mapping, link);
-        if (strcasecmp(mapping->host, host) == 0)
+    uint32_t hash = wf_http_hash(host);
+    WF_HTTP_TABLE_EACH(entry, &client->mappings, hash) {
+        struct mapping *mapping = wf_container(entry, struct mapping, entry);
+        if (entry->hash == hash && strcasecmp(mapping->host, host) == 0)
             return mapping;
     }
     return NULL;
@@ -171,7 +181,7 @@ static int add(weft_http_client *client, const char *host, const char *address)
         if (!mapping)
             return -ENOMEM;
         client->mapping_count++;
-        wf_list_push_back(&client->mappings, &mapping->link);
+        wf_http_table_add(&client->mappings, &mapping->entry, wf_http_hash(host));
         memcpy(mapping->host, host, strlen(host) + 1);
     }
     memcpy(mapping->address, address, strlen(address) + 1);

@@ -1,7 +1,7 @@
 #ifndef WF_HTTP_CLIENT_H
 #define WF_HTTP_CLIENT_H
 
-/* A client: kept connections, and names that stand for addresses. */
+/* A client: its connections, and names that stand for addresses. */
 
 #include "http/pool.h"
 
@@ -9,7 +9,7 @@
 
 struct weft_http_client {
     struct wf_http_pool pool;
-    struct wf_list mappings; /* struct mapping */
+    struct wf_http_table mappings; /* struct mapping */
     uint32_t mapping_count;
     uint32_t references; /* its owner's until it is closed, and one for each call under way */
     bool closed;         /* nothing is kept any more */

@@ -1,12 +1,13 @@
 /* One fetch:
  *
- *     an idle connection, or a new one ──> request written ──> head ──> body ──> kept, or closed
- *                  ↑                                 │
- *                  └── once, on a new one ───────────┘ the server had closed the idle one
+ *     a place ──> its connection, or a new one ──> request written ──> head ──> body ──> the place
+ *                  ↑                                     │                            is left
+ *                  └── once, on a new one ───────────────┘ the server had closed the idle one
  *
- * A server may close an idle connection in the moment it is taken; then no byte of a response
- * comes, and a method that may be repeated is. Whatever else fails closes the connection: what is
- * still to come on it belongs to nobody. */
+ * The place (http/pool.h) is the call's until it is over, second try included. A server may close
+ * an idle connection in the moment it is taken; then no byte of a response comes, and a method that
+ * may be repeated is. Whatever else fails closes the connection: what is still to come on it
+ * belongs to nobody. */
 
 #include "http/body.h"
 #include "http/client.h"
@@ -30,10 +31,12 @@ struct fetch {
     const char *address; /* where it goes */
     const char *method;
     weft_slice request; /* the head */
-    weft_stream *stream;
+    struct wf_http_place *place;
+    weft_stream *stream; /* the place's */
     struct wf_http1_parser parser;
     struct wf_http1_header *headers; /* room for the parser's */
     bool reused;                     /* the connection has served before */
+    bool written;                    /* a byte of the request has been taken */
     bool answered;                   /* a byte of the response has come */
     int write_error;                 /* the request was not taken whole */
     const char *what;                /* for the detail: what was being done */
@@ -135,6 +138,10 @@ static int prepare(struct fetch *f)
     f->headers = weft_arena_alloc(call->arena, header_count_max(call) * sizeof *f->headers);
     if (!f->address || !f->headers)
         return -ENOMEM;
+    if (strlen(f->address) > WF_HTTP_ADDRESS_MAX) {
+        f->why = "the URL's host is too long";
+        return -EINVAL;
+    }
     return write_request(f);
 }
 
@@ -246,29 +253,13 @@ static bool may_have_answered(int err)
 
 static int converse(struct fetch *f)
 {
-    bool taken;
     weft_slice data = { f->call->data, f->call->size };
     f->what = "send";
-    f->write_error = wf_http_write(f->stream, f->request, data, 0, &taken);
+    f->write_error = wf_http_write(f->stream, f->request, data, 0, &f->written);
     if (!may_have_answered(f->write_error))
         return f->write_error;
     int err = read_response(f);
     return err < 0 && f->write_error < 0 && !f->answered ? f->write_error : err;
-}
-
-static bool can_be_kept(const struct fetch *f)
-{
-    return f->parser.head.keep_alive && f->write_error == 0 && !f->client->closed &&
-           weft_buffer_readable(weft_stream_input(f->stream)) == 0;
-}
-
-static int open_connection(struct fetch *f, bool fresh)
-{
-    f->stream = fresh ? NULL : wf_http_pool_take(&f->client->pool, f->address);
-    f->reused = f->stream != NULL;
-    f->answered = false;
-    f->what = "connect";
-    return f->reused ? 0 : weft_connect(&f->stream, f->address);
 }
 
 /* The resolver and the address parser leave a sentence. */
@@ -279,17 +270,46 @@ static int not_connected(struct fetch *f, int err)
     return err;
 }
 
-static int attempt(struct fetch *f, bool fresh)
+static int attempt(struct fetch *f)
 {
-    int err = open_connection(f, fresh);
+    f->reused = f->place->stream != NULL;
+    f->what = "connect";
+    int err = f->reused ? 0 : weft_connect(&f->place->stream, f->address);
     if (err < 0)
         return not_connected(f, err);
-    err = converse(f);
-    if (err == 0 && can_be_kept(f))
-        wf_http_pool_put(&f->client->pool, f->address, f->stream);
-    else
-        weft_close(f->stream);
+    f->stream = f->place->stream;
+    return converse(f);
+}
+
+static int take_place(struct fetch *f)
+{
+    f->what = "wait";
+    int err = wf_http_pool_enter(&f->client->pool, f->address, &f->place);
+    if (err == -ESHUTDOWN)
+        f->why = "the client was freed";
     return err;
+}
+
+/* A cancelled call that has sent nothing leaves its connection as it was. */
+static bool can_be_kept(const struct fetch *f, int err)
+{
+    if (!f->stream || f->client->closed)
+        return false;
+    if (err < 0)
+        return err == -ECANCELED && !f->written;
+    return f->parser.head.keep_alive && f->write_error == 0 &&
+           weft_buffer_readable(weft_stream_input(f->stream)) == 0;
+}
+
+static void leave_place(struct fetch *f, int err)
+{
+    wf_http_pool_leave(&f->client->pool, f->place, can_be_kept(f, err));
+}
+
+static void disconnect(struct fetch *f)
+{
+    weft_close(f->stream);
+    f->place->stream = f->stream = NULL;
 }
 
 static bool may_repeat(const struct fetch *f, int err)
@@ -308,10 +328,17 @@ static bool may_repeat(const struct fetch *f, int err)
 static int perform(struct fetch *f)
 {
     int err = prepare(f);
+    if (err == 0)
+        err = take_place(f);
     if (err < 0)
         return err;
-    err = attempt(f, false);
-    return may_repeat(f, err) ? attempt(f, true) : err;
+    err = attempt(f);
+    if (may_repeat(f, err)) {
+        disconnect(f);
+        err = attempt(f);
+    }
+    leave_place(f, err);
+    return err;
 }
 
 /* --- the call --- */

@@ -1,105 +1,176 @@
-/* Kept connections on two lists each, their host's and the pool's by age.
+/* Places, and lines before them.
  *
- * What is taken is looked at first: a connection on which anything has come, the end above all, is
- * dead. Entries for connections and hosts go back to free lists, so that memory is asked for only
- * while the pool grows. Taking and putting cost a walk over the hosts, which compares hashes. */
+ *     FREE ──enter──> BUSY ──leave, kept──> IDLE ──too old, too many, another host's turn──> FREE
+ *       ↑              │ ↑                   │
+ *       └──leave───────┘ └───────enter───────┘
+ *
+ * An idle connection is looked at when it is taken: one on which anything has come, the end above
+ * all, is dead, and its place goes on with a new one. Entries for places and hosts go back to free
+ * lists, so that memory is asked for only while the pool grows. Nothing here is a walk over hosts,
+ * places or waiters.
+ *
+ * A host's line forms where it has all its places, or where the pool has and none is idle. A place
+ * that is left goes straight to a waiter: to the first of its own host's line, or of the first
+ * hungry host's, whichever came first. A hungry host has not all its places; served, it becomes the
+ * last of the hungry, so each has its turn however long another's line is.
+ *
+ *     a host with a line has no idle place
+ *     it has all its places, or it is hungry; a host without a line never is
+ *     while a host is hungry the pool has all its places, and none is idle
+ *
+ * Who waits reads from one half of a memory pair on which nothing comes but the end, when whoever
+ * has news closes the other half: the public interface has no semaphore yet, which will take its
+ * place. Only the contended path pays for it. */
 
 #include "http/pool.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct host {
-    struct wf_list link; /* in hosts, or free */
-    struct wf_list idle; /* newest first */
-    uint32_t idle_count; /* > 0 in hosts */
-    uint32_t hash;
+struct wf_http_host {
+    struct wf_http_entry entry; /* in the pool's hosts */
+    struct wf_list link;        /* free */
+    struct wf_list idle;        /* places, newest first */
+    struct wf_list line;        /* struct waiter */
+    struct wf_list turn;        /* in the pool's hungry, or alone */
+    uint32_t idle_count;
+    uint32_t place_count; /* idle and busy */
     char address[WF_HTTP_ADDRESS_MAX + 1];
 };
 
-struct idle {
-    struct wf_list link; /* in the host's idle, or free */
-    struct wf_list age;  /* in the pool's ages */
-    struct host *host;
-    weft_stream *stream;
-    int64_t until; /* it is kept */
+struct waiter {
+    struct wf_list link; /* in its host's line */
+    struct wf_list all;  /* in the pool's; alone: the waiting is over */
+    struct wf_http_host *host;
+    uint64_t ticket;             /* lower: came earlier */
+    struct wf_http_place *place; /* what it was given */
+    weft_stream *bell[2];        /* it reads the first; the second is closed to wake it */
 };
 
 void wf_http_pool_init(struct wf_http_pool *pool, weft_arena *arena)
 {
     *pool = (struct wf_http_pool){ .arena = arena };
-    wf_list_init(&pool->hosts);
     wf_list_init(&pool->ages);
+    wf_list_init(&pool->line);
+    wf_list_init(&pool->hungry);
     wf_list_init(&pool->no_hosts);
-    wf_list_init(&pool->no_idle);
+    wf_list_init(&pool->no_places);
 }
 
 /* --- hosts --- */
 
-/* FNV-1a. */
-static uint32_t hash_of(const char *text)
+static struct wf_http_host *find_host(struct wf_http_pool *pool, const char *address, uint32_t hash)
 {
-    uint32_t hash = 2166136261u;
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 16777619u;
-    return hash;
-}
-
-static struct host *find_host(struct wf_http_pool *pool, const char *address)
-{
-    uint32_t hash = hash_of(address);
-    WF_LIST_EACH(link, &pool->hosts) {
-        struct host *host = wf_container(link, struct host, link);
-        if (host->hash == hash && strcmp(host->address, address) == 0)
+    WF_HTTP_TABLE_EACH(entry, &pool->hosts, hash) {
+        struct wf_http_host *host = wf_container(entry, struct wf_http_host, entry);
+        if (entry->hash == hash && strcmp(host->address, address) == 0)
             return host;
     }
     return NULL;
 }
 
-static struct host *add_host(struct wf_http_pool *pool, const char *address)
+static struct wf_http_host *add_host(struct wf_http_pool *pool, const char *address, uint32_t hash)
 {
-    size_t size = strlen(address);
-    if (size > WF_HTTP_ADDRESS_MAX)
-        return NULL;
     struct wf_list *link = wf_list_pop_front(&pool->no_hosts);
-    struct host *host =
-        link ? wf_container(link, struct host, link) : weft_arena_alloc(pool->arena, sizeof *host);
+    struct wf_http_host *host = link ? wf_container(link, struct wf_http_host, link)
+                                     : weft_arena_alloc(pool->arena, sizeof *host);
     if (!host)
         return NULL;
     wf_list_init(&host->idle);
-    host->idle_count = 0;
-    host->hash = hash_of(address);
-    memcpy(host->address, address, size + 1);
-    wf_list_push_front(&pool->hosts, &host->link);
+    wf_list_init(&host->line);
+    wf_list_init(&host->turn);
+    host->idle_count = host->place_count = 0;
+    memcpy(host->address, address, strlen(address) + 1);
+    wf_http_table_add(&pool->hosts, &host->entry, hash);
+    pool->host_count++;
     return host;
 }
 
-static void drop_host_if_empty(struct wf_http_pool *pool, struct host *host)
+static struct wf_http_host *host_of(struct wf_http_pool *pool, const char *address)
 {
-    if (host->idle_count > 0)
-        return;
-    wf_list_unlink(&host->link);
-    wf_list_push_front(&pool->no_hosts, &host->link);
+    uint32_t hash = wf_http_hash(address);
+    struct wf_http_host *host = find_host(pool, address, hash);
+    return host ? host : add_host(pool, address, hash);
 }
 
-/* --- connections --- */
-
-static weft_stream *remove_idle(struct wf_http_pool *pool, struct idle *idle)
+/* After its places or its line have changed: whether it is hungry, and whether it is needed. */
+static void settle(struct wf_http_pool *pool, struct wf_http_host *host)
 {
-    struct host *host = idle->host;
-    wf_list_unlink(&idle->age);
-    wf_list_unlink(&idle->link);
-    wf_list_push_front(&pool->no_idle, &idle->link);
-    pool->idle_count--;
-    host->idle_count--;
-    drop_host_if_empty(pool, host);
-    return idle->stream;
+    bool waits = !wf_list_is_empty(&host->line);
+    bool is_hungry = waits && host->place_count < pool->host_place_max;
+    if (!is_hungry)
+        wf_list_remove_init(&host->turn);
+    else if (wf_list_is_empty(&host->turn))
+        wf_list_push_back(&pool->hungry, &host->turn);
+    if (!waits && host->place_count == 0) {
+        wf_http_table_remove(&pool->hosts, &host->entry);
+        wf_list_push_front(&pool->no_hosts, &host->link);
+        pool->host_count--;
+    }
 }
 
-static struct idle *oldest(struct wf_http_pool *pool)
+/* --- places --- */
+
+static struct wf_http_place *add_place(struct wf_http_pool *pool, struct wf_http_host *host)
+{
+    struct wf_list *link = wf_list_pop_front(&pool->no_places);
+    struct wf_http_place *place = link ? wf_container(link, struct wf_http_place, link)
+                                       : weft_arena_alloc(pool->arena, sizeof *place);
+    if (!place)
+        return NULL;
+    place->host = host;
+    place->stream = NULL;
+    host->place_count++;
+    pool->place_count++;
+    return place;
+}
+
+static void drop_place(struct wf_http_pool *pool, struct wf_http_place *place)
+{
+    struct wf_http_host *host = place->host;
+    wf_list_push_front(&pool->no_places, &place->link);
+    host->place_count--;
+    pool->place_count--;
+    settle(pool, host);
+}
+
+static void move_place(struct wf_http_pool *pool, struct wf_http_place *place,
+                       struct wf_http_host *host)
+{
+    struct wf_http_host *from = place->host;
+    place->host = host;
+    host->place_count++;
+    from->place_count--;
+    settle(pool, from);
+}
+
+static void disconnect(struct wf_http_place *place)
+{
+    weft_close(place->stream);
+    place->stream = NULL;
+}
+
+/* --- idle ones --- */
+
+static struct wf_http_place *oldest(struct wf_http_pool *pool)
 {
     struct wf_list *age = wf_list_first(&pool->ages);
-    return age ? wf_container(age, struct idle, age) : NULL;
+    return age ? wf_container(age, struct wf_http_place, age) : NULL;
+}
+
+static struct wf_http_place *wake(struct wf_http_pool *pool, struct wf_http_place *place)
+{
+    wf_list_unlink(&place->age);
+    wf_list_unlink(&place->link);
+    place->host->idle_count--;
+    pool->idle_count--;
+    return place;
+}
+
+static void drop_idle(struct wf_http_pool *pool, struct wf_http_place *place)
+{
+    disconnect(wake(pool, place));
+    drop_place(pool, place);
 }
 
 static void arm(struct wf_http_pool *pool);
@@ -107,19 +178,40 @@ static void arm(struct wf_http_pool *pool);
 static void expire(void *arg)
 {
     struct wf_http_pool *pool = arg;
-    struct idle *idle;
+    struct wf_http_place *place;
     int64_t now = weft_now();
     pool->expiry.id = 0;
-    while ((idle = oldest(pool)) && idle->until <= now)
-        weft_close(remove_idle(pool, idle));
+    while ((place = oldest(pool)) && place->until <= now)
+        drop_idle(pool, place);
     arm(pool);
 }
 
 static void arm(struct wf_http_pool *pool)
 {
-    struct idle *idle = oldest(pool);
-    if (idle && !pool->expiry.id)
-        pool->expiry = weft_call_at(idle->until, expire, pool);
+    struct wf_http_place *place = oldest(pool);
+    if (place && !pool->expiry.id)
+        pool->expiry = weft_call_at(place->until, expire, pool);
+}
+
+/* Close the coldest connection of a full host, or of a full pool. */
+static void make_room(struct wf_http_pool *pool, struct wf_http_host *host)
+{
+    if (host->idle_count >= pool->host_idle_max)
+        drop_idle(pool, wf_container(wf_list_last(&host->idle), struct wf_http_place, link));
+    else if (pool->idle_count >= pool->idle_max)
+        drop_idle(pool, oldest(pool));
+}
+
+static void rest(struct wf_http_pool *pool, struct wf_http_place *place)
+{
+    struct wf_http_host *host = place->host;
+    make_room(pool, host);
+    place->until = weft_deadline(pool->idle_timeout);
+    wf_list_push_front(&host->idle, &place->link);
+    wf_list_push_back(&pool->ages, &place->age);
+    host->idle_count++;
+    pool->idle_count++;
+    arm(pool);
 }
 
 /* Nothing may come while nothing was asked: bytes are as bad as the end. */
@@ -129,65 +221,163 @@ static bool is_alive(weft_stream *stream)
     return weft_read_try(stream, &byte, 1) == -EAGAIN;
 }
 
-weft_stream *wf_http_pool_take(struct wf_http_pool *pool, const char *address)
+/* The newest that is alive; else a place of those that were not, or NULL when none was idle. */
+static struct wf_http_place *take_idle(struct wf_http_pool *pool, struct wf_http_host *host)
 {
-    struct host *host;
-    while ((host = find_host(pool, address))) {
-        struct idle *idle = wf_container(wf_list_first(&host->idle), struct idle, link);
-        bool over = idle->until <= weft_now();
-        weft_stream *stream = remove_idle(pool, idle);
-        if (!over && is_alive(stream))
-            return stream;
-        weft_close(stream);
+    struct wf_http_place *place = NULL;
+    struct wf_list *link;
+    while ((link = wf_list_first(&host->idle))) {
+        if (place)
+            drop_place(pool, place);
+        place = wake(pool, wf_container(link, struct wf_http_place, link));
+        if (place->until > weft_now() && is_alive(place->stream))
+            break;
+        disconnect(place);
     }
-    return NULL;
+    return place;
 }
 
-static struct idle *new_idle(struct wf_http_pool *pool)
+/* --- in line --- */
+
+static struct waiter *first_in(const struct wf_list *line)
 {
-    struct wf_list *link = wf_list_pop_front(&pool->no_idle);
-    return link ? wf_container(link, struct idle, link)
-                : weft_arena_alloc(pool->arena, sizeof(struct idle));
+    struct wf_list *link = wf_list_first(line);
+    return link ? wf_container(link, struct waiter, link) : NULL;
 }
 
-/* Close the coldest connection of a full host, or of a full pool. */
-static void make_room(struct wf_http_pool *pool, const char *address)
+/* Who gets a place that was this host's. */
+static struct waiter *next_in_line(struct wf_http_pool *pool, struct wf_http_host *host)
 {
-    struct host *host = find_host(pool, address);
-    if (host && host->idle_count >= pool->host_idle_max)
-        weft_close(remove_idle(pool, wf_container(wf_list_last(&host->idle), struct idle, link)));
-    else if (pool->idle_count >= pool->idle_max)
-        weft_close(remove_idle(pool, oldest(pool)));
+    struct waiter *own = first_in(&host->line), *other = NULL;
+    struct wf_list *turn = wf_list_first(&pool->hungry);
+    if (turn)
+        other = first_in(&wf_container(turn, struct wf_http_host, turn)->line);
+    return !own || (other && other->ticket < own->ticket) ? other : own;
 }
 
-void wf_http_pool_put(struct wf_http_pool *pool, const char *address, weft_stream *stream)
+static void dismiss(struct waiter *waiter)
 {
-    make_room(pool, address);
-    struct idle *idle = new_idle(pool);
-    struct host *host = idle ? find_host(pool, address) : NULL;
-    if (idle && !host)
-        host = add_host(pool, address);
-    if (!host) {
-        if (idle)
-            wf_list_push_front(&pool->no_idle, &idle->link);
-        weft_close(stream);
-        return;
+    wf_list_unlink(&waiter->link);
+    wf_list_remove_init(&waiter->all);
+    weft_close(waiter->bell[1]);
+}
+
+static void give(struct wf_http_pool *pool, struct waiter *waiter, struct wf_http_place *place)
+{
+    struct wf_http_host *host = waiter->host;
+    waiter->place = place;
+    dismiss(waiter);
+    wf_list_remove_init(&host->turn); /* the next one is behind the others' */
+    if (place->host != host)
+        move_place(pool, place, host);
+    settle(pool, host);
+}
+
+static int join(struct wf_http_pool *pool, struct wf_http_host *host, struct waiter *waiter)
+{
+    *waiter = (struct waiter){ .host = host, .ticket = pool->tickets++ };
+    int err = weft_memory_pair(&waiter->bell[0], &waiter->bell[1]);
+    if (err < 0)
+        return err;
+    wf_list_push_back(&host->line, &waiter->link);
+    wf_list_push_back(&pool->line, &waiter->all);
+    return 0;
+}
+
+/* A cancel that met the news leaves what was given to the next one. */
+static int end_waiting(struct wf_http_pool *pool, struct waiter *waiter, int err,
+                       struct wf_http_place **place)
+{
+    bool is_over = wf_list_is_empty(&waiter->all);
+    weft_close(waiter->bell[0]);
+    if (!is_over) {
+        dismiss(waiter);
+        settle(pool, waiter->host);
+        return err;
     }
-    idle->host = host;
-    idle->stream = stream;
-    idle->until = weft_deadline(pool->idle_timeout);
-    wf_list_push_front(&host->idle, &idle->link);
-    wf_list_push_back(&pool->ages, &idle->age);
-    host->idle_count++;
-    pool->idle_count++;
-    arm(pool);
+    if (!waiter->place)
+        return -ESHUTDOWN;
+    if (err == -ECANCELED) {
+        wf_http_pool_leave(pool, waiter->place, waiter->place->stream);
+        return err;
+    }
+    *place = waiter->place;
+    return 0;
+}
+
+static int wait_in_line(struct wf_http_pool *pool, struct wf_http_host *host,
+                        struct wf_http_place **place)
+{
+    struct waiter waiter;
+    char byte;
+    int err = join(pool, host, &waiter);
+    settle(pool, host);
+    if (err < 0)
+        return err;
+    err = (int)weft_read(waiter.bell[0], &byte, 1);
+    err = end_waiting(pool, &waiter, err, place);
+    if (err == 0 && (*place)->stream && !is_alive((*place)->stream))
+        disconnect(*place);
+    return err;
+}
+
+/* --- in and out --- */
+
+/* A place that is free, or was another host's coldest. -EAGAIN: there is none. */
+static int find_place(struct wf_http_pool *pool, struct wf_http_host *host,
+                      struct wf_http_place **place)
+{
+    if (host->place_count >= pool->host_place_max)
+        return -EAGAIN;
+    if (pool->place_count < pool->place_max) {
+        *place = add_place(pool, host);
+        return *place ? 0 : -ENOMEM;
+    }
+    *place = oldest(pool);
+    if (!*place)
+        return -EAGAIN;
+    disconnect(wake(pool, *place));
+    move_place(pool, *place, host);
+    return 0;
+}
+
+int wf_http_pool_enter(struct wf_http_pool *pool, const char *address, struct wf_http_place **place)
+{
+    struct wf_http_host *host = host_of(pool, address);
+    if (!host)
+        return -ENOMEM;
+    *place = take_idle(pool, host);
+    int err = *place ? 0 : find_place(pool, host, place);
+    if (err == -EAGAIN)
+        return wait_in_line(pool, host, place);
+    settle(pool, host);
+    return err;
+}
+
+void wf_http_pool_leave(struct wf_http_pool *pool, struct wf_http_place *place, bool keep)
+{
+    struct waiter *next = next_in_line(pool, place->host);
+    if (!keep || (next && next->host != place->host))
+        disconnect(place);
+    if (next)
+        give(pool, next, place);
+    else if (keep)
+        rest(pool, place);
+    else
+        drop_place(pool, place);
 }
 
 void wf_http_pool_clear(struct wf_http_pool *pool)
 {
-    struct idle *idle;
-    while ((idle = oldest(pool)))
-        weft_close(remove_idle(pool, idle));
+    struct wf_http_place *place;
+    struct wf_list *link;
+    while ((link = wf_list_first(&pool->line))) {
+        struct waiter *waiter = wf_container(link, struct waiter, all);
+        dismiss(waiter);
+        settle(pool, waiter->host);
+    }
+    while ((place = oldest(pool)))
+        drop_idle(pool, place);
     weft_handle_cancel(pool->expiry);
     pool->expiry.id = 0;
 }

@@ -1,28 +1,50 @@
 #ifndef WF_HTTP_POOL_H
 #define WF_HTTP_POOL_H
 
-/* Connections that wait for their next request.
+/* A client's connections, idle and busy: how many there may be, and who gets the next one.
  *
- *     hosts ── host ── idle, idle, ...     newest first: the warmest is taken, the coldest dies
- *     ages ── every idle one, oldest first
+ *     hosts ── host ──┬── idle: place, place, ...     newest first: the warmest is taken
+ *                     └── line: waiter, waiter, ...   first come, first served
+ *     ages ── every idle place, oldest first
  *
- * A host is here as long as it has an idle connection, so hosts are bounded too. One timer runs for
- * the oldest; taking a connection leaves it be. */
+ * A place is the right to have one connection. A call enters, which gives it a place with an idle
+ * connection or with none yet; it leaves the place with its connection, or without. A host is here
+ * as long as it has a place or a line. One timer runs for the oldest idle connection; taking one
+ * leaves it be. */
 
 #include "base/list.h"
+#include "http/table.h"
 
 #include <weft/arena.h>
 #include <weft/stream.h>
 
-#define WF_HTTP_ADDRESS_MAX 255 /* a connection to a longer address is not kept */
+#define WF_HTTP_ADDRESS_MAX 271 /* as long as one that can be connected to may be */
+
+struct wf_http_host;
+
+/* Invariant: an idle place has a stream; whoever has entered may set it. */
+struct wf_http_place {
+    struct wf_list link; /* in its host's idle, or free */
+    struct wf_list age;  /* idle: in the pool's ages */
+    struct wf_http_host *host;
+    weft_stream *stream; /* NULL: not connected */
+    int64_t until;       /* idle: it is kept */
+};
 
 struct wf_http_pool {
-    weft_arena *arena;       /* entries come from here, and go back to the free lists */
-    struct wf_list hosts;    /* struct host */
-    struct wf_list ages;     /* struct idle */
-    struct wf_list no_hosts; /* free ones */
-    struct wf_list no_idle;
+    weft_arena *arena;          /* entries come from here, and go back to the free lists */
+    struct wf_http_table hosts; /* by address */
+    struct wf_list ages;        /* idle places */
+    struct wf_list line;        /* struct waiter, of all hosts */
+    struct wf_list hungry;      /* hosts that wait for room in the pool, by turns */
+    struct wf_list no_hosts;    /* free ones */
+    struct wf_list no_places;
+    uint64_t tickets; /* that were given out: who waits has one */
+    uint32_t host_count;
+    uint32_t place_count;
     uint32_t idle_count;
+    uint32_t place_max;
+    uint32_t host_place_max;
     uint32_t idle_max;
     uint32_t host_idle_max;
     int64_t idle_timeout;
@@ -31,13 +53,17 @@ struct wf_http_pool {
 
 void wf_http_pool_init(struct wf_http_pool *pool, weft_arena *arena);
 
-/* A connection to `address` that is alive as far as one can see, or NULL. */
-weft_stream *wf_http_pool_take(struct wf_http_pool *pool, const char *address);
+/* Get a place for a connection to `address`, of at most WF_HTTP_ADDRESS_MAX bytes: with a stream
+ * that is alive as far as one can see, or without one. Suspends only in line. -ESHUTDOWN when the
+ * pool is cleared meanwhile, -ENOMEM, -ECANCELED, -EPERM where it would wait outside a task. */
+int wf_http_pool_enter(struct wf_http_pool *pool, const char *address,
+                       struct wf_http_place **place);
 
-/* Keep a connection, or close it when the pool is full and cannot make room. Never suspends. */
-void wf_http_pool_put(struct wf_http_pool *pool, const char *address, weft_stream *stream);
+/* Give a place back. `keep`: its connection can serve again; else it is closed, if there is one.
+ * Never suspends. */
+void wf_http_pool_leave(struct wf_http_pool *pool, struct wf_http_place *place, bool keep);
 
-/* Close all. The pool may be used again. */
+/* Close all idle connections, and send all who wait away. The pool may be used again. */
 void wf_http_pool_clear(struct wf_http_pool *pool);
 
 #endif

@@ -1,4 +1,4 @@
-/* Kept connections: how many, for how long, which is taken. */
+/* Places for connections: how many, which idle one is taken, and how long it is kept. */
 
 #include "http_test.h"
 
@@ -10,12 +10,27 @@
 static struct wf_http_pool pool;
 static weft_arena *arena;
 
+/* A place without a connection. */
+static struct wf_http_place *enter(const char *address)
+{
+    struct wf_http_place *place;
+    assert_int_equal(wf_http_pool_enter(&pool, address, &place), 0);
+    assert_null(place->stream);
+    return place;
+}
+
+/* A connection for a place that is left then: the far half. */
+static weft_stream *leave(struct wf_http_place *place)
+{
+    weft_stream *far;
+    assert_int_equal(weft_memory_pair(&place->stream, &far), 0);
+    wf_http_pool_leave(&pool, place, true);
+    return far;
+}
+
 static weft_stream *put(const char *address)
 {
-    weft_stream *near, *far;
-    assert_int_equal(weft_memory_pair(&near, &far), 0);
-    wf_http_pool_put(&pool, address, near);
-    return far;
+    return leave(enter(address));
 }
 
 /* Whether the near half has been closed. */
@@ -29,14 +44,21 @@ static bool is_closed(weft_stream *far)
 static void expect_taken(weft_stream *far, const char *address)
 {
     char byte = 0;
-    weft_stream *near = wf_http_pool_take(&pool, address);
-    assert_non_null(near);
-    assert_int_equal(weft_write(near, "x", 1), 0);
+    struct wf_http_place *place;
+    assert_int_equal(wf_http_pool_enter(&pool, address, &place), 0);
+    assert_non_null(place->stream);
+    assert_int_equal(weft_write(place->stream, "x", 1), 0);
     weft_sleep(0);
     assert_int_equal(weft_read_try(far, &byte, 1), 1);
     assert_int_equal(byte, 'x');
-    weft_close(near);
+    wf_http_pool_leave(&pool, place, false);
+    assert_true(is_closed(far));
     weft_close(far);
+}
+
+static void expect_none(const char *address)
+{
+    wf_http_pool_leave(&pool, enter(address), false);
 }
 
 static int pool_main(void *arg)
@@ -44,13 +66,16 @@ static int pool_main(void *arg)
     void (*body)(void) = *(void (**)(void))arg;
     assert_int_equal(weft_arena_new(&arena, SIZE_MAX), 0);
     wf_http_pool_init(&pool, arena);
+    pool.place_max = 20;
+    pool.host_place_max = 10;
     pool.idle_max = 6;
     pool.host_idle_max = 3;
     pool.idle_timeout = 15 * WEFT_SECOND;
     body();
     wf_http_pool_clear(&pool);
     assert_int_equal(pool.idle_count, 0);
-    assert_true(wf_list_is_empty(&pool.hosts));
+    assert_int_equal(pool.place_count, 0);
+    assert_int_equal(pool.host_count, 0);
     weft_arena_free(arena);
     return 0;
 }
@@ -62,12 +87,13 @@ static void with_pool(void (*body)(void))
 
 static void check_newest(void)
 {
-    assert_null(wf_http_pool_take(&pool, "a:80"));
-    weft_stream *a1 = put("a:80"), *b = put("b:80"), *a2 = put("a:80");
-    assert_null(wf_http_pool_take(&pool, "a:8"));
+    expect_none("a:80");
+    struct wf_http_place *first = enter("a:80"), *second = enter("a:80");
+    weft_stream *a1 = leave(first), *b = put("b:80"), *a2 = leave(second);
+    expect_none("a:8");
     expect_taken(a2, "a:80");
     expect_taken(a1, "a:80");
-    assert_null(wf_http_pool_take(&pool, "a:80"));
+    expect_none("a:80");
     expect_taken(b, "b:80");
 }
 
@@ -79,13 +105,16 @@ static void test_pool_newest_of_the_host_is_taken(void **state)
 
 static void check_limits(void)
 {
+    struct wf_http_place *places[7];
     weft_stream *a[4], *b[3], *c;
+    for (int i = 0; i < 7; i++)
+        places[i] = enter(i < 4 ? "a:80" : "b:80");
     for (int i = 0; i < 4; i++)
-        a[i] = put("a:80");
+        a[i] = leave(places[i]);
     assert_true(is_closed(a[0])); /* three of a host */
     assert_false(is_closed(a[1]));
     for (int i = 0; i < 3; i++)
-        b[i] = put("b:80");
+        b[i] = leave(places[4 + i]);
     assert_false(is_closed(a[1]));
     c = put("c:80"); /* six in all: the oldest of any host goes */
     assert_true(is_closed(a[1]));
@@ -108,9 +137,10 @@ static void test_pool_has_limits(void **state)
 
 static void check_expiry(void)
 {
+    struct wf_http_place *other = enter("a:80");
     weft_stream *first = put("a:80");
     weft_sleep(10 * WEFT_SECOND);
-    weft_stream *second = put("a:80");
+    weft_stream *second = leave(other);
     weft_sleep(5 * WEFT_SECOND - 1);
     assert_false(is_closed(first));
     weft_sleep(2);
@@ -137,14 +167,15 @@ static void test_pool_idle_connection_expires(void **state)
 
 static void check_dead(void)
 {
-    weft_stream *alive = put("a:80"), *closed = put("a:80"), *noisy = put("a:80");
+    struct wf_http_place *places[] = { enter("a:80"), enter("a:80"), enter("a:80") };
+    weft_stream *alive = leave(places[0]), *closed = leave(places[1]), *noisy = leave(places[2]);
     weft_close(closed);
     assert_int_equal(weft_write(noisy, "!", 1), 0);
     weft_sleep(0);
     expect_taken(alive, "a:80");
     assert_true(is_closed(noisy));
     weft_close(noisy);
-    assert_null(wf_http_pool_take(&pool, "a:80"));
+    expect_none("a:80");
 }
 
 static void test_pool_dead_connection_is_not_taken(void **state)
@@ -155,13 +186,13 @@ static void test_pool_dead_connection_is_not_taken(void **state)
 
 /* What has come is in the kernel, and this loop has not waited since: a Unix socket, on which a
  * large piece and the end arrive with the call that sends them. */
-static weft_stream *put_socket(weft_listener *listener)
+static weft_stream *put_socket(weft_listener *listener, struct wf_http_place *place)
 {
-    weft_stream *near, *far;
-    assert_int_equal(weft_connect(&near, weft_listener_address(listener)), 0);
+    weft_stream *far;
+    assert_int_equal(weft_connect(&place->stream, weft_listener_address(listener)), 0);
     assert_int_equal(weft_accept(listener, &far), 0);
-    assert_int_equal(weft_read_try(near, (char[1]){ 0 }, 1), -EAGAIN); /* it knows of nothing */
-    wf_http_pool_put(&pool, "a:80", near);
+    assert_int_equal(weft_read_try(place->stream, heard, 1), -EAGAIN); /* it knows of nothing */
+    wf_http_pool_leave(&pool, place, true);
     return far;
 }
 
@@ -172,12 +203,13 @@ static void check_unseen(void)
     weft_listener *listener;
     snprintf(address, sizeof address, "unix:/tmp/weft-test-%d", (int)getpid());
     assert_int_equal(weft_listen(&listener, address), 0);
-    weft_stream *alive = put_socket(listener), *noisy = put_socket(listener);
+    struct wf_http_place *first = enter("a:80"), *second = enter("a:80");
+    weft_stream *alive = put_socket(listener, first), *noisy = put_socket(listener, second);
     assert_int_equal(weft_write(noisy, large, sizeof large), 0);
     expect_taken(alive, "a:80");
-    weft_stream *ended = put_socket(listener);
+    weft_stream *ended = put_socket(listener, enter("a:80"));
     assert_int_equal(weft_shutdown_write(ended), 0);
-    assert_null(wf_http_pool_take(&pool, "a:80"));
+    expect_none("a:80");
     weft_close(noisy);
     weft_close(ended);
     weft_listener_close(listener);
@@ -191,16 +223,12 @@ static void test_pool_what_the_loop_has_not_seen_counts(void **state)
 
 static void check_long(void)
 {
-    static char address[300];
+    static char address[WF_HTTP_ADDRESS_MAX + 1];
     memset(address, 'a', sizeof address - 1);
-    weft_stream *far = put(address);
-    assert_true(is_closed(far));
-    weft_close(far);
-    address[WF_HTTP_ADDRESS_MAX] = '\0';
     expect_taken(put(address), address);
 }
 
-static void test_pool_long_address_is_not_kept(void **state)
+static void test_pool_longest_address_is_kept(void **state)
 {
     (void)state;
     with_pool(check_long);
@@ -210,14 +238,20 @@ static void check_steady(void)
 {
     uint64_t before = 0;
     weft_stream *near, *far;
+    struct wf_http_place *place;
     assert_int_equal(weft_memory_pair(&near, &far), 0);
     for (int i = 0; i < 100; i++) {
         char address[16];
         snprintf(address, sizeof address, "h%d:80", i);
         if (i == 1)
             before = wf_memory_count();
-        wf_http_pool_put(&pool, address, near);
-        assert_ptr_equal(wf_http_pool_take(&pool, address), near);
+        place = enter(address);
+        place->stream = near;
+        wf_http_pool_leave(&pool, place, true);
+        assert_int_equal(wf_http_pool_enter(&pool, address, &place), 0);
+        assert_ptr_equal(place->stream, near);
+        place->stream = NULL;
+        wf_http_pool_leave(&pool, place, false);
     }
     assert_int_equal(wf_memory_count() - before, 0); /* hosts come and go on a free list */
     weft_close(near);
@@ -238,7 +272,7 @@ int main(void)
         http_test(test_pool_idle_connection_expires),
         http_test(test_pool_dead_connection_is_not_taken),
         http_test(test_pool_what_the_loop_has_not_seen_counts),
-        http_test(test_pool_long_address_is_not_kept),
+        http_test(test_pool_longest_address_is_kept),
         http_test(test_pool_steady_state_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
