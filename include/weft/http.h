@@ -547,22 +547,45 @@ int weft_http_try_with(struct weft_http_call *call, const struct weft_http_serve
 
 typedef struct weft_http_client weft_http_client;
 
-/* One fetch: what goes in and what comes out.
+struct wf_http_fetch;
+struct wf_http_body;
+
+/* Makes a request's body while it is sent: called again and again for the next bytes, at most
+ * `size` of them, in the task that made the call. It may suspend. Like a read: how many there are;
+ * 0 at the end; a negative error, which fails the call. */
+typedef ssize_t weft_http_source_fn(void *arg, void *buffer, size_t size);
+
+/* One call: what goes in and what comes out. As a whole
  *
  *     weft_http_call user = { .arena = http->arena, .url = "http://users/7" };
  *     if (weft_http_fetch(&user) == 200)
- *         use(user.body, user.body_size); */
+ *         use(user.body, user.body_size);
+ *
+ * or with a response that is read as it comes, and is never in memory as a whole:
+ *
+ *     weft_http_call film = { .arena = arena, .url = "http://films/7" };
+ *     char buffer[4096];
+ *     ssize_t n = weft_http_open(&film);
+ *     while (n > 0 && (n = weft_http_call_read(&film, buffer, sizeof buffer)) > 0)
+ *         write_to_disk(buffer, (size_t)n);
+ *     weft_http_call_close(&film);
+ *
+ * Either way the request's body may come from a source, the way a proxy hands one on:
+ *
+ *     weft_http_call next = { .arena = arena, .url = "http://next/", .method = "PUT",
+ *                             .source = read_on, .source_arg = &from }; */
 typedef struct weft_http_call {
     /* in; zero is the default, `url` and `arena` are required */
     const char *url;                /* "http://host:port/path?query", "http://[::1]:80/" */
-    const char *method;             /* NULL: GET, with data POST */
+    const char *method;             /* NULL: GET, with data or a source POST */
     const weft_http_field *headers; /* NULL: none */
     const char *content_type;       /* of the data; NULL: none is sent */
-    const void *data;               /* the request's body */
-    size_t size;                    /* its bytes */
+    const void *data;               /* the request's body; NULL with a source */
+    size_t size;                    /* its bytes; of a source, 0: it tells, and goes in chunks */
     weft_arena *arena;              /* memory for what comes out */
     weft_http_client *client;       /* its connections; NULL: the loop's own */
-    size_t body_max;                /* bytes of the response's body; 0: 16 MiB */
+    size_t body_max;                /* bytes of the response's body; 0: 16 MiB, and no limit where
+                                       it is opened */
     uint32_t header_size_max;       /* bytes of its headers, at most 1 MiB; 0: 64 KiB */
     uint32_t header_count_max;      /* its header lines; 0: 100 */
 
@@ -570,10 +593,18 @@ typedef struct weft_http_call {
     int status;                      /* 200 to 999; 0 when no response came */
     uint32_t header_count;           /* the response's */
     const weft_http_field *response; /* its headers, in order of arrival */
-    const char *body;                /* NUL-terminated; never NULL after the fetch */
-    size_t body_size;                /* without the NUL */
-    const char *detail;              /* what went wrong, in words; never NULL after the fetch */
-    uint64_t spare[6];
+    const char *body;   /* NUL-terminated; never NULL afterwards; "" where it is opened */
+    size_t body_size;   /* without the NUL */
+    const char *detail; /* what went wrong, in words; never NULL afterwards */
+
+    /* in, once more */
+    weft_http_source_fn *source; /* makes the request's body; NULL: data is it */
+    void *source_arg;
+
+    /* the library's own; zero before the call */
+    struct wf_http_fetch *open;          /* until it is closed */
+    const struct wf_http_body *received; /* for the trailers */
+    uint64_t spare[2];
 } weft_http_call;
 
 struct weft_http_client_options {
@@ -592,18 +623,25 @@ struct weft_http_client_options {
  *     weft_spawn(&both, weft_http_fetch, &user);
  *
  * A connection of the client is used again where one is idle. When its server has closed it before
- * a byte of the response came, GET, HEAD, PUT, DELETE and OPTIONS are sent once more on a new one.
+ * a byte of the response came, GET, HEAD, PUT, DELETE and OPTIONS are sent once more on a new one,
+ * unless the call's source was asked for a byte.
+ *
+ * The request is sent before the response is read. A server that answers before it has read all is
+ * heard when it closes: writing fails then, and the source is not asked any more.
+ *
  * A call that would exceed the client's connections closes the coldest idle one of another host; if
  * none is, it waits in line: for its host first come, first served, and when hosts wait for one
  * another they take turns. There is no timeout but the scope's, which counts in line too.
  *
  * Returns: the response's status, 200 to 999, whatever it says.
- * Errors: -EINVAL for an URL or a header that cannot be sent; -EPROTONOSUPPORT for another scheme;
- *   weft_connect()'s; WEFT_EEND when the server closed before the response was whole;
- *   WEFT_EPROTOCOL for a response that is none; -ENOTSUP for a transfer coding besides chunked;
- *   WEFT_ELIMIT for one above a limit; -ENOMEM (also the arena's limit); -ECONNRESET and others of
- *   the connection; -ESHUTDOWN when the client was freed while the call waited in line; -ECANCELED;
- *   -EPERM outside a task. `detail` says more.
+ * Errors: -EINVAL for an URL or a header that cannot be sent, and for a source that gives more or
+ *   less than `size` (the server never has such a request whole); the source's own;
+ *   -EPROTONOSUPPORT for another scheme; weft_connect()'s; WEFT_EEND when the server closed before
+ *   the response was whole; WEFT_EPROTOCOL for a response that is none; -ENOTSUP for a transfer
+ *   coding besides chunked; WEFT_ELIMIT for one above a limit; -ENOMEM (also the arena's limit);
+ *   -ECONNRESET and others of the connection; -ESHUTDOWN when the client was freed while the call
+ *   waited in line; -EBUSY for a call that is open; -ECANCELED; -EPERM outside a task. `detail`
+ *   says more.
  * Suspends: always.
  * Cancel: the connection is closed; the server may have seen the request. In line nothing is lost.
  * Ownership: borrows the call and what it points to until the return; results are the arena's.
@@ -611,6 +649,65 @@ struct weft_http_client_options {
 WEFT_API
 WEFT_SUSPENDS
 int weft_http_fetch(void *call);
+
+/** Fetch an URL up to the head of the response; its body is read by weft_http_call_read().
+ *
+ * As weft_http_fetch() in all else. A response that nobody reads makes its server wait: what the
+ * stream has read ahead, some 16 KiB, is all that is in memory.
+ *
+ * Returns: the response's status, 200 to 999, whatever it says; the headers are there, no body.
+ * Errors: as weft_http_fetch(). Nothing is open then.
+ * Suspends: always.
+ * Cancel: as weft_http_fetch().
+ * Ownership: borrows the call, its client and its arena until weft_http_call_close(), which must
+ *   follow; the rest of what it points to until the return. An open call is not to be copied.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_http_open(weft_http_call *call);
+
+/** Read what has come of an open call's body, at most `size` bytes.
+ *
+ * Returns: bytes read, > 0; 0 at the end, when the trailers are there too, and for a `size` of 0.
+ * Errors: WEFT_EEND when the server closed before the end; WEFT_EPROTOCOL for broken chunks or
+ *   trailers; WEFT_ELIMIT above body_max, and for trailers above the limits of headers; -ENOMEM;
+ *   -ECONNRESET and others of the connection: all of them again and again. -ECANCELED; -EINVAL for
+ *   a call that is not open. `detail` says more.
+ * Suspends: until there is a byte or the end.
+ * Cancel: loses nothing: what has come is there for the next call.
+ * Ownership: borrows the buffer until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+ssize_t weft_http_call_read(weft_http_call *call, void *buffer, size_t size);
+
+/** End an open call. Its connection is kept for the next one if the body was read to its end, or if
+ * what is left of it has arrived already; else it is closed.
+ *
+ * What came out of the call stays valid as long as its arena. Harmless for a call that is not open:
+ * after an open that failed, again, and for one that is all zero.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: only while another task reads from the call.
+ * Cancel: never delivered here.
+ * Ownership: the call is the caller's alone again.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+void weft_http_call_close(weft_http_call *call);
+
+/** A trailer of a call's response: a header that came behind its chunked body.
+ *
+ * Returns: the value of the first of that name; NULL when there is none, or the body is not read to
+ *   its end.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the call's arena.
+ * Threads: the loop's own. */
+WEFT_API
+const char *weft_http_call_trailer(const weft_http_call *call, const char *name);
 
 /** A header of a call's response; names have no case.
  *

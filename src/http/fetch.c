@@ -1,18 +1,18 @@
-/* One fetch:
+/* A call: a whole fetch, or one whose body its caller reads.
  *
- *     a place ──> its connection, or a new one ──> request written ──> head ──> body ──> the place
- *                  ↑                                     │                            is left
- *                  └── once, on a new one ───────────────┘ the server had closed the idle one
+ *     a place ──> its connection, or a new one ──> request ──> head ──> body ──> the place is left,
+ *                  ↑                                 │                           kept or closed
+ *                  └── once, on a new one ───────────┘ the server had closed the idle one
+ *
+ *     weft_http_open():  up to the head       weft_http_call_read():  the body
+ *     weft_http_fetch(): all of it            weft_http_call_close(): the place is left
  *
  * The place (http/pool.h) is the call's until it is over, second try included. A server may close
  * an idle connection in the moment it is taken; then no byte of a response comes, and a method that
- * may be repeated is. Whatever else fails closes the connection: what is still to come on it
- * belongs to nobody. */
+ * may be repeated is, unless its source was asked for the body: that cannot be asked twice.
+ * Whatever else fails closes the connection: what is still to come on it belongs to nobody. */
 
-#include "http/body.h"
-#include "http/client.h"
-#include "http/url.h"
-#include "http/write.h"
+#include "http/fetch.h"
 
 #include <weft/error.h>
 
@@ -24,90 +24,7 @@
 #define LIMIT_MAX   (UINT32_C(1) << 24)
 #define INTERIM_MAX 16 /* 1xx responses before the response */
 
-struct fetch {
-    weft_http_call *call;
-    weft_http_client *client;
-    struct wf_http_url url;
-    const char *address; /* where it goes */
-    const char *method;
-    weft_slice request; /* the head */
-    struct wf_http_place *place;
-    weft_stream *stream; /* the place's */
-    struct wf_http1_parser parser;
-    struct wf_http1_header *headers; /* room for the parser's */
-    bool reused;                     /* the connection has served before */
-    bool written;                    /* a byte of the request has been taken */
-    bool answered;                   /* a byte of the response has come */
-    int write_error;                 /* the request was not taken whole */
-    const char *what;                /* for the detail: what was being done */
-    const char *why;                 /* and what was wrong, or NULL: the error's text */
-};
-
-/* --- the request --- */
-
-static struct wf_http1_field *make_fields(struct fetch *f, size_t *count, size_t *size)
-{
-    const weft_http_field *given = f->call->headers;
-    *count = *size = 0;
-    while (given && given[*count].name)
-        ++*count;
-    struct wf_http1_field *fields = weft_arena_alloc(f->call->arena, *count * sizeof *fields);
-    for (size_t i = 0; fields && i < *count; i++) {
-        const char *value = given[i].value ? given[i].value : "";
-        fields[i] =
-            (struct wf_http1_field){ given[i].name, strlen(given[i].name), value, strlen(value) };
-        *size += fields[i].name_len + fields[i].value_len + 4;
-    }
-    return fields;
-}
-
-/* Methods whose meaning foresees a body say its length even where that is 0. */
-static int64_t length_to_say(const struct fetch *f)
-{
-    bool says = f->call->size > 0 || strcmp(f->method, "POST") == 0 ||
-                strcmp(f->method, "PUT") == 0 || strcmp(f->method, "PATCH") == 0;
-    return says ? (int64_t)f->call->size : WF_HTTP1_LENGTH_UNSAID;
-}
-
-/* Which part the codec refuses: it is asked again, with one after the other left out. */
-static const char *name_refused(struct wf_http1_request_out out, char *head, size_t room)
-{
-    out.content_type = NULL;
-    out.field_count = 0;
-    if (wf_http1_write_request(head, room, &out) >= 0)
-        return "a header may not be sent as it is";
-    out.method = "GET";
-    if (wf_http1_write_request(head, room, &out) >= 0)
-        return "the method may not be sent as it is";
-    return "the URL may not be sent as it is";
-}
-
-static int write_request(struct fetch *f)
-{
-    size_t count, fields_size;
-    struct wf_http1_field *fields = make_fields(f, &count, &fields_size);
-    struct wf_http1_request_out out = {
-        .method = f->method,
-        .target = f->url.target,
-        .host = f->url.host,
-        .content_length = length_to_say(f),
-        .content_type = f->call->content_type,
-        .fields = fields,
-        .field_count = count,
-    };
-    size_t room = 128 + strlen(out.method) + strlen(out.target) + strlen(out.host) + fields_size +
-                  (out.content_type ? strlen(out.content_type) : 0);
-    char *head = fields ? weft_arena_alloc(f->call->arena, room) : NULL;
-    if (!head)
-        return -ENOMEM;
-    ptrdiff_t size = wf_http1_write_request(head, room, &out);
-    if (size < 0) {
-        f->why = name_refused(out, head, room);
-        return (int)size;
-    }
-    f->request = (weft_slice){ head, (size_t)size };
-    return 0;
-}
+/* --- the response --- */
 
 /* Offsets are 32 bits wide. */
 static uint32_t clamp(uint32_t value, uint32_t least)
@@ -121,33 +38,7 @@ static uint32_t header_count_max(const weft_http_call *call)
     return call->header_count_max ? clamp(call->header_count_max, 1) : limits.header_max;
 }
 
-static int prepare(struct fetch *f)
-{
-    weft_http_call *call = f->call;
-    f->what = "prepare";
-    if (call->method && strcmp(call->method, "CONNECT") == 0) {
-        f->why = "CONNECT asks for a tunnel, not for a response";
-        return -EINVAL;
-    }
-    int err = wf_http_url_parse(&f->url, call->url, call->arena, &f->why);
-    if (err < 0)
-        return err;
-    f->method = call->method ? call->method : call->size > 0 ? "POST" : "GET";
-    const char *mapped = wf_http_client_find(f->client, f->url.host);
-    f->address = mapped ? weft_arena_copy(call->arena, mapped, strlen(mapped)) : f->url.address;
-    f->headers = weft_arena_alloc(call->arena, header_count_max(call) * sizeof *f->headers);
-    if (!f->address || !f->headers)
-        return -ENOMEM;
-    if (strlen(f->address) > WF_HTTP_ADDRESS_MAX) {
-        f->why = "the URL's host is too long";
-        return -EINVAL;
-    }
-    return write_request(f);
-}
-
-/* --- the response --- */
-
-static void begin_response(struct fetch *f)
+static void begin_response(struct wf_http_fetch *f)
 {
     const weft_http_call *call = f->call;
     struct wf_http1_limits limits = WF_HTTP1_LIMITS_DEFAULT;
@@ -157,7 +48,7 @@ static void begin_response(struct fetch *f)
     wf_http1_response_begin(&f->parser, &limits, f->headers, strcmp(f->method, "HEAD") == 0);
 }
 
-static int refused(struct fetch *f)
+static int refused(struct wf_http_fetch *f)
 {
     f->why = f->parser.why;
     return f->parser.status == 431   ? WEFT_ELIMIT
@@ -166,7 +57,7 @@ static int refused(struct fetch *f)
 }
 
 /* Read until a head is complete, interim or not; it stays in the input. */
-static int read_head(struct fetch *f)
+static int read_head(struct wf_http_fetch *f)
 {
     weft_buffer *input = weft_stream_input(f->stream);
     begin_response(f);
@@ -182,7 +73,7 @@ static int read_head(struct fetch *f)
     }
 }
 
-static int read_final_head(struct fetch *f)
+static int read_final_head(struct wf_http_fetch *f)
 {
     for (int interim = 0; interim < INTERIM_MAX; interim++) {
         int err = read_head(f);
@@ -203,7 +94,7 @@ static const char *terminate(char *head, struct wf_http1_span span)
 }
 
 /* Copy the head out of the input and make its headers readable. */
-static int take_head(struct fetch *f)
+static int take_head(struct wf_http_fetch *f)
 {
     const struct wf_http1_head *head = &f->parser.head;
     weft_http_call *call = f->call;
@@ -223,54 +114,34 @@ static int take_head(struct fetch *f)
     return 0;
 }
 
-static int read_response(struct fetch *f)
+/* Up to the body. */
+static int read_response(struct wf_http_fetch *f)
 {
-    weft_http_call *call = f->call;
-    weft_slice body;
-    struct wf_http_body incoming;
     f->what = "response";
     int err = read_final_head(f);
-    if (err == 0)
-        err = take_head(f);
-    if (err < 0)
-        return err;
-    wf_http_body_begin(&incoming, f->stream, &f->parser, call->body_max ? call->body_max : BODY_MAX,
-                       call->arena);
-    err = wf_http_body_read(&incoming, &body);
-    call->body = body.data;
-    call->body_size = body.size;
-    f->why = incoming.why;
-    return err;
+    return err < 0 ? err : take_head(f);
 }
 
 /* --- a connection --- */
 
-/* A server may answer before it has read everything, and stop reading. */
-static bool may_have_answered(int err)
+static int converse(struct wf_http_fetch *f)
 {
-    return err == 0 || err == -EPIPE || err == -ECONNRESET;
-}
-
-static int converse(struct fetch *f)
-{
-    weft_slice data = { f->call->data, f->call->size };
-    f->what = "send";
-    f->write_error = wf_http_write(f->stream, f->request, data, 0, &f->written);
-    if (!may_have_answered(f->write_error))
-        return f->write_error;
-    int err = read_response(f);
+    int err = wf_http_request_send(f);
+    if (err < 0)
+        return err;
+    err = read_response(f);
     return err < 0 && f->write_error < 0 && !f->answered ? f->write_error : err;
 }
 
 /* The resolver and the address parser leave a sentence. */
-static int not_connected(struct fetch *f, int err)
+static int not_connected(struct wf_http_fetch *f, int err)
 {
     if (err == WEFT_EDNS || err == -EINVAL)
         f->why = weft_error_detail();
     return err;
 }
 
-static int attempt(struct fetch *f)
+static int attempt(struct wf_http_fetch *f)
 {
     f->reused = f->place->stream != NULL;
     f->what = "connect";
@@ -281,7 +152,7 @@ static int attempt(struct fetch *f)
     return converse(f);
 }
 
-static int take_place(struct fetch *f)
+static int take_place(struct wf_http_fetch *f)
 {
     f->what = "wait";
     int err = wf_http_pool_enter(&f->client->pool, f->address, &f->place);
@@ -291,7 +162,7 @@ static int take_place(struct fetch *f)
 }
 
 /* A cancelled call that has sent nothing leaves its connection as it was. */
-static bool can_be_kept(const struct fetch *f, int err)
+static bool can_be_kept(const struct wf_http_fetch *f, int err)
 {
     if (!f->stream || f->client->closed)
         return false;
@@ -301,21 +172,21 @@ static bool can_be_kept(const struct fetch *f, int err)
            weft_buffer_readable(weft_stream_input(f->stream)) == 0;
 }
 
-static void leave_place(struct fetch *f, int err)
+static void leave_place(struct wf_http_fetch *f, int err)
 {
     wf_http_pool_leave(&f->client->pool, f->place, can_be_kept(f, err));
 }
 
-static void disconnect(struct fetch *f)
+static void disconnect(struct wf_http_fetch *f)
 {
     weft_close(f->stream);
     f->place->stream = f->stream = NULL;
 }
 
-static bool may_repeat(const struct fetch *f, int err)
+static bool may_repeat(const struct wf_http_fetch *f, int err)
 {
     static const char *const methods[] = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS" };
-    if (!f->reused || f->answered)
+    if (!f->reused || f->answered || f->pulled)
         return false;
     if (err != WEFT_EEND && err != -ECONNRESET && err != -EPIPE)
         return false;
@@ -325,7 +196,17 @@ static bool may_repeat(const struct fetch *f, int err)
     return false;
 }
 
-static int perform(struct fetch *f)
+static int prepare(struct wf_http_fetch *f)
+{
+    int err = wf_http_request_prepare(f);
+    if (err < 0)
+        return err;
+    f->headers = weft_arena_alloc(f->call->arena, header_count_max(f->call) * sizeof *f->headers);
+    return f->headers ? 0 : -ENOMEM;
+}
+
+/* Until the body; after an error no place is held. */
+static int perform(struct wf_http_fetch *f)
 {
     int err = prepare(f);
     if (err == 0)
@@ -337,7 +218,8 @@ static int perform(struct fetch *f)
         disconnect(f);
         err = attempt(f);
     }
-    leave_place(f, err);
+    if (err < 0)
+        leave_place(f, err);
     return err;
 }
 
@@ -351,16 +233,73 @@ static void clear(weft_http_call *call)
     call->body = "";
     call->body_size = 0;
     call->detail = "";
+    call->received = NULL;
+}
+
+static int refuse(weft_http_call *call, int err, const char *why)
+{
+    call->detail = why;
+    return err;
 }
 
 /* Before anything can overwrite weft_error_detail(), which `why` may be. */
-static void explain(struct fetch *f, int err)
+static int explain(struct wf_http_fetch *f, int err)
 {
     weft_http_call *call = f->call;
     const char *why = f->why && *f->why ? f->why : weft_error_text(err);
     char *detail = weft_arena_format(call->arena, "%s: %s: %s", call->url ? call->url : "(null)",
                                      f->what, why);
-    call->detail = detail ? detail : weft_error_text(err);
+    return refuse(call, err, detail ? detail : weft_error_text(err));
+}
+
+static int start(struct wf_http_fetch *f, size_t body_max)
+{
+    weft_http_call *call = f->call;
+    int err = perform(f);
+    if (err < 0)
+        return explain(f, err);
+    wf_http_body_begin(&f->incoming, f->stream, &f->parser, body_max, call->arena);
+    call->open = f;
+    call->received = &f->incoming;
+    return call->status;
+}
+
+static int begin_call(weft_http_call *call, size_t body_max)
+{
+    if (call->open)
+        return refuse(call, -EBUSY, "the call is open: weft_http_call_close() comes first");
+    clear(call);
+    if (!call->arena)
+        return refuse(call, -EINVAL, "the call has no arena");
+    struct wf_http_fetch *f = weft_arena_alloc(call->arena, sizeof *f);
+    if (!f)
+        return refuse(call, -ENOMEM, weft_error_text(-ENOMEM));
+    *f = (struct wf_http_fetch){ .call = call, .client = call->client };
+    int err = wf_http_client_retain(&f->client);
+    if (err < 0)
+        return refuse(call, err, weft_error_text(err));
+    err = start(f, body_max);
+    if (err < 0)
+        wf_http_client_release(f->client);
+    return err;
+}
+
+static void end_call(weft_http_call *call, int err)
+{
+    struct wf_http_fetch *f = call->open;
+    call->open = NULL;
+    leave_place(f, err);
+    wf_http_client_release(f->client);
+}
+
+/* What is wrong with the body stays wrong, and is explained once. */
+static int fail_body(struct wf_http_fetch *f, int err)
+{
+    f->why = f->incoming.why;
+    if (f->explained != err)
+        explain(f, err);
+    f->explained = err;
+    return err;
 }
 
 #undef weft_http_fetch
@@ -368,20 +307,45 @@ static void explain(struct fetch *f, int err)
 int weft_http_fetch(void *arg)
 {
     weft_http_call *call = arg;
-    struct fetch f = { .call = call, .client = call->client, .what = "prepare" };
-    clear(call);
-    if (!call->arena) {
-        call->detail = "the call has no arena";
-        return -EINVAL;
-    }
-    int err = wf_http_client_retain(&f.client);
-    if (err == 0) {
-        err = perform(&f);
-        if (err < 0)
-            explain(&f, err);
-        wf_http_client_release(f.client);
-    }
+    weft_slice body;
+    int err = begin_call(call, call->body_max ? call->body_max : BODY_MAX);
+    if (err < 0)
+        return err;
+    err = wf_http_body_read(&call->open->incoming, &body);
+    call->body = body.data;
+    call->body_size = body.size;
+    if (err < 0)
+        fail_body(call->open, err);
+    end_call(call, err);
     return err < 0 ? err : call->status;
+}
+
+int weft_http_open(weft_http_call *call)
+{
+    return begin_call(call, call->body_max ? call->body_max : SIZE_MAX);
+}
+
+ssize_t weft_http_call_read(weft_http_call *call, void *buffer, size_t size)
+{
+    struct wf_http_fetch *f = call->open;
+    if (!f)
+        return refuse(call, -EINVAL, "the call is not open");
+    if (size == 0)
+        return 0;
+    int more = f->piece.size > 0 ? 1 : wf_http_body_next(&f->incoming, &f->piece);
+    if (more <= 0)
+        return more < 0 ? fail_body(f, more) : 0;
+    size_t n = size < f->piece.size ? size : f->piece.size;
+    memcpy(buffer, f->piece.data, n);
+    f->piece.data += n;
+    f->piece.size -= n;
+    return (ssize_t)n;
+}
+
+void weft_http_call_close(weft_http_call *call)
+{
+    if (call->open)
+        end_call(call, wf_http_body_skip(&call->open->incoming) ? 0 : WEFT_ECLOSED);
 }
 
 const char *weft_http_call_header(const weft_http_call *call, const char *name)
@@ -390,4 +354,9 @@ const char *weft_http_call_header(const weft_http_call *call, const char *name)
         if (strcasecmp(call->response[i].name, name) == 0)
             return call->response[i].value;
     return NULL;
+}
+
+const char *weft_http_call_trailer(const weft_http_call *call, const char *name)
+{
+    return call->received ? wf_http_body_trailer(call->received, name) : NULL;
 }
