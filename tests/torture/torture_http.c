@@ -362,10 +362,149 @@ static int own_client_main(void *arg)
     return err;
 }
 
+/* Opened calls: what is sent by a source comes back in pieces. */
+
+static ssize_t count_up(void *arg, void *buffer, size_t size)
+{
+    unsigned char *next = arg, *bytes = buffer;
+    size_t n = 0;
+    while (n < size && n < 30 && *next < 200)
+        bytes[n++] = (*next)++;
+    return (ssize_t)n;
+}
+
+/* Of the 200 bytes. */
+static int read_back(weft_http_call *call)
+{
+    unsigned char piece[64], next = 0;
+    ssize_t n;
+    while ((n = weft_http_call_read(call, piece, sizeof piece)) > 0)
+        for (ssize_t i = 0; i < n; i++)
+            torture_require(piece[i] == next++);
+    torture_require(n < 0 || next == 200);
+    if (n == 0 && torture_is_calm())
+        torture_require(strcmp(weft_http_call_trailer(call, "sum"), "7") == 0);
+    return (int)n;
+}
+
+static int open_once(size_t size, bool read)
+{
+    unsigned char next = 0;
+    weft_http_call call = { .arena = arena,
+                            .url = "http://self/stream",
+                            .method = "POST",
+                            .size = size,
+                            .source = count_up,
+                            .source_arg = &next };
+    int err = weft_http_open(&call);
+    if (torture_is_calm())
+        torture_require(err == 200);
+    if (err == 200 && read)
+        err = read_back(&call);
+    weft_http_call_close(&call);
+    return err < 0 ? err : 0;
+}
+
+static int open_all(void)
+{
+    int err = open_once(0, true);
+    if (err == 0)
+        err = open_once(200, true);
+    if (err == 0)
+        err = open_once(0, false);
+    return err == 0 ? open_once(200, true) : err;
+}
+
+static int open_in_time(const char *address)
+{
+    (void)address;
+    weft_scope s;
+    int err = weft_arena_new(&arena, SIZE_MAX);
+    if (err < 0)
+        return err;
+    weft_scope_begin(&s, .timeout = WEFT_MINUTE);
+    err = weft_scope_leave(&s, open_all());
+    weft_arena_free(arena);
+    return err;
+}
+
+static int open_mem(void *arg)
+{
+    (void)arg;
+    return with_server("mem:torture", open_in_time);
+}
+
+static int open_tcp(void *arg)
+{
+    (void)arg;
+    return with_server("127.0.0.1:0", open_in_time);
+}
+
+/* In line: four calls to two servers, and one connection for all of them. */
+
+static int fetch_in_line(void *arg)
+{
+    weft_http_call *call = arg;
+    int status = weft_http_fetch(call);
+    if (status == 200)
+        torture_require(strcmp(call->body, "hello you") == 0);
+    return status < 0 ? status : 0;
+}
+
+static int stand_in_line(weft_http_client *client)
+{
+    weft_http_call calls[4];
+    weft_scope s;
+    int err = 0;
+    weft_scope_begin(&s, .timeout = WEFT_MINUTE);
+    for (int i = 0; i < 4 && err == 0; i++) {
+        calls[i] = (weft_http_call){ .arena = arena, .client = client };
+        calls[i].url = i % 2 ? "http://t/hello/you" : "http://s/hello/you";
+        err = weft_spawn(&s, fetch_in_line, &calls[i]);
+    }
+    return weft_scope_leave(&s, err);
+}
+
+static const char *first_address;
+
+static int line(const char *address)
+{
+    weft_http_client *client;
+    int err = weft_http_client_new(&client, .connections_max = 1);
+    if (err < 0)
+        return err;
+    err = weft_http_client_map(client, "s", first_address);
+    if (err == 0)
+        err = weft_http_client_map(client, "t", address);
+    if (err == 0)
+        err = weft_arena_new(&arena, SIZE_MAX);
+    if (err == 0)
+        err = stand_in_line(client);
+    weft_http_client_free(client);
+    return err;
+}
+
+static int line_beside(const char *address)
+{
+    first_address = address;
+    return with_server("mem:other", line);
+}
+
+static int line_main(void *arg)
+{
+    (void)arg;
+    arena = NULL;
+    int err = with_server("mem:torture", line_beside);
+    weft_arena_free(arena);
+    return err;
+}
+
 static const struct torture_scenario scenarios[] = {
-    { "ask_mem", ask_mem, begin, check }, { "ask_tcp", ask_tcp, begin, check },
-    { "say_mem", say_mem, begin, check }, { "say_tcp", say_tcp, begin, check },
-    { "drain", drain, begin, check },     { "own_client", own_client_main, begin, check },
+    { "ask_mem", ask_mem, begin, check },   { "ask_tcp", ask_tcp, begin, check },
+    { "say_mem", say_mem, begin, check },   { "say_tcp", say_tcp, begin, check },
+    { "drain", drain, begin, check },       { "own_client", own_client_main, begin, check },
+    { "open_mem", open_mem, begin, check }, { "open_tcp", open_tcp, begin, check },
+    { "line", line_main, begin, check },
 };
 
 int main(void)
