@@ -4,11 +4,13 @@
 usage: run.py NAME PROGRAM [--sanitized]
 """
 import http.client
+import http.server
 import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from urllib.parse import unquote
 
@@ -136,6 +138,52 @@ def readme(program):
                 refuses_a_taken_address(program)
 
 
+class Site(http.server.BaseHTTPRequestHandler):
+    """What there is to fetch."""
+    protocol_version = 'HTTP/1.1'
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        pass
+
+    def chunk(self, data):
+        self.wfile.write(b'%x\r\n%s\r\n' % (len(data), data))
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        self.send_response(200 if self.path != '/none' else 404)
+        if self.path == '/none':
+            self.send_header('Content-Length', '5')
+            self.end_headers()
+            self.wfile.write(b'none\n')
+            return
+        self.send_header('Transfer-Encoding', 'chunked')
+        self.end_headers()
+        for size in range(1, 3000):
+            self.chunk(b'x' * size)
+        if self.path == '/cut':
+            self.close_connection = True
+        else:
+            self.chunk(b'')
+
+
+def fetch(program):
+    whole = b'x' * sum(range(1, 3000))
+    site = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Site)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    url = 'http://127.0.0.1:%d/' % site.server_port
+    for path, status, body, error in (('', 0, whole, b''),
+                                      ('none', 1, b'none\n', b'the server answered 404'),
+                                      ('cut', 1, whole, b'response: ')):
+        done = subprocess.run([program, url + path], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=30, check=False)
+        assert (done.returncode, done.stdout) == (status, body), done
+        assert error in done.stderr and bool(error) == bool(done.stderr), done
+    site.shutdown()
+    site.server_close()
+    done = subprocess.run([program, url], stderr=subprocess.PIPE, timeout=30, check=False)
+    assert done.returncode == 1 and b'refused' in done.stderr, done
+    assert subprocess.run([program], stderr=subprocess.PIPE, check=False).returncode == 2
+
+
 def get(connection, path):
     connection.request('GET', path)
     response = connection.getresponse()
@@ -169,6 +217,7 @@ def main():
     name, program = sys.argv[1:3]
     checks = {
         'echo': echo,
+        'fetch': fetch,
         'gateway': gateway,
         'hello': lambda path: prints(path, HELLO),
         'race': lambda path: prints(path, RACE),
