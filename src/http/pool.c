@@ -298,7 +298,7 @@ static int end_waiting(struct wf_http_pool *pool, struct waiter *waiter, int err
     if (!waiter->place)
         return -ESHUTDOWN;
     if (err == -ECANCELED) {
-        wf_http_pool_leave(pool, waiter->place, waiter->place->stream);
+        wf_http_pool_leave(pool, waiter->place, waiter->place->stream != NULL);
         return err;
     }
     *place = waiter->place;
