@@ -3,6 +3,8 @@
 
 #include "http_test.h"
 
+#include "http/client.h"
+
 #include <weft/error.h>
 
 #define S  WEFT_SECOND
@@ -622,6 +624,7 @@ static void expect_early(weft_http_call call, struct source *source)
     assert_string_equal(call.body, "no!");
     assert_int_equal(source->ends, 0);
     assert_true(source->given < 200000);
+    assert_int_equal(client->pool.place_count, 0); /* not kept, whatever the answer says */
 }
 
 static void check_early(void)
