@@ -41,7 +41,8 @@ static int serve(void *arg)
 static void end_serving(void *arg)
 {
     weft_http_server *server = arg;
-    weft_listener_stop(server->listener);
+    if (server->listener)
+        weft_listener_stop(server->listener);
     unref(server);
 }
 
@@ -115,10 +116,12 @@ int weft_http_stop(weft_http_server *server)
 {
     if (!server)
         return 0;
+    weft_listener *listener = server->listener;
     weft_task_cancel(server->task, "the server was stopped");
     int err = await_end(server);
+    server->listener = NULL; /* the task may end later, where the loop ends before it */
     weft_task_release(server->task);
-    weft_listener_close(server->listener);
+    weft_listener_close(listener);
     unref(server);
     return err;
 }
