@@ -192,6 +192,7 @@ static void step_version(struct wf_http1_parser *parser, const char *window, uin
         return;
     }
     parser->head.version_minor = window[parser->mark + 7] != '0';
+    parser->is_11 = window[parser->mark + 7] == '1';
     enter(parser, parser->is_response ? STATE_STATUS : STATE_LINE_CR);
 }
 

@@ -126,6 +126,7 @@ struct wf_http1_parser {
     bool is_response;
     bool is_trailers; /* there was no first line */
     bool to_head;     /* response: to a HEAD request */
+    bool is_11;       /* the version is 1.1 and no later one */
     bool has_host;    /* what the known headers said so far */
     uint8_t coding;
     bool says_close;

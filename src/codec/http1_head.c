@@ -2,6 +2,7 @@
  * and whose it is, and from them the framing.
  *
  *     request    Transfer-Encoding and Content-Length      400   two readers, two lengths
+ *                Transfer-Encoding, but not in 1.1         400   not all know it there
  *                Transfer-Encoding: chunked                CHUNKED
  *                others before chunked                     501
  *                others, which end nobody knows where      400
@@ -9,6 +10,7 @@
  *                neither                                   NONE
  *
  *     response   Transfer-Encoding and Content-Length      502
+ *                Transfer-Encoding, but not in 1.1         502
  *                1xx, 204, and all that answer HEAD, 304   NONE (1xx and 204 may not be coded)
  *                Transfer-Encoding: chunked                CHUNKED
  *                others                                    501
@@ -255,8 +257,8 @@ void wf_http1_note_end(struct wf_http1_parser *parser)
     head->keep_alive = !parser->says_close && (head->version_minor > 0 || parser->says_keep_alive);
     if (parser->coding && head->has_length)
         wf_http1_refuse(parser, 400, "Transfer-Encoding and Content-Length");
-    else if (parser->coding && head->version_minor == 0)
-        wf_http1_refuse(parser, 400, "Transfer-Encoding in HTTP/1.0");
+    else if (parser->coding && !parser->is_11)
+        wf_http1_refuse(parser, 400, "Transfer-Encoding in another version than 1.1");
     else if (parser->is_response)
         frame_response(parser);
     else

@@ -398,7 +398,9 @@ static const struct http1_vector request_vectors[] = {
     V("length-and-coding", POST "Content-Length: 5\r\nTRANSFER-ENCODING:x\r\n\r\n0\r\n\r\n",
       "400 Transfer-Encoding and Content-Length\n"),
     V("coding-10", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
-      "400 Transfer-Encoding in HTTP/1.0\n"),
+      "400 Transfer-Encoding in another version than 1.1\n"),
+    V("coding-12", "POST / HTTP/1.2\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "400 Transfer-Encoding in another version than 1.1\n"),
     V("good-then-bad", GET "\r\nBAD\r\n\r\n", GOT "] -\n400 malformed method\n"),
 };
 
@@ -519,7 +521,9 @@ static const struct http1_vector response_vectors[] = {
     V("coding-and-length", OK "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
       "502 Transfer-Encoding and Content-Length\n"),
     V("coding-10", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-      "502 Transfer-Encoding in HTTP/1.0\n"),
+      "502 Transfer-Encoding in another version than 1.1\n"),
+    V("coding-12", "HTTP/1.2 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "502 Transfer-Encoding in another version than 1.1\n"),
     V("coding-on-204", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
       "502 Transfer-Encoding where no body may be\n"),
     V("coding-on-100", "HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n",
