@@ -32,14 +32,15 @@ static size_t readable(const struct wf_http_exchange *x)
     return weft_buffer_readable(weft_stream_input(x->stream));
 }
 
-/* The client waits for a word before it sends the body. */
+/* The client waits for a word before it sends the body. Behind the head of a response there is no
+ * place for one: it would be read as that one's body. */
 static int invite(struct wf_http_exchange *x)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const char *expect = weft_http_header(&x->http, "Expect");
     bool taken;
     bool waits = expect && strcasecmp(expect, "100-continue") == 0 && readable(x) == 0;
-    if (!waits || x->parser.head.version_minor == 0)
+    if (!waits || x->status || x->parser.head.version_minor == 0)
         return 0;
     return wf_http_write(x->stream, (weft_slice){ text, sizeof text - 1 }, (weft_slice){ "", 0 },
                          x->server->options.send_timeout, &taken);

@@ -516,6 +516,26 @@ static void test_streamed_request_is_invited_when_it_is_read(void **state)
     serving(check_expectation, NULL, .routes = routes);
 }
 
+/* Behind the head of a response it would be taken for its body. */
+static void check_late_expectation(void *arg)
+{
+    (void)arg;
+    char data[16];
+    weft_stream *stream = dial();
+    say(stream, "POST /echo HTTP/1.1\r\n" CHUNKED "Expect: 100-continue\r\n\r\n");
+    expect_text(hear_response(stream, true), "Transfer-Encoding: chunked\r\n");
+    say(stream, "4\r\nping\r\n0\r\n\r\n");
+    assert_int_equal(weft_read_exact(stream, data, 14), 0);
+    assert_memory_equal(data, "4\r\nping\r\n0\r\n\r\n", 14);
+    weft_close(stream);
+}
+
+static void test_streamed_request_is_not_invited_behind_a_response(void **state)
+{
+    (void)state;
+    serving(check_late_expectation, NULL, .routes = routes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +552,7 @@ int main(void)
         http_test(test_streamed_request_may_be_ignored),
         http_test(test_streamed_request_is_held_back),
         http_test(test_streamed_request_is_invited_when_it_is_read),
+        http_test(test_streamed_request_is_not_invited_behind_a_response),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
