@@ -246,13 +246,15 @@ weft_slice weft_http_body(weft_http *http);
  *
  * Nothing is read ahead of it but what the stream takes at one time, so a client that sends faster
  * than the handler reads is held back. One that waits for "100 Continue" is told to go on. What the
- * handler leaves unread costs the connection, unless it is there already.
+ * handler leaves unread costs the connection, unless it is there already. A response that is sent
+ * whole ends the reading; one that was begun goes on beside it.
  *
  * Returns: bytes, at least 1; 0 at the end.
  * Errors: WEFT_ELIMIT above .body_max; WEFT_EPROTOCOL for broken chunks; WEFT_EEND when the client
  *   ended early; -ETIMEDOUT when nothing came for the server's .body_timeout; -ECONNRESET and
- * others of weft_fill(); -ENOMEM; -ECANCELED. A handler that returns such an error, and has sent no
- *   response, lets the server answer it: 413, 400, 408; that is not logged.
+ *   others of weft_fill(); -ENOMEM; -ECANCELED; -EALREADY when a response was sent before the end
+ *   was read. A handler that returns such an error, and has sent no response, lets the server
+ *   answer it: 413, 400, 408; that is not logged.
  * Suspends: unless bytes are there.
  * Cancel: nothing is lost.
  * Ownership: writes to `buffer`.

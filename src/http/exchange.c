@@ -28,7 +28,7 @@ void wf_http_exchange_init(struct wf_http_exchange *x, struct wf_http_server *se
     x->incoming.error = 0;
     x->body = x->unread = (weft_slice){ "", 0 };
     x->body_error = 0;
-    x->invited = false;
+    x->is_left = x->invited = false;
     x->waiting = NULL;
     x->evicted = false;
     x->started = 0;

@@ -94,8 +94,11 @@ int wf_http_receive(struct wf_http_exchange *x)
 
 void wf_http_receive_leave(struct wf_http_exchange *x)
 {
-    if (!x->incoming.is_whole)
-        x->close |= !wf_http_body_skip(&x->incoming);
+    if (x->incoming.is_whole)
+        return;
+    x->unread = (weft_slice){ "", 0 }; /* it lay in what is dropped now */
+    x->is_left = true;
+    x->close |= !wf_http_body_skip(&x->incoming);
 }
 
 weft_slice weft_http_body(weft_http *http)
@@ -146,6 +149,8 @@ static int next(struct wf_http_exchange *x)
 ssize_t weft_http_read(weft_http *http, void *buffer, size_t size)
 {
     struct wf_http_exchange *x = wf_http_exchange_of(http);
+    if (x->is_left)
+        return -EALREADY;
     if (size == 0 || x->body_error)
         return x->body_error;
     if (x->unread.size == 0 && !x->incoming.is_whole) {

@@ -172,6 +172,17 @@ static int reads_slowly(weft_http *http, void *app)
     return n < 0 ? (int)n : weft_http_text(http, 200, "read\n");
 }
 
+/* Answers with what came first, and would read on. */
+static int answers_early(weft_http *http, void *app)
+{
+    (void)app;
+    char piece[3];
+    assert_int_equal(weft_http_read(http, piece, sizeof piece), 3);
+    int err = weft_http_send(http, 200, NULL, piece, sizeof piece);
+    handler_result = (int)weft_http_read(http, piece, sizeof piece);
+    return err;
+}
+
 static const weft_http_route_options streams = { .stream_body = true, .body_max = 1000 };
 static const weft_http_route_options unlimited = { .stream_body = true, .body_max = SIZE_MAX };
 
@@ -192,6 +203,7 @@ static const weft_http_route routes[] = {
     { "POST", "/ignore", ignores_it, &streams },
     { "POST", "/ignore2", ignores_it_and_streams, &streams },
     { "POST", "/slow", reads_slowly, &unlimited },
+    { "POST", "/early", answers_early, &streams },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -536,6 +548,28 @@ static void test_streamed_request_is_not_invited_behind_a_response(void **state)
     serving(check_late_expectation, NULL, .routes = routes);
 }
 
+/* What an answer has dropped does not come any more. */
+static void check_early_answer(void *arg)
+{
+    (void)arg;
+    static const char *const rests[] = { "defghij", "de" };
+    for (size_t i = 0; i < WF_ARRAY_SIZE(rests); i++) {
+        weft_stream *stream = dial();
+        handler_result = 0;
+        say(stream, "POST /early HTTP/1.1\r\n" CLOSE "Content-Length: 10\r\n\r\nabc");
+        say(stream, rests[i]);
+        expect_answer(hear_all(stream), OK, "\r\n\r\nabc");
+        assert_int_equal(handler_result, -EALREADY);
+        weft_close(stream);
+    }
+}
+
+static void test_streamed_request_is_over_with_its_answer(void **state)
+{
+    (void)state;
+    serving(check_early_answer, NULL, .routes = routes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +587,7 @@ int main(void)
         http_test(test_streamed_request_is_held_back),
         http_test(test_streamed_request_is_invited_when_it_is_read),
         http_test(test_streamed_request_is_not_invited_behind_a_response),
+        http_test(test_streamed_request_is_over_with_its_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
