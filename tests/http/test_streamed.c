@@ -570,6 +570,26 @@ static void test_streamed_request_is_over_with_its_answer(void **state)
     serving(check_early_answer, NULL, .routes = routes);
 }
 
+/* Nobody holds back who writes what is not sent: it must not keep the processor for that. */
+static void check_endless_head(void *arg)
+{
+    (void)arg;
+    weft_stream *stream = dial();
+    say(stream, "HEAD /endless HTTP/1.1\r\n" H "\r\n");
+    hear_response(stream, true);
+    expect_answer(ask("GET /known HTTP/1.1\r\n" CLOSE "\r\n"), OK, "hello");
+    weft_task_cancel(site->server, "drain");
+    weft_await(site->server);
+    assert_int_equal(handler_result, -ECANCELED);
+    weft_close(stream);
+}
+
+static void test_streamed_response_without_a_body_leaves_others_their_turn(void **state)
+{
+    (void)state;
+    serving(check_endless_head, NULL, .routes = routes, .drain = -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -588,6 +608,7 @@ int main(void)
         http_test(test_streamed_request_is_invited_when_it_is_read),
         http_test(test_streamed_request_is_not_invited_behind_a_response),
         http_test(test_streamed_request_is_over_with_its_answer),
+        http_test(test_streamed_response_without_a_body_leaves_others_their_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
