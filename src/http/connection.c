@@ -173,15 +173,14 @@ static int call_handler(struct wf_http_exchange *x, bool *late)
     return err;
 }
 
-/* A response was begun: it ends here, whole or cut off. */
+/* A response was begun: it ends here, if it has not yet, whole or cut off. */
 static void end_streamed(struct wf_http_exchange *x, int err)
 {
-    bool is_cut = err < 0;
-    if (is_cut)
+    if (x->is_open && err < 0)
         wf_http_respond_failed(x, err, true);
     else if (x->is_open && weft_http_end(&x->http) == -EMSGSIZE)
         log_failure(x, "has written less than it announced");
-    if (is_cut && err != x->body_error && weft_cancelled() == 0)
+    if (err < 0 && err != x->body_error && weft_cancelled() == 0)
         log_error(x, err);
     wf_http_receive_leave(x);
 }
@@ -213,7 +212,7 @@ static void run_handler(struct wf_http_exchange *x)
     if (x->broken)
         return; /* the client is gone, which is no failure of the handler */
     if (x->is_streamed)
-        end_streamed(x, x->is_open ? err : 0);
+        end_streamed(x, err);
     else if (!x->status)
         answer_for_handler(x, err, late);
     else if (err < 0)

@@ -183,6 +183,14 @@ static int answers_early(weft_http *http, void *app)
     return err;
 }
 
+static int fails_afterwards(weft_http *http, void *app)
+{
+    (void)app;
+    assert_int_equal(weft_http_begin(http, 200, NULL, WEFT_HTTP_LENGTH_UNKNOWN), 0);
+    assert_int_equal(weft_http_end(http), 0);
+    return -EIO;
+}
+
 static const weft_http_route_options streams = { .stream_body = true, .body_max = 1000 };
 static const weft_http_route_options unlimited = { .stream_body = true, .body_max = SIZE_MAX };
 
@@ -204,6 +212,7 @@ static const weft_http_route routes[] = {
     { "POST", "/ignore2", ignores_it_and_streams, &streams },
     { "POST", "/slow", reads_slowly, &unlimited },
     { "POST", "/early", answers_early, &streams },
+    { "GET", "/afterwards", fails_afterwards, NULL },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -590,6 +599,19 @@ static void test_streamed_response_without_a_body_leaves_others_their_turn(void 
     serving(check_endless_head, NULL, .routes = routes, .drain = -1);
 }
 
+static void check_failure_afterwards(void *arg)
+{
+    (void)arg;
+    expect_answer(ask("GET /afterwards HTTP/1.1\r\n" CLOSE "\r\n"), OK, "\r\n0\r\n\r\n");
+    expect_log("the handler of /afterwards failed");
+}
+
+static void test_streamed_response_is_whole_where_its_handler_fails_afterwards(void **state)
+{
+    (void)state;
+    serving(check_failure_afterwards, NULL, .routes = routes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -609,6 +631,7 @@ int main(void)
         http_test(test_streamed_request_is_not_invited_behind_a_response),
         http_test(test_streamed_request_is_over_with_its_answer),
         http_test(test_streamed_response_without_a_body_leaves_others_their_turn),
+        http_test(test_streamed_response_is_whole_where_its_handler_fails_afterwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
