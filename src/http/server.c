@@ -29,12 +29,12 @@ void wf_http_server_give_arena(struct wf_http_server *server, weft_arena *arena)
 {
     if (!arena)
         return;
-    weft_arena_set_limit(arena, server->options.memory_max);
     if (server->spare_count == WF_HTTP_SPARE_MAX) {
         weft_arena_free(arena);
         return;
     }
     weft_arena_reset(arena);
+    weft_arena_set_limit(arena, server->options.memory_max); /* the route's is no more in use */
     server->spare[server->spare_count++] = arena;
 }
 

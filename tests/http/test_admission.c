@@ -53,6 +53,7 @@ static int holds_memory(weft_http *http, void *app)
 static const weft_http_route_options two = { .in_flight_max = 2 };
 static const weft_http_route_options endless = { .timeout = WEFT_FOREVER };
 static const weft_http_route_options little = { .memory_max = 50000 };
+static const weft_http_route_options much = { .memory_max = 300000 };
 
 static const weft_http_route routes[] = {
     { "GET", "/slow", slow, NULL },
@@ -60,6 +61,8 @@ static const weft_http_route routes[] = {
     { "GET", "/two", slow, &two },
     { "GET", "/endless", slow, &endless },
     { "GET", "/little", takes_memory, &little },
+    { "GET", "/much", takes_memory, &much },
+    { "GET", "/usual", takes_memory, NULL },
     { "GET", "/large", large, NULL },
     { "GET", "/hold", holds_memory, NULL },
     { "POST", "/", size_of_body, NULL },
@@ -149,6 +152,22 @@ static void check_route_memory(void *arg)
     say(stream, body);
     expect_answer(hear(stream), OK, "99999\n"); /* whose arena may be the same */
     weft_close(stream);
+}
+
+/* What one route may take, the next exchange with its arena may not. */
+static void check_memory_of_others(void *arg)
+{
+    (void)arg;
+    const char *size = strstr(ask(GET("/much")), "\r\n\r\n");
+    assert_in_range(strtoul(size, NULL, 10), 200000, 300000);
+    size = strstr(ask(GET("/usual")), "\r\n\r\n");
+    assert_in_range(strtoul(size, NULL, 10), 50000, 100000);
+}
+
+static void test_admission_memory_of_a_route_is_its_own(void **state)
+{
+    (void)state;
+    serving(check_memory_of_others, NULL, .routes = routes, .memory_max = 100000);
 }
 
 static void test_admission_routes_have_a_memory(void **state)
@@ -318,6 +337,7 @@ int main(void)
         http_test(test_admission_counts_handlers),
         http_test(test_admission_handlers_have_a_time),
         http_test(test_admission_routes_have_a_memory),
+        http_test(test_admission_memory_of_a_route_is_its_own),
         http_test(test_admission_takes_the_largest_upload),
         http_test(test_admission_sees_an_upload_grow),
         http_test(test_admission_takes_what_nobody_reads),
