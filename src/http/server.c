@@ -132,6 +132,15 @@ static uint32_t input_max_for(uint32_t head_max)
     return head_max > WEFT_STREAM_INPUT_MAX ? head_max : 0;
 }
 
+int wf_http_listen(weft_listener **listener, const char *address,
+                   const struct weft_http_serve_options *options)
+{
+    struct wf_http_server server;
+    init(&server, options);
+    uint32_t head_max = server.options.line_max + server.options.header_size_max;
+    return weft_listen(listener, address, .input_max = input_max_for(head_max));
+}
+
 int weft_http_serve_on_with(weft_listener *listener, const struct weft_http_serve_options *options)
 {
     struct wf_http_server server;
@@ -145,10 +154,9 @@ int weft_http_serve_with(const char *address, const struct weft_http_serve_optio
     struct wf_http_server server;
     weft_listener *listener;
     init(&server, options);
-    uint32_t head_max = server.options.line_max + server.options.header_size_max;
     int err = wf_http_routes_check(server.options.routes);
     if (err == 0)
-        err = weft_listen(&listener, address, .input_max = input_max_for(head_max));
+        err = wf_http_listen(&listener, address, options);
     if (err < 0)
         return err;
     err = serve(&server, listener);

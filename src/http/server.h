@@ -26,6 +26,10 @@ struct wf_http_server {
     unsigned spare_count;
 };
 
+/* Listen, with room for the longest head that the options allow. */
+int wf_http_listen(weft_listener **listener, const char *address,
+                   const struct weft_http_serve_options *options);
+
 /* An empty arena: a spare one, the last given back first. NULL without memory. */
 weft_arena *wf_http_server_take_arena(struct wf_http_server *server);
 

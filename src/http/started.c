@@ -3,8 +3,9 @@
  *
  * The handle and the server's task each hold the memory, an arena; the last one to go frees it. */
 
+#include "http/server.h"
+
 #include <weft/error.h>
-#include <weft/http.h>
 #include <weft/loop.h>
 #include <weft/scope.h>
 #include <weft/task.h>
@@ -66,7 +67,7 @@ static int make(weft_http_server **made, const struct weft_http_serve_options *g
 
 static int start(weft_http_server *server, const char *address)
 {
-    int err = weft_listen(&server->listener, address);
+    int err = wf_http_listen(&server->listener, address, &server->options);
     if (err < 0)
         return err;
     snprintf(server->url, sizeof server->url, "http://%s", weft_listener_address(server->listener));

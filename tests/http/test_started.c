@@ -131,6 +131,32 @@ static void test_start_serves_on_a_free_port(void **state)
     assert_int_equal(run(start_and_stop, "127.0.0.1:0"), 0);
 }
 
+/* A header of more than a stream reads ahead by itself. */
+static int start_with_a_long_header(void *arg)
+{
+    (void)arg;
+    enum { SIZE = 1500000 };
+    weft_http_server *server;
+    weft_stream *stream;
+    char *value = weft_arena_alloc(arena, SIZE);
+    memset(value, 'v', SIZE);
+    assert_int_equal(
+        weft_http_start(&server, "mem:start", routes, .app = "hi", .header_size_max = 2000000), 0);
+    assert_int_equal(weft_connect(&stream, "mem:start"), 0);
+    say(stream, "GET /hello/you HTTP/1.1\r\nHost: h\r\nA: ");
+    assert_int_equal(weft_write(stream, value, SIZE), 0);
+    say(stream, "\r\nConnection: close\r\n\r\n");
+    expect_answer(hear_all(stream), "HTTP/1.1 200 OK\r\n", "hi you\n");
+    weft_close(stream);
+    return weft_http_stop(server);
+}
+
+static void test_start_takes_heads_as_long_as_its_limits(void **state)
+{
+    (void)state;
+    assert_int_equal(run(start_with_a_long_header, NULL), 0);
+}
+
 static int stop_cancelled(void *arg)
 {
     (void)arg;
@@ -184,6 +210,7 @@ int main(void)
         started_test(test_try_inside_a_loop),
         started_test(test_try_of_a_broken_table_fails),
         started_test(test_start_serves_on_a_free_port),
+        started_test(test_start_takes_heads_as_long_as_its_limits),
         started_test(test_stop_works_in_a_cancelled_scope),
         started_test(test_start_survives_any_failed_allocation),
     };
