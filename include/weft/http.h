@@ -536,7 +536,8 @@ int weft_http_stop(weft_http_server *server);
  * answers at once.
  *
  * Returns: the response's status.
- * Errors: as weft_http_start() and weft_http_fetch(); -EINVAL without an arena.
+ * Errors: as weft_http_start() and weft_http_fetch(); -EINVAL without an arena, and for a table
+ *   that cannot be served (the application log names the line).
  * Suspends: always, where there is a task.
  * Cancel: as weft_http_fetch().
  * Ownership: as weft_http_fetch(). The URL may be a path alone; its host is always the table's.

@@ -184,7 +184,7 @@ static int try_in_task(struct attempt *attempt)
         return err;
     int status = fetch_from(attempt->call, address);
     err = weft_http_stop(server);
-    return err < 0 && status >= 0 ? err : status;
+    return err < 0 ? err : status; /* where there was no server, the fetch knows that alone */
 }
 
 static int try_on_loop(void *attempt)
