@@ -516,10 +516,11 @@ const char *weft_http_url(const weft_http_server *server);
 /** Stop a started server: it drains as weft_http_serve() does when it is cancelled.
  *
  * Returns: 0 when all clients are gone.
- * Errors: what weft_http_serve_on() returned by itself.
+ * Errors: what weft_http_serve_on() returned by itself; -EDEADLK from one of its own handlers: it
+ *   drains from then on, and somebody else has to stop it.
  * Suspends: until then.
  * Cancel: never delivered here.
- * Ownership: takes the server; NULL is allowed.
+ * Ownership: takes the server, but for -EDEADLK; NULL is allowed.
  * Threads: the loop's own. */
 WEFT_API
 WEFT_SUSPENDS

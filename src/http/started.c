@@ -104,13 +104,10 @@ const char *weft_http_url(const weft_http_server *server)
 static int await_end(weft_http_server *server)
 {
     weft_scope scope;
-    int result = 0;
     weft_scope_begin(&scope, .shield = true, .timeout = WEFT_FOREVER, .name = "stop");
-    weft_await(server->task);
-    if (weft_task_is_done(server->task))
-        result = weft_task_result(server->task, NULL);
+    int err = weft_await(server->task);
     weft_scope_end(&scope);
-    return result == -ECANCELED ? 0 : result;
+    return err == -ECANCELED ? 0 : err;
 }
 
 int weft_http_stop(weft_http_server *server)
@@ -120,6 +117,8 @@ int weft_http_stop(weft_http_server *server)
     weft_listener *listener = server->listener;
     weft_task_cancel(server->task, "the server was stopped");
     int err = await_end(server);
+    if (err == -EDEADLK && !weft_task_is_done(server->task))
+        return err;
     server->listener = NULL; /* the task may end later, where the loop ends before it */
     weft_task_release(server->task);
     weft_listener_close(listener);

@@ -24,7 +24,17 @@ static int echo(weft_http *http, void *app)
     return weft_http_send(http, 200, weft_http_header(http, "Content-Type"), body.data, body.size);
 }
 
+/* A server that one of its requests would end. */
+static weft_http_server *own;
+
+static int stops_itself(weft_http *http, void *app)
+{
+    (void)app;
+    return weft_http_text(http, 200, "%d\n", weft_http_stop(own) == -EDEADLK);
+}
+
 static const weft_http_route routes[] = {
+    { "GET", "/stop", stops_itself, NULL },
     { "GET", "/hello/:name", hello, NULL },
     { "GET", "/late", late, NULL },
     { "POST", "/echo", echo, NULL },
@@ -177,6 +187,26 @@ static void test_stop_works_in_a_cancelled_scope(void **state)
     assert_int_equal(run(stop_cancelled, NULL), 0);
 }
 
+static int stop_from_within(void *arg)
+{
+    (void)arg;
+    weft_http_call call = { .arena = arena };
+    assert_int_equal(weft_http_start(&own, "127.0.0.1:0", routes, .app = "x"), 0);
+    call.url = weft_arena_format(arena, "%s/stop", weft_http_url(own));
+    assert_int_equal(weft_http_fetch(&call), 200);
+    assert_string_equal(call.body, "1\n");
+    expect_log("would wait for its own end");
+    assert_int_equal(weft_http_stop(own), 0);
+    assert_true(weft_http_fetch(&call) < 0);
+    return 0;
+}
+
+static void test_stop_of_a_handlers_own_server_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(run(stop_from_within, NULL), 0);
+}
+
 static int start_each(void *arg)
 {
     struct wf_memory_fault fault = { 0 };
@@ -212,6 +242,7 @@ int main(void)
         started_test(test_start_serves_on_a_free_port),
         started_test(test_start_takes_heads_as_long_as_its_limits),
         started_test(test_stop_works_in_a_cancelled_scope),
+        started_test(test_stop_of_a_handlers_own_server_is_refused),
         started_test(test_start_survives_any_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
