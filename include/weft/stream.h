@@ -487,8 +487,12 @@ int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options 
  *     return weft_park(client, WEFT_MINUTE);      the handler is called anew with the next bytes
  *
  * A parked client costs some 800 bytes and no stack. Bytes that are in its input already count:
- * then the handler is called again in the next turn. Other tasks may write to it. When the peer
- * ends, or nothing has come for `timeout`, it is closed; when the server drains, at once.
+ * then the handler is called again in the next turn, so it parks with nothing there or a message
+ * that is whole, and waits for the rest of one by reading: else it would be called for ever. When
+ * the peer ends, or nothing has come for `timeout`, it is closed; when the server drains, at once.
+ *
+ * Other tasks may write to it, not read. Their writes answer WEFT_ECLOSED when it is closed; the
+ * drop of weft_stream_set_data() says when it is gone.
  *
  * Returns: WEFT_PARKED, for the handler to return; it says nothing where the client's task is
  *   cancelled, which closes it.

@@ -82,7 +82,7 @@ static void end_or_serve(struct wf_server *server, weft_stream *client, int64_t 
     else if (why == -ETIMEDOUT && !server->draining)
         wf_server_refuse(server, client, why);
     else
-        weft_close(client);
+        wf_stream_close_alone(client, false); /* another task may write to it */
 }
 
 static void take_turn(struct wf_ready *item, bool closed)

@@ -73,20 +73,24 @@ static void forget_streams(struct wf_server *server)
         wf_container(link, weft_stream, client_link)->server = NULL;
 }
 
-/* A handler's tasks live in scopes of the handler, so none of them can still be here. */
-static void check_left(const weft_stream *client)
+/* A handler's tasks live in scopes of the handler, so none of them can still be here. To a parked
+ * client anybody may write. */
+static bool has_left(const weft_stream *client, bool parks)
 {
-    const weft_task *inside = client->reader ? client->reader : client->writer;
+    const weft_task *inside = client->reader;
+    if (!inside && !parks)
+        inside = client->writer;
     if (inside)
         wf_misuse(-EBUSY, "a handler returned while task '%s' (spawned at %s) was in its client",
                   inside->name, inside->site);
+    return !inside;
 }
 
 void wf_server_refuse(struct wf_server *server, weft_stream *client, int why)
 {
     if (server->options->refused)
         server->options->refused(client, why, server->arg);
-    weft_close(client);
+    wf_stream_close_alone(client, false);
 }
 
 /* In a cancelled scope there is nobody left to park for. */
@@ -111,8 +115,8 @@ static int serve_client(void *arg)
     struct wf_server *server = client->server;
     wf_running->current->drop = NULL; /* from here on the stream is closed below */
     int err = server->handler(client, server->arg);
-    check_left(client);
-    if (!is_parked(err))
+    bool parks = is_parked(err);
+    if (!has_left(client, parks) || !parks)
         return end_client(server, client, err);
     wf_server_park(server, client, client->park_timeout);
     return 0;
@@ -121,7 +125,7 @@ static int serve_client(void *arg)
 /* Instead of serve_client(), when the task ended before it began. */
 static void drop_client(void *arg)
 {
-    weft_abort(arg);
+    wf_stream_close_alone(arg, true);
 }
 
 /* A task that cannot begin is not to be reported: the client is told, and that is the end of it. */

@@ -13,6 +13,7 @@
 static void send_done(struct wf_op *op, int64_t result);
 static void flush_hook(struct wf_turn_hook *hook);
 static void linger_fired(struct wf_timer *timer);
+static void finish_close(weft_stream *stream);
 
 void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transport_ops *ops,
                     const struct wf_stream_options *options)
@@ -40,8 +41,12 @@ void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transp
 static void leave(weft_stream *stream, weft_task **side)
 {
     *side = NULL;
-    if (stream->closer && !stream->reader && !stream->writer)
+    if (stream->reader || stream->writer)
+        return;
+    if (stream->closer)
         wf_wake(stream->closer, 0);
+    else if (stream->closes_alone)
+        finish_close(stream);
 }
 
 /* The side is taken before wf_enter(), which may give up the processor: whoever closes the stream
@@ -334,22 +339,43 @@ static void begin_linger(weft_stream *stream)
     wf_turn_hook_arm(loop, &stream->flush);
 }
 
-static int close_stream(weft_stream *stream, bool reset)
+static void begin_close(weft_stream *stream, bool reset)
 {
-    int err = stream ? check_close(stream) : 0;
-    if (!stream || err < 0)
-        return err;
     stream->closed = true;
+    stream->reset = reset;
     evict_reader(stream);
     evict_writer(stream);
-    wait_until_left(stream);
-    reset = reset || stream->torn || in_cancelled_scope(stream);
+}
+
+/* Nobody is inside any more. */
+static void finish_close(weft_stream *stream)
+{
+    bool reset = stream->reset || stream->torn;
     bool queued = weft_chain_size(&stream->output) > 0 && !stream->write_error;
     if (queued && !reset && stream->linger_time > 0)
         begin_linger(stream);
     else
         wf_stream_destroy(stream, reset || queued);
+}
+
+static int close_stream(weft_stream *stream, bool reset)
+{
+    int err = stream ? check_close(stream) : 0;
+    if (!stream || err < 0)
+        return err;
+    begin_close(stream, reset);
+    wait_until_left(stream);
+    stream->reset |= in_cancelled_scope(stream);
+    finish_close(stream);
     return 0;
+}
+
+void wf_stream_close_alone(weft_stream *stream, bool reset)
+{
+    begin_close(stream, reset || in_cancelled_scope(stream));
+    stream->closes_alone = stream->reader || stream->writer;
+    if (!stream->closes_alone)
+        finish_close(stream);
 }
 
 int weft_close(weft_stream *stream)

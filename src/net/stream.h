@@ -89,6 +89,7 @@ struct weft_stream {
     bool ended;   /* and has been sent */
     bool torn;    /* a write was cut in the middle, or what was queued is lost: close resets */
     bool closed;
+    bool closes_alone; /* whoever leaves it last ends it */
     bool lingering;
     bool doomed;     /* goes when the transport gives `send` back */
     bool reset;      /* how it goes */
@@ -101,6 +102,9 @@ void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transp
 
 /* Free without ceremony, at the loop's end or when its birth failed half way. */
 void wf_stream_destroy(weft_stream *stream, bool reset);
+
+/* Close where nobody can wait: who is inside leaves with WEFT_ECLOSED, and the last one ends it. */
+void wf_stream_close_alone(weft_stream *stream, bool reset);
 
 /* A side's entry: the checks that every call makes, the guard, and wf_enter(). 0 or an error. */
 int wf_stream_enter_read(weft_stream *stream);

@@ -394,6 +394,133 @@ static void test_parked_crowd_shares_a_stack(void **state)
     assert_int_equal(run(crowd, NULL), 0);
 }
 
+/* Others that are in a client: a writer that waits for room, a reader. */
+
+static weft_stream *shared;
+static int shared_result;
+
+static int shares(weft_stream *client, void *arg)
+{
+    char data[256];
+    ssize_t n = weft_read(client, data, sizeof data);
+    shared = client;
+    pass_turns(3); /* others may go in */
+    return n <= 0 ? (int)n : weft_park(client, *(int64_t *)arg);
+}
+
+static int writes_to_shared(void *arg)
+{
+    static char bytes[8 << 20];
+    (void)arg;
+    shared_result = weft_write(shared, bytes, sizeof bytes);
+    return 0;
+}
+
+static int reads_from_shared(void *arg)
+{
+    char byte;
+    (void)arg;
+    shared_result = (int)weft_read(shared, &byte, 1);
+    return 0;
+}
+
+/* The client that does not read is given up while somebody writes to it. */
+static int given_up_in_a_write(void *kind)
+{
+    int64_t timeout = 3 * SECOND;
+    struct server server = {
+        .options = { .handler = shares, .arg = &timeout, .max_clients = 1 },
+    };
+    for (int drains = 0; drains < 2; drains++) {
+        weft_scope s;
+        weft_scope_begin(&s);
+        start(&s, &server, address_of(kind));
+        weft_stream *stream = connect_to(&server), *next;
+        assert_int_equal(weft_write(stream, "x", 1), 0);
+        pass_turns(10);
+        shared_result = 0;
+        weft_spawn(&s, writes_to_shared, NULL);
+        weft_sleep(drains ? SECOND : 4 * SECOND);
+        if (drains)
+            weft_task_cancel(server.task, "a test");
+        weft_sleep(SECOND);
+        assert_int_equal(shared_result, WEFT_ECLOSED);
+        if (!drains) { /* its place is free */
+            shared = NULL;
+            next = connect_to(&server);
+            assert_int_equal(weft_write(next, "x", 1), 0);
+            pass_turns(10);
+            assert_non_null(shared);
+            weft_close(next);
+        }
+        weft_close(stream);
+        end(&s, &server);
+    }
+    return 0;
+}
+
+static void test_parked_client_is_given_up_while_others_write(void **state)
+{
+    (void)state;
+    over_kinds(given_up_in_a_write);
+}
+
+/* It is woken, and its handler called, while somebody writes. */
+static int woken_in_a_write(void *kind)
+{
+    int64_t timeout = WEFT_FOREVER;
+    struct server server = { .options = { .handler = shares, .arg = &timeout } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    pass_turns(2);
+    weft_spawn(&s, writes_to_shared, NULL);
+    weft_sleep(SECOND);
+    shared = NULL;
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    weft_sleep(SECOND);
+    assert_non_null(shared);
+    weft_close(stream);
+    weft_sleep(SECOND);
+    assert_true(shared_result < 0);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_is_woken_while_others_write(void **state)
+{
+    (void)state;
+    over_kinds(woken_in_a_write);
+}
+
+static int parked_in_a_read(void *kind)
+{
+    int64_t timeout = WEFT_FOREVER;
+    struct server server = { .options = { .handler = shares, .arg = &timeout } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    shared = NULL;
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    while (!shared)
+        pass_turns(1);
+    weft_spawn(&s, reads_from_shared, NULL);
+    expect_close(stream);
+    assert_int_equal(shared_result, WEFT_ECLOSED);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_is_closed_where_others_read(void **state)
+{
+    (void)state;
+    over_kinds(parked_in_a_read);
+    expect_log("a handler returned while task 'reads_from_shared'"); /* once */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +535,9 @@ int main(void)
         core_test(test_parked_client_keeps_its_data),
         core_test(test_parked_clients_count),
         core_test(test_parked_crowd_shares_a_stack),
+        core_test(test_parked_client_is_given_up_while_others_write),
+        core_test(test_parked_client_is_woken_while_others_write),
+        core_test(test_parked_client_is_closed_where_others_read),
     };
     return cmocka_run_group_tests_name("net parked", tests, NULL, NULL);
 }
