@@ -329,13 +329,11 @@ int wf_http_connection_serve(weft_stream *stream, void *arg)
     }
 }
 
-/* A new connection that stays silent is told so. One that has had its answers is not: it might take
- * that for the answer to what it sends meanwhile. */
+/* Who has asked is answered, and a new connection that stays silent is told so. One that has had
+ * its answers is not: it might take that for the answer to what it sends meanwhile. */
 void wf_http_connection_refuse(weft_stream *stream, int why, void *arg)
 {
-    struct wf_http_server *server = arg;
-    if (why == -ENOMEM)
-        wf_http_refuse_stream(server, stream, 503, NULL);
-    else if (!weft_stream_data(stream))
-        wf_http_refuse_stream(server, stream, 408, words_of(why));
+    bool has_asked = weft_buffer_readable(weft_stream_input(stream)) > 0;
+    if (has_asked || !weft_stream_data(stream))
+        wf_http_refuse_stream(arg, stream, why == -ENOMEM ? 503 : 408, words_of(why));
 }

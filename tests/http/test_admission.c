@@ -2,6 +2,8 @@
 
 #include "http_test.h"
 
+#include "http/connection.h"
+
 #include "core/loop.h"
 
 #define H  "Host: h\r\n"
@@ -331,6 +333,37 @@ static void test_admission_without_a_stack_is_503(void **state)
     assert_int_equal(few.result, -ECANCELED);
 }
 
+/* Without memory to wait for its next request a connection ends; nobody has asked anything. */
+static void expect_word(void *server, bool is_old, const char *input, const char *word)
+{
+    weft_stream *client, *stream;
+    assert_int_equal(weft_memory_pair(&client, &stream), 0);
+    if (is_old)
+        weft_stream_set_data(stream, server, NULL);
+    assert_int_equal(weft_buffer_append(weft_stream_input(stream), input, strlen(input)), 0);
+    wf_http_connection_refuse(stream, -ENOMEM, server);
+    weft_close(stream);
+    expect_answer(hear_all(client), word, NULL);
+    assert_int_equal(heard_size == 0, *word == '\0');
+    weft_close(client);
+}
+
+static int expect_words(void *arg)
+{
+    (void)arg;
+    struct wf_http_server server = { .draining = false };
+    expect_word(&server, true, "", "");
+    expect_word(&server, true, "GET /", "HTTP/1.1 503 ");
+    expect_word(&server, false, "", "HTTP/1.1 503 ");
+    return 0;
+}
+
+static void test_admission_without_memory_answers_who_has_asked(void **state)
+{
+    (void)state;
+    assert_int_equal(run(expect_words, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +376,7 @@ int main(void)
         http_test(test_admission_takes_what_nobody_reads),
         http_test(test_admission_leaves_handlers_alone),
         http_test(test_admission_without_a_stack_is_503),
+        http_test(test_admission_without_memory_answers_who_has_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
