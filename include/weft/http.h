@@ -255,7 +255,7 @@ weft_slice weft_http_body(weft_http *http);
  *   others of weft_fill(); -ENOMEM; -ECANCELED; -EALREADY when a response was sent before the end
  *   was read. A handler that returns such an error, and has sent no response, lets the server
  *   answer it: 413, 400, 408; that is not logged.
- * Suspends: unless bytes are there.
+ * Suspends: unless bytes are there. For a turn where an error is said again.
  * Cancel: nothing is lost.
  * Ownership: writes to `buffer`.
  * Threads: the loop's own. */
@@ -389,7 +389,8 @@ int weft_http_begin(weft_http *http, int status, const char *content_type, int64
  * Errors: -EINVAL before weft_http_begin(); -EALREADY after the end; -EMSGSIZE above the length
  *   that was announced, and nothing is written; -ETIMEDOUT when the client does not read; -EPIPE
  *   and others of weft_write(); -ECANCELED.
- * Suspends: while the client is behind by more than the stream's high mark.
+ * Suspends: while the client is behind by more than the stream's high mark. For a turn where an
+ *   error is said again.
  * Cancel: nothing is written, where it is at most half the high mark; above that the
  *   response may be cut, and the connection is closed.
  * Ownership: borrows `data` until the return.

@@ -13,6 +13,7 @@
 #include "http/server.h"
 
 #include <weft/scope.h>
+#include <weft/task.h>
 
 #define WF_HTTP_PARAMS_MAX 16
 #define WF_HTTP_FIELDS_MAX 64
@@ -87,6 +88,13 @@ int wf_http_exchange_take_head(struct wf_http_exchange *x);
 
 /* Write the access log's line, and give the memory back. */
 void wf_http_exchange_end(struct wf_http_exchange *x);
+
+/* An error that was said before: who does not listen to it gives the others their turn. */
+static inline int wf_http_say_again(int err)
+{
+    int cancelled = weft_sleep(0);
+    return cancelled < 0 ? cancelled : err;
+}
 
 /* Send a small text as the response, and make it the connection's last. */
 void wf_http_refuse(struct wf_http_exchange *x, int status, const char *why);

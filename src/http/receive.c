@@ -151,8 +151,10 @@ ssize_t weft_http_read(weft_http *http, void *buffer, size_t size)
     struct wf_http_exchange *x = wf_http_exchange_of(http);
     if (x->is_left)
         return -EALREADY;
-    if (size == 0 || x->body_error)
-        return x->body_error;
+    if (x->body_error)
+        return wf_http_say_again(x->body_error);
+    if (size == 0)
+        return 0;
     if (x->unread.size == 0 && !x->incoming.is_whole) {
         int result = next(x);
         if (result <= 0)

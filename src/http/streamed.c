@@ -70,7 +70,7 @@ static int write_piece(struct wf_http_exchange *x, weft_slice piece)
 static int check_open(const struct wf_http_exchange *x)
 {
     if (x->broken)
-        return -EPIPE;
+        return wf_http_say_again(-EPIPE);
     if (!x->is_open)
         return x->status ? -EALREADY : -EINVAL;
     return 0;

@@ -191,6 +191,26 @@ static int fails_afterwards(weft_http *http, void *app)
     return -EIO;
 }
 
+/* Do not look at what they are told. */
+
+static int writes_on(weft_http *http, void *app)
+{
+    (void)app;
+    int err = weft_http_begin(http, 200, NULL, WEFT_HTTP_LENGTH_UNKNOWN);
+    while (!weft_http_is_draining(http))
+        err = weft_http_print(http, "more\n");
+    return err;
+}
+
+static int reads_on(weft_http *http, void *app)
+{
+    (void)app;
+    char byte;
+    while (!weft_http_is_draining(http))
+        weft_http_read(http, &byte, 1);
+    return (int)weft_http_read(http, &byte, 1);
+}
+
 static const weft_http_route_options streams = { .stream_body = true, .body_max = 1000 };
 static const weft_http_route_options unlimited = { .stream_body = true, .body_max = SIZE_MAX };
 
@@ -212,6 +232,8 @@ static const weft_http_route routes[] = {
     { "POST", "/ignore2", ignores_it_and_streams, &streams },
     { "POST", "/slow", reads_slowly, &unlimited },
     { "POST", "/early", answers_early, &streams },
+    { "GET", "/writes-on", writes_on, NULL },
+    { "POST", "/reads-on", reads_on, &unlimited },
     { "GET", "/afterwards", fails_afterwards, NULL },
     { NULL, NULL, NULL, NULL },
 };
@@ -599,6 +621,27 @@ static void test_streamed_response_without_a_body_leaves_others_their_turn(void 
     serving(check_endless_head, NULL, .routes = routes, .drain = -1);
 }
 
+/* Nor may who does not listen. */
+static void check_deaf_handlers(void *arg)
+{
+    (void)arg;
+    weft_stream *stream = dial();
+    say(stream, "GET /writes-on HTTP/1.1\r\n" H "\r\n");
+    weft_abort(stream);
+    stream = dial();
+    say(stream, "POST /reads-on HTTP/1.1\r\n" CHUNKED "\r\nnonsense");
+    expect_answer(ask("GET /known HTTP/1.1\r\n" CLOSE "\r\n"), OK, "hello");
+    weft_task_cancel(site->server, "drain");
+    expect_answer(hear_all(stream), "HTTP/1.1 400 ", NULL);
+    weft_close(stream);
+}
+
+static void test_streamed_errors_leave_others_their_turn(void **state)
+{
+    (void)state;
+    serving(check_deaf_handlers, NULL, .routes = routes);
+}
+
 static void check_failure_afterwards(void *arg)
 {
     (void)arg;
@@ -631,6 +674,7 @@ int main(void)
         http_test(test_streamed_request_is_not_invited_behind_a_response),
         http_test(test_streamed_request_is_over_with_its_answer),
         http_test(test_streamed_response_without_a_body_leaves_others_their_turn),
+        http_test(test_streamed_errors_leave_others_their_turn),
         http_test(test_streamed_response_is_whole_where_its_handler_fails_afterwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
