@@ -19,8 +19,8 @@
  *         return weft_http_serve(address, routes);
  *     }
  *
- * One task serves one connection, and the handler runs in it: it may sleep, fetch, spawn. What it
- * needs for one request it takes from the exchange's arena; nothing is to be freed. */
+ * A handler runs in a task of its connection's: it may sleep, fetch, spawn. What it needs for one
+ * request it takes from the exchange's arena; nothing is to be freed. */
 
 #include <weft/arena.h>
 #include <weft/buffer.h>

@@ -1,4 +1,4 @@
-/* The server: weft_serve() with a task for each connection, and what they share.
+/* The server: weft_serve() with a task for each connection that has asked, and what they share.
  *
  * An arena belongs to an exchange, not to a connection: a connection that waits holds none, and the
  * next request of any connection gets the one that was used last. So the heap is asked only when
