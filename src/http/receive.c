@@ -149,6 +149,8 @@ static int next(struct wf_http_exchange *x)
 ssize_t weft_http_read(weft_http *http, void *buffer, size_t size)
 {
     struct wf_http_exchange *x = wf_http_exchange_of(http);
+    if (weft_cancelled() < 0)
+        return weft_sleep(0);
     if (x->is_left)
         return -EALREADY;
     if (x->body_error)

@@ -191,6 +191,20 @@ static int fails_afterwards(weft_http *http, void *app)
     return -EIO;
 }
 
+/* A cancel comes before what is there, and takes nothing. */
+static int reads_cancelled(weft_http *http, void *app)
+{
+    char byte;
+    weft_scope scope;
+    assert_int_equal(weft_http_read(http, &byte, 1), 1);
+    weft_scope_begin(&scope);
+    weft_scope_cancel(&scope, "a test");
+    assert_int_equal(weft_http_read(http, &byte, 1), -ECANCELED);
+    assert_int_equal(weft_http_read(http, &byte, 1), -ECANCELED);
+    weft_scope_end(&scope);
+    return sum_up(http, app);
+}
+
 /* Do not look at what they are told. */
 
 static int writes_on(weft_http *http, void *app)
@@ -233,6 +247,8 @@ static const weft_http_route routes[] = {
     { "POST", "/slow", reads_slowly, &unlimited },
     { "POST", "/early", answers_early, &streams },
     { "GET", "/writes-on", writes_on, NULL },
+    { "POST", "/cancelled", reads_cancelled, &streams },
+    { "POST", "/whole-cancelled", reads_cancelled, NULL },
     { "POST", "/reads-on", reads_on, &unlimited },
     { "GET", "/afterwards", fails_afterwards, NULL },
     { NULL, NULL, NULL, NULL },
@@ -621,7 +637,25 @@ static void test_streamed_response_without_a_body_leaves_others_their_turn(void 
     serving(check_endless_head, NULL, .routes = routes, .drain = -1);
 }
 
-/* Nor may who does not listen. */
+static void check_cancelled_reads(void *arg)
+{
+    (void)arg;
+    static const char *const paths[] = { "/cancelled", "/whole-cancelled" };
+    for (size_t i = 0; i < WF_ARRAY_SIZE(paths); i++) {
+        char request[200];
+        snprintf(request, sizeof request,
+                 "POST %s HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\n\r\nabc", paths[i]);
+        expect_answer(ask(request), OK, "2 197 -\n");
+    }
+}
+
+static void test_streamed_reads_are_cancelled_at_their_entry(void **state)
+{
+    (void)state;
+    serving(check_cancelled_reads, NULL, .routes = routes);
+}
+
+/* Who does not listen must not keep the processor either. */
 static void check_deaf_handlers(void *arg)
 {
     (void)arg;
@@ -674,6 +708,7 @@ int main(void)
         http_test(test_streamed_request_is_not_invited_behind_a_response),
         http_test(test_streamed_request_is_over_with_its_answer),
         http_test(test_streamed_response_without_a_body_leaves_others_their_turn),
+        http_test(test_streamed_reads_are_cancelled_at_their_entry),
         http_test(test_streamed_errors_leave_others_their_turn),
         http_test(test_streamed_response_is_whole_where_its_handler_fails_afterwards),
     };
