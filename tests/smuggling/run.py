@@ -27,6 +27,8 @@ import sys
 import tempfile
 from urllib.parse import unquote_to_bytes
 
+sys.dont_write_bytecode = True  # the tree stays as it is
+# pylint: disable=wrong-import-position
 from payloads import build, shown
 from peers import PATIENCE, PEERS, Absent, prepare
 
