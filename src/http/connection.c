@@ -45,8 +45,6 @@
 static bool has_begun(struct wf_http_connection *c)
 {
     weft_buffer *input = weft_stream_input(c->stream);
-    if (c->exchange.http.arena)
-        return true;
     while (weft_buffer_readable(input) >= 2 && memcmp(weft_buffer_data(input), "\r\n", 2) == 0)
         weft_buffer_consume(input, 2);
     return weft_buffer_readable(input) > 0;
@@ -318,7 +316,6 @@ int wf_http_connection_serve(weft_stream *stream, void *arg)
     bool is_old = weft_stream_data(stream) != NULL;
     c.server = arg;
     c.stream = stream;
-    c.exchange.http.arena = NULL;
     for (unsigned served = 1;; served++, is_old = true) {
         if (!has_begun(&c))
             return park(&c, is_old);

@@ -372,7 +372,7 @@ static int close_stream(weft_stream *stream, bool reset)
 
 void wf_stream_close_alone(weft_stream *stream, bool reset)
 {
-    begin_close(stream, reset || in_cancelled_scope(stream));
+    begin_close(stream, reset);
     stream->closes_alone = stream->reader || stream->writer;
     if (!stream->closes_alone)
         finish_close(stream);
