@@ -50,7 +50,7 @@ struct wf_http_exchange {
     weft_slice unread;            /* the rest of it, or of the piece that was read last */
     int body_error;               /* what weft_http_read() has answered */
     bool is_left;                 /* the rest of it was dropped: nobody reads on */
-    bool invited;                 /* the client was told to go on, if it waited for that */
+    bool invited;                 /* the client was told to go on, or does not wait for that */
     struct wf_list receiving;     /* among the server's, until its handler is called */
     weft_scope *waiting;          /* what its wait for bytes is in, or NULL */
     bool evicted;                 /* its memory is wanted: that wait was cancelled */

@@ -129,7 +129,7 @@ static int next_in_time(struct wf_http_exchange *x)
     weft_scope scope;
     weft_scope_begin(&scope, .timeout = x->server->options.body_timeout, .name = "body");
     int err = x->invited ? 0 : invite(x);
-    x->invited = true;
+    x->invited = err == 0;
     if (err == 0)
         err = wf_http_body_next(&x->incoming, &x->unread);
     return wf_http_deadline_end(&scope, err);
@@ -141,6 +141,7 @@ static int next(struct wf_http_exchange *x)
     int result = wf_http_body_try(&x->incoming, &x->unread);
     if (result == -EAGAIN)
         result = next_in_time(x);
+    x->invited |= result > 0; /* who has begun waits for no word */
     if (result < 0 && result != -ECANCELED)
         x->body_error = result;
     return result;

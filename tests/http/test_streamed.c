@@ -205,6 +205,58 @@ static int reads_cancelled(weft_http *http, void *app)
     return sum_up(http, app);
 }
 
+/* A wait that is given up takes nothing, and the next one goes on. */
+static int reads_in_steps(weft_http *http, void *app)
+{
+    char piece[10];
+    weft_scope scope;
+    weft_scope_begin(&scope, .timeout = WEFT_SECOND);
+    assert_int_equal(weft_http_read(http, piece, sizeof piece), -ECANCELED);
+    assert_int_equal(weft_scope_end(&scope), -ETIMEDOUT);
+    return sum_up(http, app);
+}
+
+/* Gives up writing while its client is behind, and goes on later: `size` bytes at a time. */
+static int writes_in_steps(weft_http *http, size_t size)
+{
+    static char bytes[200000];
+    weft_scope scope;
+    memset(bytes, 'x', sizeof bytes);
+    int err = weft_http_begin(http, 200, NULL, WEFT_HTTP_LENGTH_UNKNOWN);
+    weft_scope_begin(&scope, .timeout = WEFT_SECOND);
+    for (written = 0; err == 0; written += size)
+        err = weft_http_write(http, bytes, size);
+    written -= size;
+    assert_int_equal(err, -ECANCELED);
+    assert_int_equal(weft_scope_end(&scope), -ETIMEDOUT);
+    handler_result = weft_http_write(http, "end", 3);
+    return handler_result;
+}
+
+/* Leaves the stream without room: as much as a connection in memory takes, and its high mark. */
+static int fills_the_stream(weft_http *http, void *app)
+{
+    (void)app;
+    static char bytes[WEFT_STREAM_HIGH_MARK];
+    memset(bytes, 'x', sizeof bytes);
+    int err = weft_http_begin(http, 200, NULL, 2 * sizeof bytes);
+    for (int i = 0; i < 2 && err == 0; i++)
+        err = weft_http_write(http, bytes, sizeof bytes);
+    return err;
+}
+
+static int writes_small_steps(weft_http *http, void *app)
+{
+    (void)app;
+    return writes_in_steps(http, 10000);
+}
+
+static int writes_large_steps(weft_http *http, void *app)
+{
+    (void)app;
+    return writes_in_steps(http, 200000);
+}
+
 /* Do not look at what they are told. */
 
 static int writes_on(weft_http *http, void *app)
@@ -249,6 +301,10 @@ static const weft_http_route routes[] = {
     { "GET", "/writes-on", writes_on, NULL },
     { "POST", "/cancelled", reads_cancelled, &streams },
     { "POST", "/whole-cancelled", reads_cancelled, NULL },
+    { "POST", "/steps", reads_in_steps, &streams },
+    { "GET", "/filling", fills_the_stream, NULL },
+    { "GET", "/small-steps", writes_small_steps, NULL },
+    { "GET", "/large-steps", writes_large_steps, NULL },
     { "POST", "/reads-on", reads_on, &unlimited },
     { "GET", "/afterwards", fails_afterwards, NULL },
     { NULL, NULL, NULL, NULL },
@@ -575,6 +631,41 @@ static void test_streamed_request_is_invited_when_it_is_read(void **state)
     serving(check_expectation, NULL, .routes = routes);
 }
 
+/* Once; not to clients of 1.0, nor to one that has begun already. */
+static void check_few_invitations(void *arg)
+{
+    (void)arg;
+    weft_stream *stream = dial();
+    char data[25];
+    say(stream, "POST /sum HTTP/1.1\r\n" CLOSE "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(weft_read_exact(stream, data, 25), 0);
+    say(stream, "a");
+    weft_sleep(WEFT_SECOND);
+    say(stream, "b");
+    expect_answer(hear_all(stream), OK, "2 195 -\n");
+    weft_close(stream);
+    static const char *const heads[] = {
+        "POST /sum HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        "POST /whole HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        "POST /sum HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n.",
+        "POST /whole HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n.",
+    };
+    for (size_t i = 0; i < WF_ARRAY_SIZE(heads); i++) {
+        stream = dial();
+        say(stream, heads[i]);
+        weft_sleep(WEFT_SECOND);
+        say(stream, "ab");
+        expect_answer(hear_all(stream), OK, NULL);
+        weft_close(stream);
+    }
+}
+
+static void test_streamed_request_is_invited_where_that_is_asked(void **state)
+{
+    (void)state;
+    serving(check_few_invitations, NULL, .routes = routes);
+}
+
 /* Behind the head of a response it would be taken for its body. */
 static void check_late_expectation(void *arg)
 {
@@ -635,6 +726,99 @@ static void test_streamed_response_without_a_body_leaves_others_their_turn(void 
 {
     (void)state;
     serving(check_endless_head, NULL, .routes = routes, .drain = -1);
+}
+
+/* An invitation that found no room while the read lasted comes with the next one. */
+static void check_late_invitation(void *arg)
+{
+    (void)arg;
+    weft_stream *stream = dial();
+    say(stream, "GET /filling HTTP/1.1\r\n" H "\r\n"
+                "POST /steps HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\n"
+                "Expect: 100-continue\r\n\r\n");
+    weft_sleep(3 * WEFT_SECOND);
+    char *end = NULL;
+    for (heard_size = 0; !end; end = strstr(heard, "100 Continue\r\n\r\n")) {
+        ssize_t n = weft_read(stream, heard + heard_size, 1000);
+        assert_true(n > 0);
+        heard[heard_size += (size_t)n] = '\0';
+    }
+    say(stream, "abc");
+    expect_answer(hear_all(stream), OK, "3 294 -\n");
+    weft_close(stream);
+}
+
+static void test_streamed_request_is_invited_once_there_is_room(void **state)
+{
+    (void)state;
+    serving(check_late_invitation, NULL, .routes = routes, .body_timeout = WEFT_MINUTE);
+}
+
+static void check_steps(void *arg)
+{
+    (void)arg;
+    weft_stream *stream = dial();
+    say(stream, "POST /steps HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\n\r\n");
+    weft_sleep(2 * WEFT_SECOND);
+    say(stream, "abc");
+    expect_answer(hear_all(stream), OK, "3 294 -\n");
+    weft_close(stream);
+
+    stream = dial();
+    say(stream, "GET /small-steps HTTP/1.1\r\n" CLOSE "\r\n");
+    weft_sleep(WEFT_SECOND / 2);
+    assert_true(written > 0);
+    weft_sleep(WEFT_SECOND);
+    expect_answer(hear_all(stream), OK, "x\r\n3\r\nend\r\n0\r\n\r\n");
+    assert_int_equal(handler_result, 0);
+    weft_close(stream);
+
+    stream = dial();
+    say(stream, "GET /large-steps HTTP/1.1\r\n" CLOSE "\r\n");
+    weft_sleep(2 * WEFT_SECOND);
+    assert_int_equal(handler_result, -EPIPE);
+    weft_close(stream);
+}
+
+static void test_streamed_waits_may_be_given_up(void **state)
+{
+    (void)state;
+    serving(check_steps, NULL, .routes = routes);
+}
+
+/* What has no length and no last chunk is never ended. */
+static void check_cut_for_10(void *arg)
+{
+    (void)arg;
+    ssize_t n;
+    weft_stream *stream = dial();
+    say(stream, "GET /endless HTTP/1.0\r\n\r\n");
+    weft_sleep(10 * WEFT_SECOND);
+    assert_int_equal(handler_result, -ETIMEDOUT);
+    while ((n = weft_read(stream, heard, sizeof heard)) > 0)
+        ;
+    assert_int_equal(n, -ECONNRESET);
+    weft_close(stream);
+}
+
+static void test_streamed_response_to_10_is_visibly_cut(void **state)
+{
+    (void)state;
+    serving(check_cut_for_10, NULL, .routes = routes, .send_timeout = WEFT_SECOND);
+}
+
+/* Of a body that is not sent nothing can be missing. */
+static void check_short_head(void *arg)
+{
+    (void)arg;
+    expect_answer(ask("HEAD /short HTTP/1.1\r\n" H "\r\nGET /known HTTP/1.1\r\n" CLOSE "\r\n"), OK,
+                  "hello");
+}
+
+static void test_streamed_response_to_head_is_never_too_short(void **state)
+{
+    (void)state;
+    serving(check_short_head, NULL, .routes = routes);
 }
 
 static void check_cancelled_reads(void *arg)
@@ -709,6 +893,11 @@ int main(void)
         http_test(test_streamed_request_is_over_with_its_answer),
         http_test(test_streamed_response_without_a_body_leaves_others_their_turn),
         http_test(test_streamed_reads_are_cancelled_at_their_entry),
+        http_test(test_streamed_waits_may_be_given_up),
+        http_test(test_streamed_response_to_10_is_visibly_cut),
+        http_test(test_streamed_response_to_head_is_never_too_short),
+        http_test(test_streamed_request_is_invited_where_that_is_asked),
+        http_test(test_streamed_request_is_invited_once_there_is_room),
         http_test(test_streamed_errors_leave_others_their_turn),
         http_test(test_streamed_response_is_whole_where_its_handler_fails_afterwards),
     };
