@@ -135,6 +135,38 @@ static void test_arena_grow_keeps_to_the_limit(void **state)
     weft_arena_free(arena);
 }
 
+/* To the last byte of the block, and not one further. */
+static void test_arena_grow_fills_the_block(void **state)
+{
+    (void)state;
+    weft_arena *arena;
+    assert_int_equal(weft_arena_new(&arena, 0), 0);
+    char *memory = weft_arena_alloc(arena, 16);
+    size_t block = 4096;
+    assert_ptr_equal(weft_arena_grow(arena, memory, 16, block), memory);
+    assert_ptr_not_equal(weft_arena_grow(arena, memory, block, block + 1), memory);
+    weft_arena_free(arena);
+}
+
+/* A limit below what is handed out already is that much, and no more. */
+static void test_arena_limit_may_change(void **state)
+{
+    (void)state;
+    weft_arena *arena;
+    assert_int_equal(weft_arena_new(&arena, 1024), 0);
+    assert_non_null(weft_arena_alloc(arena, 512));
+    weft_arena_set_limit(arena, 256);
+    assert_null(weft_arena_alloc(arena, 1));
+    weft_arena_set_limit(arena, 528);
+    assert_non_null(weft_arena_alloc(arena, 1));
+    assert_null(weft_arena_alloc(arena, 1));
+    weft_arena_reset(arena);
+    assert_null(weft_arena_alloc(arena, 529));
+    weft_arena_set_limit(arena, 0); /* the default */
+    assert_non_null(weft_arena_alloc(arena, 100000));
+    weft_arena_free(arena);
+}
+
 static void test_arena_format_fits_any_length(void **state)
 {
     (void)state;
@@ -301,6 +333,8 @@ int main(void)
         cmocka_unit_test(test_arena_grow_keeps_the_bytes),
         cmocka_unit_test(test_arena_grow_takes_no_more_than_it_adds),
         cmocka_unit_test(test_arena_grow_keeps_to_the_limit),
+        cmocka_unit_test(test_arena_grow_fills_the_block),
+        cmocka_unit_test(test_arena_limit_may_change),
         cmocka_unit_test(test_arena_format_fits_any_length),
         cmocka_unit_test(test_arena_format_over_the_limit_gives_null),
         cmocka_unit_test(test_arena_steady_need_allocates_nothing),

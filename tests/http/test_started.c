@@ -178,6 +178,13 @@ static int stop_cancelled(void *arg)
     assert_int_equal(weft_http_stop(server), 0);
     weft_scope_end(&scope);
     assert_true(weft_http_start(&server, "nonsense", routes) < 0);
+    assert_int_equal(weft_http_start(&server, "mem:broken", broken), 0);
+    weft_sleep(WEFT_MILLISECOND);
+    weft_scope_begin(&scope);
+    weft_scope_cancel(&scope, "a test");
+    assert_int_equal(weft_http_stop(server), -EINVAL);
+    weft_scope_end(&scope);
+    expect_log("does not begin with a slash");
     return 0;
 }
 
@@ -220,7 +227,7 @@ static int start_each(void *arg)
         if (err == 0)
             weft_http_stop(server);
         if (fault.injected == 0)
-            return 0;
+            return err;
     }
 }
 
