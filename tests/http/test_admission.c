@@ -57,18 +57,19 @@ static const weft_http_route_options endless = { .timeout = WEFT_FOREVER };
 static const weft_http_route_options little = { .memory_max = 50000 };
 static const weft_http_route_options much = { .memory_max = 300000 };
 
+static int fails(weft_http *http, void *app)
+{
+    (void)http, (void)app;
+    return -EIO;
+}
+
 static const weft_http_route routes[] = {
-    { "GET", "/slow", slow, NULL },
-    { "POST", "/slow", slow, NULL },
-    { "GET", "/two", slow, &two },
-    { "GET", "/endless", slow, &endless },
-    { "GET", "/little", takes_memory, &little },
-    { "GET", "/much", takes_memory, &much },
-    { "GET", "/usual", takes_memory, NULL },
-    { "GET", "/large", large, NULL },
-    { "GET", "/hold", holds_memory, NULL },
-    { "POST", "/", size_of_body, NULL },
-    { NULL, NULL, NULL, NULL },
+    { "GET", "/fails", fails, NULL },        { "GET", "/slow", slow, NULL },
+    { "POST", "/slow", slow, NULL },         { "GET", "/two", slow, &two },
+    { "GET", "/endless", slow, &endless },   { "GET", "/little", takes_memory, &little },
+    { "GET", "/much", takes_memory, &much }, { "GET", "/usual", takes_memory, NULL },
+    { "GET", "/large", large, NULL },        { "GET", "/hold", holds_memory, NULL },
+    { "POST", "/", size_of_body, NULL },     { NULL, NULL, NULL, NULL },
 };
 
 #define GET(path) "GET " path " HTTP/1.1\r\n" H "\r\n"
@@ -126,9 +127,31 @@ static void test_admission_counts_handlers(void **state)
     serving(check_in_flight, NULL, .routes = routes, .in_flight_max = 3);
 }
 
+/* Who finds no place is not asked for its body first. */
+static void check_early_refusal(void *arg)
+{
+    (void)arg;
+    weft_stream *first = dial(), *stream = dial();
+    say(first, GET("/slow"));
+    weft_sleep(WEFT_MILLISECOND);
+    say(stream, "POST /slow HTTP/1.1\r\n" H "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    expect_answer(hear_all(stream), "HTTP/1.1 503 ", NULL);
+    expect_answer(hear(first), OK, NULL);
+    weft_close(first);
+    weft_close(stream);
+}
+
+static void test_admission_refuses_before_the_body(void **state)
+{
+    (void)state;
+    serving(check_early_refusal, NULL, .routes = routes, .in_flight_max = 1);
+}
+
 static void check_timeout(void *arg)
 {
     (void)arg;
+    expect_answer(ask(GET("/fails")), "HTTP/1.1 500 ", NULL); /* in time */
+    expect_log("the handler of /fails failed: ");
     expect_answer(ask(GET("/slow")), "HTTP/1.1 504 ", NULL);
     expect_log("the handler of /slow failed: ");
     expect_answer(ask(GET("/endless")), OK, "slow\n");
@@ -246,6 +269,83 @@ static void test_admission_sees_an_upload_grow(void **state)
 {
     (void)state;
     serving(check_growing_uploads, NULL, .routes = routes, .total_memory_max = 800000);
+}
+
+/* When there is too much, an eighth is freed, and no more than that takes; looking again in the
+ * same turn takes nothing more. */
+static void check_how_many(void *arg)
+{
+    (void)arg;
+    enum { MAX = 1000000, EACH = 60000 }; /* an upload holds less */
+    weft_stream *streams[40];
+    int count = 0, evicted = 0;
+    while (weft_memory_held() <= MAX - EACH)
+        streams[count++] = begin_upload(40000);
+    for (int i = 0; i < 3; i++) {
+        streams[count] = dial();
+        say(streams[count++], "POST / HTTP/1.1\r\n" H "Content-Length: 40000\r\n\r\n");
+    }
+    weft_sleep(WEFT_MILLISECOND);
+    for (int i = 0; i < count; i++) {
+        ssize_t n = weft_read_try(streams[i], heard, sizeof heard);
+        evicted += n > 0;
+        assert_true(n == -EAGAIN || strncmp(heard, "HTTP/1.1 503 ", 13) == 0);
+    }
+    assert_in_range(evicted, 3, 4);
+    assert_in_range(weft_memory_held(), MAX - MAX / 8 - EACH, MAX);
+    for (int i = 0; i < count; i++)
+        weft_close(streams[i]);
+}
+
+static void test_admission_frees_an_eighth(void **state)
+{
+    (void)state;
+    serving(check_how_many, NULL, .routes = routes, .total_memory_max = 1000000);
+}
+
+/* Heads that do not end hold memory too, and no request is ever whole. */
+static void check_slow_heads(void *arg)
+{
+    (void)arg;
+    weft_stream *streams[100];
+    for (int i = 0; i < 100; i++) {
+        streams[i] = dial();
+        say(streams[i], "GET / HTTP/1.1\r\n" H "A: ");
+        weft_sleep(0);
+        assert_true(weft_memory_held() < 1000000);
+    }
+    for (int i = 0; i < 100; i++)
+        weft_close(streams[i]);
+}
+
+static void test_admission_takes_slow_heads(void **state)
+{
+    (void)state;
+    serving(check_slow_heads, NULL, .routes = routes, .total_memory_max = 900000);
+}
+
+/* What lies in a stream counts as what lies in an arena. */
+static void check_long_head(void *arg)
+{
+    (void)arg;
+    static char value[200000];
+    memset(value, 'v', sizeof value - 1);
+    weft_stream *head = dial(), *upload = begin_upload(100000);
+    say(head, "GET / HTTP/1.1\r\n" H "A: ");
+    say(head, value);
+    weft_sleep(WEFT_MILLISECOND);
+    weft_stream *last = begin_upload(300000); /* above the limit */
+    expect_answer(hear_all(head), "HTTP/1.1 503 ", NULL);
+    weft_close(head);
+    finish_upload(upload, 100000);
+    finish_upload(last, 300000);
+}
+
+static void test_admission_takes_long_heads(void **state)
+{
+    (void)state;
+    serving(check_long_head, NULL, .routes = routes, .total_memory_max = 600000,
+            .header_size_max = 400000);
 }
 
 /* A client that does not read its response, in the park. */
@@ -374,6 +474,10 @@ int main(void)
         http_test(test_admission_takes_the_largest_upload),
         http_test(test_admission_sees_an_upload_grow),
         http_test(test_admission_takes_what_nobody_reads),
+        http_test(test_admission_frees_an_eighth),
+        http_test(test_admission_takes_slow_heads),
+        http_test(test_admission_takes_long_heads),
+        http_test(test_admission_refuses_before_the_body),
         http_test(test_admission_leaves_handlers_alone),
         http_test(test_admission_without_a_stack_is_503),
         http_test(test_admission_without_memory_answers_who_has_asked),

@@ -394,6 +394,34 @@ static void test_parked_crowd_shares_a_stack(void **state)
     assert_int_equal(run(crowd, NULL), 0);
 }
 
+/* Of those that hold nothing none is closed. */
+static int holds_nothing(void *kind)
+{
+    struct server server = { .options = { .handler = tell_and_park } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    pass_turns(5);
+    assert_int_equal(weft_park_evict(known, 0), 0);
+    assert_int_equal(weft_park_evict(known, 1), 0);
+    assert_int_equal(weft_park_evict(stream, 0), 0); /* no server's */
+    pass_turns(5);
+    assert_int_equal(weft_write(known, "hello", 5), 0);
+    char data[5];
+    assert_int_equal(weft_read_exact(stream, data, 5), 0);
+    weft_close(stream);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_that_holds_nothing_stays(void **state)
+{
+    (void)state;
+    over_kinds(holds_nothing);
+}
+
 /* Others that are in a client: a writer that waits for room, a reader. */
 
 static weft_stream *shared;
@@ -535,6 +563,7 @@ int main(void)
         core_test(test_parked_client_keeps_its_data),
         core_test(test_parked_clients_count),
         core_test(test_parked_crowd_shares_a_stack),
+        core_test(test_parked_client_that_holds_nothing_stays),
         core_test(test_parked_client_is_given_up_while_others_write),
         core_test(test_parked_client_is_woken_while_others_write),
         core_test(test_parked_client_is_closed_where_others_read),
