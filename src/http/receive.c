@@ -96,8 +96,7 @@ void wf_http_receive_leave(struct wf_http_exchange *x)
 {
     if (x->incoming.is_whole)
         return;
-    x->unread = (weft_slice){ "", 0 }; /* it lay in what is dropped now */
-    x->is_left = true;
+    x->is_left = true; /* x->unread may lie in what is dropped now */
     x->close |= !wf_http_body_skip(&x->incoming);
 }
 

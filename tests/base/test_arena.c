@@ -135,6 +135,19 @@ static void test_arena_grow_keeps_to_the_limit(void **state)
     weft_arena_free(arena);
 }
 
+static void test_arena_grow_of_a_large_piece_is_reserved(void **state)
+{
+    (void)state;
+    weft_arena *arena;
+    assert_int_equal(weft_arena_new(&arena, SIZE_MAX), 0);
+    char *memory = weft_arena_alloc(arena, 1 << 20);
+    size_t before = weft_arena_reserved(arena), held = weft_memory_held();
+    assert_non_null(weft_arena_grow(arena, memory, 1 << 20, 3 << 20));
+    assert_int_equal(weft_arena_reserved(arena) - before, 2 << 20);
+    assert_int_equal(weft_memory_held() - held, 2 << 20);
+    weft_arena_free(arena);
+}
+
 /* To the last byte of the block, and not one further. */
 static void test_arena_grow_fills_the_block(void **state)
 {
@@ -333,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_arena_grow_keeps_the_bytes),
         cmocka_unit_test(test_arena_grow_takes_no_more_than_it_adds),
         cmocka_unit_test(test_arena_grow_keeps_to_the_limit),
+        cmocka_unit_test(test_arena_grow_of_a_large_piece_is_reserved),
         cmocka_unit_test(test_arena_grow_fills_the_block),
         cmocka_unit_test(test_arena_limit_may_change),
         cmocka_unit_test(test_arena_format_fits_any_length),

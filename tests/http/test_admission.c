@@ -34,6 +34,17 @@ static int large(weft_http *http, void *app)
     return weft_http_send(http, 200, NULL, bytes, sizeof bytes);
 }
 
+/* Leaves as much queued as a stream may have. */
+static int fills_the_stream(weft_http *http, void *app)
+{
+    (void)app;
+    static char bytes[WEFT_STREAM_HIGH_MARK];
+    int err = weft_http_begin(http, 200, NULL, 2 * sizeof bytes);
+    for (int i = 0; i < 2 && err == 0; i++)
+        err = weft_http_write(http, bytes, sizeof bytes);
+    return err;
+}
+
 static int takes_memory(weft_http *http, void *app)
 {
     (void)app;
@@ -64,12 +75,19 @@ static int fails(weft_http *http, void *app)
 }
 
 static const weft_http_route routes[] = {
-    { "GET", "/fails", fails, NULL },        { "GET", "/slow", slow, NULL },
-    { "POST", "/slow", slow, NULL },         { "GET", "/two", slow, &two },
-    { "GET", "/endless", slow, &endless },   { "GET", "/little", takes_memory, &little },
-    { "GET", "/much", takes_memory, &much }, { "GET", "/usual", takes_memory, NULL },
-    { "GET", "/large", large, NULL },        { "GET", "/hold", holds_memory, NULL },
-    { "POST", "/", size_of_body, NULL },     { NULL, NULL, NULL, NULL },
+    { "GET", "/fails", fails, NULL },
+    { "GET", "/slow", slow, NULL },
+    { "POST", "/slow", slow, NULL },
+    { "GET", "/two", slow, &two },
+    { "GET", "/endless", slow, &endless },
+    { "GET", "/little", takes_memory, &little },
+    { "GET", "/much", takes_memory, &much },
+    { "GET", "/usual", takes_memory, NULL },
+    { "GET", "/large", large, NULL },
+    { "GET", "/fill", fills_the_stream, NULL },
+    { "GET", "/hold", holds_memory, NULL },
+    { "POST", "/", size_of_body, NULL },
+    { NULL, NULL, NULL, NULL },
 };
 
 #define GET(path) "GET " path " HTTP/1.1\r\n" H "\r\n"
@@ -269,6 +287,50 @@ static void test_admission_sees_an_upload_grow(void **state)
 {
     (void)state;
     serving(check_growing_uploads, NULL, .routes = routes, .total_memory_max = 800000);
+}
+
+/* One is enough, parked or not: the larger. */
+static void check_parked_first(void *arg)
+{
+    (void)arg;
+    weft_stream *reader = dial();
+    say(reader, GET("/fill"));
+    weft_sleep(WEFT_MILLISECOND);
+    weft_stream *upload = begin_upload(40000), *last = begin_upload(80000);
+    ssize_t n;
+    while ((n = weft_read(reader, heard, sizeof heard)) > 0)
+        ;
+    assert_int_equal(n, -ECONNRESET);
+    weft_close(reader);
+    finish_upload(upload, 40000);
+    finish_upload(last, 80000);
+}
+
+static void test_admission_takes_one_where_that_is_enough(void **state)
+{
+    (void)state;
+    serving(check_parked_first, NULL, .routes = routes, .total_memory_max = 280000);
+}
+
+/* Who waits for room to be answered is on its way out, and is left alone. */
+static void check_refused_waits(void *arg)
+{
+    (void)arg;
+    weft_stream *refused = dial();
+    say(refused, GET("/fill") "nonsense\r\n\r\n");
+    weft_sleep(WEFT_MILLISECOND);
+    weft_stream *last = begin_upload(80000);
+    expect_answer(hear_all(last), "HTTP/1.1 503 ", NULL);
+    weft_close(last);
+    hear_all(refused);
+    assert_non_null(memmem(heard, heard_size, "HTTP/1.1 400 ", 13));
+    weft_close(refused);
+}
+
+static void test_admission_leaves_refusals_alone(void **state)
+{
+    (void)state;
+    serving(check_refused_waits, NULL, .routes = routes, .total_memory_max = 150000);
 }
 
 /* When there is too much, an eighth is freed, and no more than that takes; looking again in the
@@ -475,6 +537,8 @@ int main(void)
         http_test(test_admission_sees_an_upload_grow),
         http_test(test_admission_takes_what_nobody_reads),
         http_test(test_admission_frees_an_eighth),
+        http_test(test_admission_takes_one_where_that_is_enough),
+        http_test(test_admission_leaves_refusals_alone),
         http_test(test_admission_takes_slow_heads),
         http_test(test_admission_takes_long_heads),
         http_test(test_admission_refuses_before_the_body),

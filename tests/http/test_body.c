@@ -3,6 +3,8 @@
 
 #include "http_test.h"
 
+#include "codec/http1.h"
+
 #define H       "Host: h\r\n"
 #define CHUNKED H "Transfer-Encoding: chunked\r\n"
 
@@ -168,6 +170,24 @@ static void test_body_in_endless_chunks_is_left(void **state)
 }
 
 /* Nobody wants it: the next request on the connection is served, where it is there whole. */
+/* To the byte, and for the whole body. */
+static void check_extensions(void *arg)
+{
+    (void)arg;
+    for (int more = 0; more < 2; more++) {
+        char request[6000];
+        snprintf(request, sizeof request, LAST "1;%0*d\r\na\r\n1;%0*d\r\nb\r\n0\r\n\r\n", 2000, 0,
+                 WF_HTTP1_EXTENSIONS_MAX - 2000 + more, 0);
+        expect_answer(ask(request), more ? "HTTP/1.1 400 " : "HTTP/1.1 200 OK\r\n", NULL);
+    }
+}
+
+static void test_body_extensions_have_a_limit(void **state)
+{
+    (void)state;
+    serving(check_extensions, NULL, .routes = routes);
+}
+
 static void check_unread(void *arg)
 {
     (void)arg;
@@ -324,6 +344,7 @@ int main(void)
         http_test(test_body_in_large_chunks_arrives),
         http_test(test_body_in_chunks_is_fetched),
         http_test(test_body_in_broken_chunks_fails_the_fetch),
+        http_test(test_body_extensions_have_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

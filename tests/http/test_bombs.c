@@ -140,6 +140,35 @@ static void test_hazard_30_a_pipeline_without_end_is_left(void **state)
     serving(check_pipeline, NULL, .routes = routes, .send_timeout = 5 * WEFT_SECOND);
 }
 
+/* Who pipelines gives the others their turn. */
+static void check_turns(void *arg)
+{
+    (void)arg;
+    static const char request[] = "GET / HTTP/1.1\r\n" H "\r\n";
+    enum { COUNT = 1000, SIZE = sizeof request - 1 };
+    static char requests[COUNT * SIZE + 1];
+    for (size_t i = 0; i < COUNT; i++)
+        memcpy(requests + i * SIZE, request, SIZE);
+    weft_stream *many = dial(), *one = dial();
+    say(many, requests);
+    say(one, request);
+    hear(one);
+    assert_int_equal(status_of(many), 200);
+    int answers = 0;
+    for (const char *at = heard; (at = strstr(at, "HTTP/1.1 200 OK")); at++)
+        answers++;
+    assert_in_range(answers, 1, 100);
+    weft_close(many);
+    weft_close(one);
+    weft_sleep(WEFT_SECOND);
+}
+
+static void test_hazard_30_a_pipeline_leaves_others_their_turn(void **state)
+{
+    (void)state;
+    serving(check_turns, NULL, .routes = routes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +176,7 @@ int main(void)
         http_test(test_hazard_26_a_nul_is_refused),
         http_test(test_hazard_27_chunks_without_end_are_cut),
         http_test(test_hazard_30_a_pipeline_without_end_is_left),
+        http_test(test_hazard_30_a_pipeline_leaves_others_their_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -422,6 +422,44 @@ static void test_parked_client_that_holds_nothing_stays(void **state)
     over_kinds(holds_nothing);
 }
 
+/* A client that lingers when its server has ended is nobody's client. */
+static int tells_much(weft_stream *client, void *arg)
+{
+    static char bytes[8 << 20];
+    weft_scope s;
+    (void)arg;
+    weft_scope_begin(&s, .timeout = SECOND);
+    while (weft_write(client, bytes, 1000) == 0)
+        ;
+    weft_scope_end(&s);
+    return 0;
+}
+
+static int outlives_its_server(void *kind)
+{
+    struct server server = { .options = { .handler = tells_much, .drain = WEFT_MINUTE } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    weft_sleep(SECOND / 2);
+    weft_task_cancel(server.task, "a test");
+    weft_await(server.task);
+    assert_false(wf_list_is_empty(&wf_running->lingering));
+    WF_LIST_EACH(link, &wf_running->lingering) {
+        assert_null(wf_container(link, weft_stream, link)->server);
+    }
+    weft_close(stream);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_serve_forgets_who_lingers_at_its_end(void **state)
+{
+    (void)state;
+    over_kinds(outlives_its_server);
+}
+
 /* Others that are in a client: a writer that waits for room, a reader. */
 
 static weft_stream *shared;
@@ -564,6 +602,7 @@ int main(void)
         core_test(test_parked_clients_count),
         core_test(test_parked_crowd_shares_a_stack),
         core_test(test_parked_client_that_holds_nothing_stays),
+        core_test(test_serve_forgets_who_lingers_at_its_end),
         core_test(test_parked_client_is_given_up_while_others_write),
         core_test(test_parked_client_is_woken_while_others_write),
         core_test(test_parked_client_is_closed_where_others_read),
