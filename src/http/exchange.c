@@ -37,6 +37,9 @@ void wf_http_exchange_init(struct wf_http_exchange *x, struct wf_http_server *se
     x->close = x->broken = x->is_head = x->is_streamed = x->is_open = false;
     x->status = 0;
     x->sent = 0;
+    x->print_room = NULL;
+    x->print_size = 0;
+    x->printing = false;
 }
 
 int wf_http_exchange_begin(struct wf_http_exchange *x)

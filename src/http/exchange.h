@@ -64,11 +64,14 @@ struct wf_http_exchange {
     bool is_head;             /* no body is sent */
     bool has_body;            /* streamed: what is written is sent */
     bool is_streamed;
-    bool is_open;    /* streamed: begun, and not ended */
-    bool is_chunked; /* streamed: its length is not known */
-    int status;      /* 0: not sent yet */
-    int64_t length;  /* streamed: what was announced, or WEFT_HTTP_LENGTH_UNKNOWN */
-    uint64_t sent;   /* bytes of body */
+    bool is_open;     /* streamed: begun, and not ended */
+    bool is_chunked;  /* streamed: its length is not known */
+    int status;       /* 0: not sent yet */
+    int64_t length;   /* streamed: what was announced, or WEFT_HTTP_LENGTH_UNKNOWN */
+    uint64_t sent;    /* bytes of body */
+    char *print_room; /* for what is printed into it */
+    size_t print_size;
+    bool printing; /* what is there waits to be written */
 };
 
 static inline struct wf_http_exchange *wf_http_exchange_of(weft_http *http)

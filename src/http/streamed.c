@@ -91,23 +91,56 @@ int weft_http_write(weft_http *http, const void *data, size_t size)
     return 0;
 }
 
+/* Room for what is printed, kept for the next time: a response may be printed without end. A task
+ * that prints while another's text waits to be written gets room of its own. */
+static char *take_print_room(struct wf_http_exchange *x, size_t size)
+{
+    weft_arena *arena = x->http.arena;
+    size_t room = size > 2 * x->print_size ? size : 2 * x->print_size;
+    if (x->printing)
+        return weft_arena_alloc(arena, size);
+    if (size > x->print_size) {
+        char *text = weft_arena_grow(arena, x->print_room, x->print_size, room);
+        if (!text && room > size) /* the limit may be near */
+            text = weft_arena_grow(arena, x->print_room, x->print_size, room = size);
+        if (!text)
+            return NULL;
+        x->print_room = text;
+        x->print_size = room;
+    }
+    x->printing = true;
+    return x->print_room;
+}
+
+WEFT_PRINTF(3, 0)
+static int print_large(struct wf_http_exchange *x, size_t size, const char *format, va_list list)
+{
+    char *text = take_print_room(x, size + 1);
+    if (!text)
+        return -ENOMEM;
+    vsnprintf(text, size + 1, format, list);
+    int err = weft_http_write(&x->http, text, size);
+    if (text == x->print_room)
+        x->printing = false;
+    return err;
+}
+
 int weft_http_print(weft_http *http, const char *format, ...)
 {
-    char space[PRINT_SMALL], *text = space;
+    char small[PRINT_SMALL];
     va_list list, again;
     va_start(list, format);
     va_copy(again, list);
-    int size = vsnprintf(space, sizeof space, format, list);
-    if (size >= PRINT_SMALL) {
-        text = weft_arena_alloc(http->arena, (size_t)size + 1);
-        if (text)
-            vsnprintf(text, (size_t)size + 1, format, again);
-    }
+    int size = vsnprintf(small, sizeof small, format, list), err;
+    if (size < 0)
+        err = -EINVAL;
+    else if (size < PRINT_SMALL)
+        err = weft_http_write(http, small, (size_t)size);
+    else
+        err = print_large(wf_http_exchange_of(http), (size_t)size, format, again);
     va_end(again);
     va_end(list);
-    if (size < 0)
-        return -EINVAL;
-    return text ? weft_http_write(http, text, (size_t)size) : -ENOMEM;
+    return err;
 }
 
 /* The trailers as lines, in the arena. */

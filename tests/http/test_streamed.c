@@ -115,6 +115,44 @@ static int ticks(weft_http *http, void *app)
     return err;
 }
 
+/* What it prints does not stay: a response without an end has a bounded arena. */
+static int prints_much(weft_http *http, void *app)
+{
+    (void)app;
+    int err = weft_http_begin(http, 200, NULL, WEFT_HTTP_LENGTH_UNKNOWN);
+    for (int i = 0; i < 1000 && err == 0; i++)
+        err = weft_http_print(http, "%0*d", 2000 + i, 0);
+    assert_true(weft_arena_used(http->arena) < 20000);
+    return err;
+}
+
+static int prints_one(void *http)
+{
+    int err = 0;
+    for (int i = 0; i < 30 && err == 0; i++) /* until it has to wait */
+        err = weft_http_print(http, "%010000d|", 1);
+    return err;
+}
+
+static int prints_another(void *http)
+{
+    weft_sleep(WEFT_SECOND / 2);
+    return weft_http_print(http, "%010000d|", 2);
+}
+
+/* Two at once are one too many, but neither gets the other's text. */
+static int prints_twice_at_once(weft_http *http, void *app)
+{
+    (void)app;
+    weft_scope scope;
+    int err = weft_http_begin(http, 200, NULL, WEFT_HTTP_LENGTH_UNKNOWN);
+    weft_scope_begin(&scope, .isolate = true);
+    weft_spawn(&scope, prints_one, http);
+    weft_spawn(&scope, prints_another, http);
+    weft_scope_end(&scope);
+    return err;
+}
+
 /* --- requests --- */
 
 static int sum_up(weft_http *http, void *app)
@@ -301,6 +339,8 @@ static const weft_http_route routes[] = {
     { "GET", "/writes-on", writes_on, NULL },
     { "POST", "/cancelled", reads_cancelled, &streams },
     { "POST", "/whole-cancelled", reads_cancelled, NULL },
+    { "GET", "/much", prints_much, NULL },
+    { "GET", "/twice", prints_twice_at_once, NULL },
     { "POST", "/steps", reads_in_steps, &streams },
     { "GET", "/filling", fills_the_stream, NULL },
     { "GET", "/small-steps", writes_small_steps, NULL },
@@ -786,6 +826,38 @@ static void test_streamed_waits_may_be_given_up(void **state)
     serving(check_steps, NULL, .routes = routes);
 }
 
+static void check_prints(void *arg)
+{
+    (void)arg;
+    expect_answer(ask("GET /much HTTP/1.1\r\n" CLOSE "\r\n"), OK, "0\r\n0\r\n\r\n");
+}
+
+static void test_streamed_prints_leave_nothing_in_the_arena(void **state)
+{
+    (void)state;
+    serving(check_prints, NULL, .routes = routes);
+}
+
+static void check_prints_at_once(void *arg)
+{
+    (void)arg;
+    weft_stream *stream = dial();
+    say(stream, "GET /twice HTTP/1.1\r\n" CLOSE "\r\n");
+    weft_sleep(WEFT_SECOND);
+    hear_all(stream);
+    expect_text(heard, "1|");
+    assert_null(strstr(heard, "2|"));
+    expect_log("writes this stream already");
+    expect_log("task 'prints_another'");
+    weft_close(stream);
+}
+
+static void test_streamed_prints_at_once_do_not_mix(void **state)
+{
+    (void)state;
+    serving(check_prints_at_once, NULL, .routes = routes);
+}
+
 /* What has no length and no last chunk is never ended. */
 static void check_cut_for_10(void *arg)
 {
@@ -894,6 +966,8 @@ int main(void)
         http_test(test_streamed_response_without_a_body_leaves_others_their_turn),
         http_test(test_streamed_reads_are_cancelled_at_their_entry),
         http_test(test_streamed_waits_may_be_given_up),
+        http_test(test_streamed_prints_leave_nothing_in_the_arena),
+        http_test(test_streamed_prints_at_once_do_not_mix),
         http_test(test_streamed_response_to_10_is_visibly_cut),
         http_test(test_streamed_response_to_head_is_never_too_short),
         http_test(test_streamed_request_is_invited_where_that_is_asked),
