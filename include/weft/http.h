@@ -387,12 +387,12 @@ int weft_http_begin(weft_http *http, int status, const char *content_type, int64
  * Returns: 0 when the stream has taken all of it; the client may still be behind by the stream's
  *   high mark.
  * Errors: -EINVAL before weft_http_begin(); -EALREADY after the end; -EMSGSIZE above the length
- *   that was announced, and nothing is written; -ETIMEDOUT when the client does not read; -EPIPE
- *   and others of weft_write(); -ECANCELED.
- * Suspends: while the client is behind by more than the stream's high mark. For a turn where an
- *   error is said again.
- * Cancel: nothing is written, where it is at most half the high mark; above that the
- *   response may be cut, and the connection is closed.
+ *   that was announced, and nothing is written; -EPIPE where the length is not known and the
+ *   response has no body (HEAD, 204, 304): to return it is no failure; -ETIMEDOUT when the client
+ *   does not read; -EPIPE and others of weft_write(); -ECANCELED.
+ * Suspends: while the client is behind by more than the stream's high mark.
+ * Cancel: nothing is written, where it is at most half the high mark; above that the response may
+ *   be cut, and the connection is closed.
  * Ownership: borrows `data` until the return.
  * Threads: the loop's own. */
 WEFT_API

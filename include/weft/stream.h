@@ -82,6 +82,8 @@ struct weft_serve_options {
     int64_t first_timeout;    /* clients begin parked, and may be silent for so long (WEFT_FOREVER:
                                  for ever) before their handler is called; 0: it is called at once */
     weft_refused_fn *refused; /* NULL: they are closed without a word */
+    int64_t send_timeout;     /* parked clients that still read what was written to them: so long
+                                 for each byte, then their park's time; 0: that alone counts */
 };
 
 /** Connect a stream. The first address of a name that answers is taken.

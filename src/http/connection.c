@@ -174,6 +174,8 @@ static int call_handler(struct wf_http_exchange *x, bool *late)
 /* A response was begun: it ends here, if it has not yet, whole or cut off. */
 static void end_streamed(struct wf_http_exchange *x, int err)
 {
+    if (x->is_open && !x->has_body && err == -EPIPE)
+        err = 0; /* the writer was told that nobody wants more: that is its end */
     if (x->is_open && err < 0)
         wf_http_respond_failed(x, err, true);
     else if (x->is_open && weft_http_end(&x->http) == -EMSGSIZE)

@@ -150,7 +150,9 @@ int weft_http_add_header(weft_http *http, const char *name, const char *value)
 static bool is_no_trailer(const char *name, size_t size)
 {
     return is_reserved(name, size) || same_name(name, size, "Connection") ||
-           same_name(name, size, "Content-Type") || same_name(name, size, "Host");
+           same_name(name, size, "Content-Type") || same_name(name, size, "Content-Encoding") ||
+           same_name(name, size, "Content-Range") || same_name(name, size, "Host") ||
+           same_name(name, size, "Trailer");
 }
 
 int weft_http_add_trailer(weft_http *http, const char *name, const char *value)

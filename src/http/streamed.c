@@ -4,8 +4,8 @@
  *
  *     length known      the bytes as they are, and exactly so many
  *     length unknown    chunks and trailers; to a client of 1.0 the bytes, until the close
- *     no body allowed   (HEAD, 204, 304) what is written is counted and dropped; a writer suspends
- *                       and is cancelled as any other, for nobody else holds it back
+ *     no body allowed   (HEAD, 204, 304) what is written is counted and dropped; without a length
+ *                       the writer is told that nobody wants it
  *
  * The stream gathers what a turn writes: the head and the first bytes are one send. A writer waits
  * while the client is behind; a response that breaks off is never ended, so that the client can see
@@ -59,8 +59,8 @@ static int write_piece(struct wf_http_exchange *x, weft_slice piece)
 {
     int64_t timeout = x->server->options.send_timeout;
     bool taken;
-    if (!x->has_body)
-        return weft_write(x->stream, "", 0);
+    if (!x->has_body) /* without a length that would go on for ever */
+        return x->length < 0 ? wf_http_say_again(-EPIPE) : weft_write(x->stream, "", 0);
     if (!x->is_chunked)
         return wf_http_write(x->stream, piece, (weft_slice){ "", 0 }, timeout, &taken);
     return wf_http_write_chunk(x->stream, piece, timeout);
@@ -85,6 +85,8 @@ int weft_http_write(weft_http *http, const void *data, size_t size)
     if (x->length >= 0 && size > (uint64_t)x->length - x->sent)
         return -EMSGSIZE;
     err = write_piece(x, (weft_slice){ data, size });
+    if (err < 0 && !x->has_body)
+        return err;
     if (err < 0)
         return wf_http_respond_failed(x, err, size > weft_stream_high_mark(x->stream) / 2);
     x->sent += size;

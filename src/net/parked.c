@@ -51,9 +51,30 @@ static void member_cancelled(struct wf_member *member)
 
 static const struct wf_member_ops member_ops = { member_name, member_cancelled, NULL };
 
+static void limit(struct wf_parked *parked, int64_t timeout);
+
+/* A client that still reads what was written to it is not silent: as long as some of it goes it has
+ * its server's .send_timeout anew, and when all is gone the park's time. 0: it has not read. */
+static int64_t time_left(struct wf_parked *parked)
+{
+    weft_stream *client = parked->wait.stream;
+    size_t before = client->park_pending, pending = weft_stream_in_flight(client);
+    if (parked->server->options->send_timeout == 0 || parked->server->draining)
+        return 0;
+    client->park_pending = pending > 0 ? pending : SIZE_MAX;
+    if (pending > 0 && pending < before)
+        return parked->server->options->send_timeout;
+    return pending == 0 && before != SIZE_MAX ? client->park_timeout : 0;
+}
+
 static void time_over(struct wf_timer *timer)
 {
-    give_up(wf_container(timer, struct wf_parked, timer), -ETIMEDOUT);
+    struct wf_parked *parked = wf_container(timer, struct wf_parked, timer);
+    int64_t left = time_left(parked);
+    if (left > 0)
+        limit(parked, left);
+    else
+        give_up(parked, -ETIMEDOUT);
 }
 
 static void woken(struct wf_waiter *w)
@@ -139,6 +160,8 @@ void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeo
     wf_scope_join(&server->clients, &parked->member);
     wf_timer_init(&parked->timer, time_over);
     client->parked = parked;
+    client->park_timeout = timeout;
+    client->park_pending = SIZE_MAX;
     client->reader = &loop->root; /* nobody else reads it */
     begin_wait(parked, client);
     limit(parked, server->draining && timeout > LAST_LOOK ? LAST_LOOK : timeout);

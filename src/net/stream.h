@@ -77,6 +77,7 @@ struct weft_stream {
     int64_t linger_time;
     struct wf_server *server; /* whose client it is */
     struct wf_parked *parked; /* it waits without a task */
+    size_t park_pending;      /* bytes in flight when its time was over; SIZE_MAX: it was not yet */
     int64_t park_timeout;     /* of the last weft_park() */
     void *data;               /* the user's */
     weft_drop_fn *data_drop;
@@ -89,10 +90,10 @@ struct weft_stream {
     bool ended;   /* and has been sent */
     bool torn;    /* a write was cut in the middle, or what was queued is lost: close resets */
     bool closed;
-    bool closes_alone; /* whoever leaves it last ends it */
-    bool lingering;
-    bool doomed;     /* goes when the transport gives `send` back */
-    bool reset;      /* how it goes */
+    bool closes_alone : 1; /* whoever leaves it last ends it */
+    bool lingering : 1;
+    bool doomed : 1; /* goes when the transport gives `send` back */
+    bool reset : 1;  /* how it goes */
     char *peer_text; /* made when somebody asks */
 };
 

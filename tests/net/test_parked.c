@@ -233,6 +233,56 @@ static void test_parked_clients_end_with_a_cancel(void **state)
     over_kinds(cancel_closes);
 }
 
+/* Who still reads what was written is not silent. */
+
+static int much_and_park(weft_stream *client, void *arg)
+{
+    static const char much[200000];
+    char byte;
+    ssize_t n = weft_read(client, &byte, 1);
+    int err = n == 1 ? weft_write(client, much, sizeof much) : (int)n;
+    (void)arg;
+    return n == 1 && err == 0 ? weft_park(client, SECOND) : err;
+}
+
+static size_t read_slowly(weft_stream *stream, int64_t pause)
+{
+    static char data[30000];
+    size_t size = 0;
+    ssize_t n = 1;
+    while (n > 0) {
+        n = weft_read(stream, data, sizeof data);
+        size += n > 0 ? (size_t)n : 0;
+        if (n > 0)
+            weft_sleep(pause);
+    }
+    return size;
+}
+
+static int slow_reader(void *kind)
+{
+    struct server server = { .options = { .handler = much_and_park, .send_timeout = 5 * SECOND } };
+    weft_scope s;
+    (void)kind;
+    weft_scope_begin(&s);
+    start(&s, &server, "mem:slow");
+    weft_stream *reader = connect_to(&server), *sleeper = connect_to(&server);
+    assert_int_equal(weft_write(reader, "x", 1), 0);
+    assert_int_equal(read_slowly(reader, 4 * SECOND), 200000);
+    weft_close(reader);
+    assert_int_equal(weft_write(sleeper, "x", 1), 0);
+    assert_true(read_slowly(sleeper, 20 * SECOND) < 200000);
+    weft_close(sleeper);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_client_that_reads_is_not_silent(void **state)
+{
+    (void)state;
+    assert_int_equal(run(slow_reader, NULL), 0);
+}
+
 /* What others may do to a parked client. */
 
 static weft_stream *known;
@@ -597,6 +647,7 @@ int main(void)
         core_test(test_parked_client_with_input_is_served_at_once),
         core_test(test_semantics_19_parked_clients_end_with_the_drain),
         core_test(test_parked_clients_end_with_a_cancel),
+        core_test(test_parked_client_that_reads_is_not_silent),
         core_test(test_parked_client_may_be_written_to),
         core_test(test_parked_client_keeps_its_data),
         core_test(test_parked_clients_count),
