@@ -69,10 +69,12 @@ struct weft_listen_options {
 
 /* Options of weft_serve() and weft_serve_on(). */
 struct weft_serve_options {
-    weft_serve_fn *handler;   /* the second argument */
-    void *arg;                /* for the handler */
-    size_t max_clients;       /* served at one time; the rest waits in the backlog. 0: 10,000 */
-    int64_t drain;            /* how long clients may go on after a cancel; 0: not at all */
+    weft_serve_fn *handler; /* the second argument */
+    void *arg;              /* for the handler */
+    size_t max_clients;     /* served at one time; the rest waits in the backlog, or takes the place
+                               of a client that has been parked longest, a second at least. There
+                               may be one more for a moment. 0: 10,000 */
+    int64_t drain;          /* how long clients may go on after a cancel; 0: not at all */
     weft_callback *draining;  /* called with .arg when the drain begins, before any cancel; like
                                  every callback it may not suspend */
     const char *name;         /* of the clients' tasks; NULL: "client" */

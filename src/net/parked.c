@@ -17,7 +17,8 @@
 
 #include <weft/error.h>
 
-#define LAST_LOOK WEFT_MILLISECOND /* for bytes that the kernel has when the drain begins */
+#define LAST_LOOK  WEFT_MILLISECOND /* for bytes that the kernel has when the drain begins */
+#define IDLE_LEAST WEFT_SECOND      /* before a client's place is given to another */
 
 static struct wf_parked *parked_of_member(const struct wf_member *member)
 {
@@ -139,8 +140,12 @@ static void limit(struct wf_parked *parked, int64_t timeout)
 {
     weft_loop *loop = parked->server->clients.loop;
     wf_timer_cancel(&loop->timers, &parked->timer);
-    if (timeout != WEFT_FOREVER && parked->wait.waiter.state == WF_WAIT_ARMED)
-        wf_timer_add(&loop->timers, &parked->timer, wf_deadline_after(loop, timeout));
+    bool has_limit = timeout != WEFT_FOREVER;
+    int64_t deadline = wf_deadline_after(loop, has_limit ? timeout : 0);
+    if (has_limit && parked->wait.waiter.state == WF_WAIT_ARMED)
+        wf_timer_add(&loop->timers, &parked->timer, deadline);
+    else
+        parked->timer.deadline = deadline; /* since when it is parked */
 }
 
 void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeout)
@@ -159,6 +164,8 @@ void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeo
                    &parked->member, false);
     wf_scope_join(&server->clients, &parked->member);
     wf_timer_init(&parked->timer, time_over);
+    if (server->wants_parked)
+        wf_server_wake(server);
     client->parked = parked;
     client->park_timeout = timeout;
     client->park_pending = SIZE_MAX;
@@ -208,6 +215,45 @@ size_t weft_park_evict(const weft_stream *client, size_t least)
     found->wait.stream->torn = true; /* what is queued is dropped */
     give_up(found, -ECANCELED);
     return size;
+}
+
+/* A client between two requests is not idle yet. */
+static bool is_idle(const struct wf_parked *parked)
+{
+    const weft_stream *client = parked->wait.stream;
+    bool has_limit = wf_timer_is_armed(&parked->timer);
+    int64_t since = parked->timer.deadline - (has_limit ? client->park_timeout : 0);
+    return wf_clock_now(&client->loop->clock) - since >= IDLE_LEAST;
+}
+
+/* It was woken, or still reads what was written to it. */
+static bool is_busy(const struct wf_parked *parked)
+{
+    return parked->wait.waiter.state != WF_WAIT_ARMED ||
+           weft_chain_size(&parked->wait.stream->output) > 0;
+}
+
+/* They stand in the order in which they were parked: the first one has been idle longest. */
+enum wf_server_idle wf_server_idle(struct wf_server *server, struct wf_parked **longest)
+{
+    enum wf_server_idle idle = WF_SERVER_BUSY;
+    WF_LIST_EACH(link, &server->clients.members) {
+        struct wf_member *member = wf_container(link, struct wf_member, link);
+        if (member->ops != &member_ops)
+            continue;
+        *longest = parked_of_member(member);
+        if (!is_busy(*longest))
+            return is_idle(*longest) ? WF_SERVER_IDLE : WF_SERVER_RESTING;
+        idle = WF_SERVER_RESTING;
+    }
+    return idle;
+}
+
+void wf_server_evict_idle(struct wf_server *server)
+{
+    struct wf_parked *longest;
+    if (wf_server_idle(server, &longest) == WF_SERVER_IDLE)
+        give_up(longest, -ECANCELED);
 }
 
 int weft_park(weft_stream *client, int64_t timeout)

@@ -1,6 +1,6 @@
 /* Serving: a task for each client, until cancelled or stopped.
  *
- *     ACCEPTING ──max_clients──> FULL ──a client leaves──> ACCEPTING
+ *     ACCEPTING ──max_clients──> FULL ──a client leaves, or one is idle──> ACCEPTING
  *         │  └──an error of the kernel's──> PAUSED ──a client leaves, or 50 ms──> ACCEPTING
  *         │
  *         ├── stop ────> DRAINING ──last client──> 0
@@ -47,7 +47,7 @@ static bool is_everyday(int err)
     }
 }
 
-static void wake(struct wf_server *server)
+void wf_server_wake(struct wf_server *server)
 {
     struct wf_waiter *w = server->listener->serving;
     server->listener->serving = NULL;
@@ -62,7 +62,7 @@ void wf_server_lost(weft_stream *client)
     client->server = NULL;
     wf_list_remove(&client->client_link);
     server->active--;
-    wake(server);
+    wf_server_wake(server);
 }
 
 /* The server ends, and its clients linger on. */
@@ -102,7 +102,7 @@ static bool is_parked(int result)
 static int end_client(struct wf_server *server, weft_stream *client, int err)
 {
     weft_close(client);
-    wake(server);
+    wf_server_wake(server);
     if (err >= 0 || !is_everyday(err))
         return err < 0 ? err : 0;
     weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_DEBUG, "a client left: %s", weft_error_text(err));
@@ -248,12 +248,18 @@ static bool is_full(const struct wf_server *server)
     return server->active >= max && !server->listener->stopped;
 }
 
+/* Who comes to a full server gets the place of the client that has been idle longest. */
 static int accept_one(struct wf_server *server)
 {
     weft_stream *client;
-    if (is_full(server))
-        return wait_for_leave(server, is_full, WEFT_FOREVER);
+    struct wf_parked *longest;
+    enum wf_server_idle idle = is_full(server) ? wf_server_idle(server, &longest) : WF_SERVER_IDLE;
+    server->wants_parked = idle == WF_SERVER_BUSY;
+    if (idle != WF_SERVER_IDLE)
+        return wait_for_leave(server, is_full, idle == WF_SERVER_BUSY ? WEFT_FOREVER : PAUSE);
     int err = weft_accept(server->listener, &client);
+    if (err == 0 && is_full(server))
+        wf_server_evict_idle(server);
     if (err == 0)
         err = add_client(server, client);
     return err == 0 || ends_server(err) ? err : pause_accepting(server, err);

@@ -18,6 +18,7 @@ struct wf_server {
     size_t active;           /* streams */
     int64_t say_after;       /* when a pause is worth a line again */
     bool draining;
+    bool wants_parked; /* it is full, waits, and nobody is parked */
 };
 
 /* A client that waits for bytes without a task. Serves also between its wake and its turn. */
@@ -37,6 +38,19 @@ void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeo
 
 /* The drain begins: parked clients have one last look at what the kernel has for them. */
 void wf_server_drain_parked(struct wf_server *server);
+
+/* Whether a parked client would give its place to another: none is parked; they are, but not long
+ * enough; there is one. */
+enum wf_server_idle { WF_SERVER_BUSY, WF_SERVER_RESTING, WF_SERVER_IDLE };
+
+/* *longest is the last one it looked at. */
+enum wf_server_idle wf_server_idle(struct wf_server *server, struct wf_parked **longest);
+
+/* Close the one that has been idle longest. */
+void wf_server_evict_idle(struct wf_server *server);
+
+/* Somebody who was waited for: a client has left, or the first one is parked. */
+void wf_server_wake(struct wf_server *server);
 
 /* Start a task for a client, at once: there may be no stack when it is its turn. Without one the
  * client is refused: -ENOMEM. */

@@ -405,6 +405,42 @@ static void test_parked_clients_count(void **state)
     over_kinds(counts);
 }
 
+/* Who comes to a full server takes the place of who has been idle longest, for a second at least.
+ */
+static int full_of_idle(void *kind)
+{
+    struct server server = { .options = { .handler = echo_once, .max_clients = 2 } };
+    weft_scope s;
+    weft_scope_begin(&s);
+    start(&s, &server, address_of(kind));
+    weft_stream *first = connect_to(&server), *second = connect_to(&server);
+    expect_echo(first, "one");
+    weft_sleep(SECOND / 2);
+    expect_echo(second, "two");
+    pass_turns(3);
+    weft_stream *third = connect_to(&server);
+    int64_t before = weft_now();
+    expect_echo(third, "three");
+    expect_close(first);
+    assert_in_range((weft_now() - before) / WEFT_MILLISECOND, 499, 560);
+    expect_echo(second, "again"); /* and is the youngest now */
+    weft_sleep(2 * SECOND);
+    weft_stream *fourth = connect_to(&server);
+    expect_echo(fourth, "four");
+    expect_close(third);
+    expect_echo(second, "still");
+    weft_close(second);
+    weft_close(fourth);
+    end(&s, &server);
+    return 0;
+}
+
+static void test_parked_longest_gives_its_place(void **state)
+{
+    (void)state;
+    over_kinds(full_of_idle);
+}
+
 /* A thousand of them: what they cost beside their two streams, and that one stack serves them. */
 static int crowd(void *arg)
 {
@@ -651,6 +687,7 @@ int main(void)
         core_test(test_parked_client_may_be_written_to),
         core_test(test_parked_client_keeps_its_data),
         core_test(test_parked_clients_count),
+        core_test(test_parked_longest_gives_its_place),
         core_test(test_parked_crowd_shares_a_stack),
         core_test(test_parked_client_that_holds_nothing_stays),
         core_test(test_serve_forgets_who_lingers_at_its_end),
