@@ -619,8 +619,8 @@ struct weft_http_client_options {
     int64_t idle_timeout;          /* and for how long; 0: 15 s, WEFT_FOREVER: no limit */
     const char *site;              /* set by the macro */
     size_t size;                   /* set by the macro */
-    uint32_t connections_max;      /* idle and busy together, in all; 0: 1,024 */
-    uint32_t host_connections_max; /* … to one address; 0: 256 */
+    uint32_t connections_max;      /* idle and busy together, in all; 0: 65,536 */
+    uint32_t host_connections_max; /* … to one address; 0: 10,000 */
 };
 
 /** Fetch an URL. A weft_fn over weft_http_call: the same name works in place and spawned.

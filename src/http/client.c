@@ -14,8 +14,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define CONNECTIONS_MAX      1024
-#define HOST_CONNECTIONS_MAX 256
+#define CONNECTIONS_MAX      65536
+#define HOST_CONNECTIONS_MAX 10000 /* as many as a server has clients */
 #define IDLE_MAX             256
 #define HOST_IDLE_MAX        64
 #define IDLE_TIMEOUT         (15 * WEFT_SECOND)

@@ -90,8 +90,8 @@ static void test_limits_hold_for_a_host_and_for_all(void **state)
 
 static void check_defaults(void)
 {
-    assert_int_equal(client->pool.place_max, 1024);
-    assert_int_equal(client->pool.host_place_max, 256);
+    assert_int_equal(client->pool.place_max, 65536);
+    assert_int_equal(client->pool.host_place_max, 10000);
 }
 
 static void test_limits_are_there_without_being_asked_for(void **state)
