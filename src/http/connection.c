@@ -79,6 +79,7 @@ static int receive_head(struct wf_http_connection *c)
     int done = parse_head(c);
     if (done != 0)
         return done < 0 ? done : 0;
+    wf_http_admission_relieve(&c->exchange); /* for as long as the rest takes */
     weft_scope_begin(&c->waiting, .timeout = c->server->options.header_timeout, .name = "request");
     c->exchange.waiting = &c->waiting;
     int err = wait_for_head(c);

@@ -2,8 +2,6 @@
 
 #include "http/exchange.h"
 
-#include "http/admission.h"
-
 #include <weft/log.h>
 
 #include <errno.h>
@@ -48,7 +46,6 @@ int wf_http_exchange_begin(struct wf_http_exchange *x)
     x->http.arena = wf_http_server_take_arena(server);
     if (!x->http.arena)
         return -ENOMEM;
-    wf_http_admission_relieve(x);
     struct wf_http1_header *headers =
         weft_arena_alloc(x->http.arena, server->limits.header_max * sizeof *headers);
     if (!headers)

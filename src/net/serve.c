@@ -144,8 +144,7 @@ int wf_server_start(struct wf_server *server, weft_stream *client)
     weft_task *task = NULL;
     struct weft_spawn_options options = { .arg = client,
                                           .task = &task,
-                                          .name = given->name,
-                                          .function = "client",
+                                          .function = given->name ? given->name : "client",
                                           .site = given->site,
                                           .drop = drop_client,
                                           .stack_size = given->stack_size,
