@@ -173,6 +173,10 @@ const char *wf_http1_reason(int status)
 
 static void put_status_line(struct cursor *cursor, int status)
 {
+    if (status == 200) { /* nearly always */
+        put_text(cursor, "HTTP/1.1 200 OK\r\n");
+        return;
+    }
     if (status < 100 || status > 999) {
         fail(cursor, -EINVAL);
         return;
