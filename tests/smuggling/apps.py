@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The application behind the servers written in Python: it notes what it is given.
 
-usage: apps.py tornado|gunicorn|waitress PORT
+usage: apps.py tornado|waitress PORT
 
 One line of JSON to the standard output for each request, written before it is answered.
 """
@@ -45,23 +45,6 @@ def tornado(port):
     IOLoop.current().start()
 
 
-def gunicorn(port):
-    # pylint: disable=import-error,import-outside-toplevel
-    from gunicorn.app.base import BaseApplication
-
-    class Application(BaseApplication):
-        def load_config(self):
-            for name, value in (('bind', '127.0.0.1:%d' % port), ('worker_class', 'gthread'),
-                                ('threads', 4), ('worker_tmp_dir', os.getcwd()),
-                                ('keepalive', 0), ('loglevel', 'critical')):
-                self.cfg.set(name, value)
-
-        def load(self):
-            return wsgi
-
-    Application().run()
-
-
 def waitress(port):
     # pylint: disable=import-error,import-outside-toplevel
     from waitress import serve
@@ -69,4 +52,4 @@ def waitress(port):
 
 
 if __name__ == '__main__':
-    {'tornado': tornado, 'gunicorn': gunicorn, 'waitress': waitress}[sys.argv[1]](int(sys.argv[2]))
+    {'tornado': tornado, 'waitress': waitress}[sys.argv[1]](int(sys.argv[2]))

@@ -479,14 +479,9 @@ class Tornado(Python):
     name, program = 'tornado', 'usr/lib/python3/dist-packages/tornado/httpserver.py'
 
 
-class Gunicorn(Python):
-    name, program = 'gunicorn', 'usr/lib/python3/dist-packages/gunicorn/arbiter.py'
-    ends_by = signal.SIGQUIT
-
-
 class Waitress(Python):
     name, program = 'waitress', 'usr/lib/python3/dist-packages/waitress/server.py'
 
 
 PEERS = (Nginx, Apache, Haproxy, Lighttpd, Varnish, H2o, Squid, Trafficserver, Caddy, Node, Tornado,
-         Gunicorn, Waitress)
+         Waitress)

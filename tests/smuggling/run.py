@@ -49,7 +49,6 @@ NOTED = re.compile(rb'^noted:', re.I | re.M)
 # which payloads, and what it does there.
 EXPLAINED = (
     ('h2o', 'target HTTP://|target https?://.* an empty Host', 'takes a whole URL for a path'),
-    ('gunicorn', '(?i)method get ', 'writes methods in upper case'),
     ('squid', '(?i)method get ', 'writes methods in upper case'),
     ('waitress', '(?i)Expect 100-continue in GET', 'loses a GET that expects 100'),
     ('node', 'Upgrade .* (in GET|with a length|with a coding)',
