@@ -8,15 +8,15 @@
 
 #include "bench.h"
 #include "floor/http_epoll.h"
+#include "hello.h"
 #include "load.h"
 #include "nginx.h"
 #include "server.h"
 
 #include <string.h>
-#include <weft.h>
-#include <weft/http.h>
 
 #define SENDS     8000 /* in a run: some 100 ms */
+#define WARM_UPS  10   /* runs, in which pools grow to what the crowd ever needs at one time */
 #define PIPELINED 16
 
 #define REQUEST                                                                                    \
@@ -25,27 +25,6 @@
     "User-Agent: bench\r\n"                                                                        \
     "Accept: */*\r\n"                                                                              \
     "\r\n"
-
-static int hello(weft_http *http, void *app)
-{
-    (void)app;
-    return weft_http_text(http, 200, "hello, world\n");
-}
-
-static const weft_http_route routes[] = {
-    { "GET", "/hello", hello, NULL },
-    { NULL, NULL, NULL, NULL },
-};
-
-static int serve(void *listener)
-{
-    return weft_http_serve_on(listener, routes);
-}
-
-static void http_weft(struct server_ends ends)
-{
-    server_on_weft(ends, serve);
-}
 
 /* The bytes of an answer that begins here; 0: it is not whole. */
 static size_t answer_size(const char *answer, size_t size)
@@ -106,7 +85,8 @@ static void open_side(struct side *side, const char *name, void (*body)(struct s
     side->pipelined = pipelined;
     side->load = load_open(side->server.port, connections, request, size,
                            pipelined > 1 ? is_batch_whole : is_whole);
-    load_run(side->load, SENDS);
+    for (int i = 0; i < WARM_UPS; i++)
+        load_run(side->load, SENDS);
 }
 
 static void close_side(struct side *side)

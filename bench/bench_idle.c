@@ -1,46 +1,21 @@
 /* What a connection costs while nobody uses it: 15,000 of them, new and silent, and kept after a
- * request. User memory only (RssAnon of the server's process); what the kernel holds of a socket is
- * the same for every server.
+ * request. User memory only (what is resident of the server's process); what the kernel holds of a
+ * socket is the same for every server.
  *
  *     bench_idle [connections] */
 
 #include "bench.h"
+#include "hello.h"
 #include "server.h"
+#include "usage.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <weft.h>
-#include <weft/http.h>
 
 #define CONNECTIONS 15000
 #define SPARE       100 /* descriptors that are not connections */
 #define TARGET      1024
 #define REQUEST     "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-static int hello(weft_http *http, void *app)
-{
-    (void)app;
-    return weft_http_text(http, 200, "hello, world\n");
-}
-
-static const weft_http_route routes[] = {
-    { "GET", "/hello", hello, NULL },
-    { NULL, NULL, NULL, NULL },
-};
-
-static int serve(void *listener)
-{
-    return weft_http_serve_on(listener, routes, .max_clients = 1000000, .header_timeout = WEFT_HOUR,
-                              .idle_timeout = WEFT_HOUR);
-}
-
-static void http_weft(struct server_ends ends)
-{
-    server_on_weft(ends, serve);
-}
 
 static void die(const char *what)
 {
@@ -48,31 +23,10 @@ static void die(const char *what)
     exit(1);
 }
 
-/* Bytes of anonymous memory that are there: heap and stacks. */
+/* Bytes that are there. */
 static long memory_of(pid_t process)
 {
-    char path[64], line[256];
-    long kib = -1;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)process);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        die(path);
-    while (fgets(line, sizeof line, file))
-        if (sscanf(line, "RssAnon: %ld kB", &kib) == 1)
-            break;
-    fclose(file);
-    return kib * 1024;
-}
-
-static int dial(int port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        die("connect");
-    return fd;
+    return (long)usage_of(process).resident;
 }
 
 static void ask(int fd)
@@ -87,7 +41,7 @@ static void ask(int fd)
 static void open_all(int *sockets, int count, int port)
 {
     for (int i = 0; i < count; i++)
-        sockets[i] = dial(port);
+        sockets[i] = server_dial(port);
     ask(sockets[count - 1]);
 }
 
@@ -117,7 +71,7 @@ int main(int argc, char **argv)
     if (!sockets)
         die("memory");
     server_start(&server, "weft", http_weft);
-    int first = dial(server.port);
+    int first = server_dial(server.port);
     ask(first); /* what the first request costs is not a connection's */
     long before = memory_of(server.process);
     printf("bench_idle, %d connections\n", count);

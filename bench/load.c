@@ -1,9 +1,8 @@
 #include "load.h"
 
-#include <arpa/inet.h>
+#include "server.h"
+
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,18 +34,6 @@ static void die(const char *what)
 {
     fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static int connect_one(int port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        die("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    return fd;
 }
 
 static void send_request(struct load *load, struct client *client)
@@ -88,7 +75,7 @@ struct load *load_open(int port, int connections, const char *request, size_t si
     for (int i = 0; i < connections; i++) {
         struct client *client = &load->clients[i];
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = client };
-        client->fd = connect_one(port);
+        client->fd = server_dial(port);
         if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, client->fd, &event) < 0)
             die("epoll_ctl");
     }

@@ -60,7 +60,7 @@ static int free_port(void)
     return port;
 }
 
-/* Tells its port when it listens. */
+/* nginx tells nobody that it listens, so it is asked. */
 static void await_port(struct server_ends ends, int port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,

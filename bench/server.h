@@ -51,6 +51,9 @@ void server_stop(struct server *server);
  * questions. */
 void server_on_weft(struct server_ends ends, int (*serve)(void *listener));
 
+/* A socket that is connected to a port of 127.0.0.1, and waits for nobody (TCP_NODELAY). */
+int server_dial(int port);
+
 /* A socket on a free port of 127.0.0.1 that listens, for servers by hand. */
 int server_listen(int *port);
 

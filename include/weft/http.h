@@ -390,7 +390,8 @@ int weft_http_begin(weft_http *http, int status, const char *content_type, int64
  *   that was announced, and nothing is written; -EPIPE where the length is not known and the
  *   response has no body (HEAD, 204, 304): to return it is no failure; -ETIMEDOUT when the client
  *   does not read; -EPIPE and others of weft_write(); -ECANCELED.
- * Suspends: while the client is behind by more than the stream's high mark.
+ * Suspends: while the client is behind by more than the stream's high mark; for a turn where an
+ *   error is said again, and where nobody gets the body.
  * Cancel: nothing is written, where it is at most half the high mark; above that the response may
  *   be cut, and the connection is closed.
  * Ownership: borrows `data` until the return.
@@ -505,7 +506,7 @@ int weft_http_start_with(weft_http_server **server, const char *address,
 
 /** The URL of a started server, without a path: "http://127.0.0.1:43521".
  *
- * Returns: the text.
+ * Returns: the text; of use where the server listens on TCP, for URLs know no other addresses.
  * Errors: none.
  * Suspends: never.
  * Cancel: nothing to lose.

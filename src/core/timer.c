@@ -182,6 +182,8 @@ static struct wf_list *detach(struct wf_list *list)
 static void move_to_due(struct wf_timers *timers, struct wf_list *list)
 {
     struct wf_list sorted, *link, *after = timers->due.previous;
+    if (wf_list_is_empty(list)) /* nearly every turn */
+        return;
     wf_list_init(&sorted);
     for (struct wf_list *chain = sort(detach(list)), *next; chain; chain = next) {
         next = chain->next;

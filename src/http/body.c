@@ -18,8 +18,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ROOM_FIRST 1024 /* for a body of unknown length */
-
 struct wf_http_trailers {
     struct wf_http1_parser parser;
     char *text; /* the parser's offsets are for this copy; NULL until they are complete */
@@ -210,20 +208,13 @@ struct whole {
 /* Room for `more` bytes and a NUL. */
 static int make_room(const struct wf_http_body *body, struct whole *whole, size_t more)
 {
-    weft_arena *arena = body->arena;
     size_t need = whole->size + more + 1;
     if (need <= whole->room)
         return 0;
-    size_t room = whole->room > need / 2 ? 2 * whole->room : need;
-    if (room < ROOM_FIRST)
-        room = ROOM_FIRST;
-    char *bytes = weft_arena_grow(arena, whole->bytes, whole->room, room);
-    if (!bytes && room > need) /* the limit may be near */
-        bytes = weft_arena_grow(arena, whole->bytes, whole->room, room = need);
+    char *bytes = wf_http_grow(body->arena, whole->bytes, &whole->room, need);
     if (!bytes)
         return -ENOMEM;
     whole->bytes = bytes;
-    whole->room = room;
     tell(body);
     return 0;
 }

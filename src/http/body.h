@@ -14,6 +14,8 @@
 #include <weft/arena.h>
 #include <weft/stream.h>
 
+#include <string.h>
+
 struct wf_http_trailers;
 
 struct wf_http_body {
@@ -47,6 +49,31 @@ int wf_http_body_try(struct wf_http_body *body, weft_slice *piece);
 
 /* The whole body with a NUL behind it: 0, or an error as above. */
 int wf_http_body_read(struct wf_http_body *body, weft_slice *whole);
+
+/* Move up to `size` bytes of a piece to `buffer`: how many. */
+static inline size_t wf_http_piece_take(weft_slice *piece, void *buffer, size_t size)
+{
+    size_t taken = piece->size < size ? piece->size : size;
+    if (taken == 0)
+        return 0;
+    memcpy(buffer, piece->data, taken);
+    piece->data += taken;
+    piece->size -= taken;
+    return taken;
+}
+
+/* Room in an arena for `need` bytes at least: twice as much as there was, where its limit is not
+ * near, so that what grows piece by piece is seldom copied. NULL leaves `memory` and *room. */
+static inline char *wf_http_grow(weft_arena *arena, char *memory, size_t *room, size_t need)
+{
+    size_t more = *room > need / 2 ? 2 * *room : need;
+    char *grown = weft_arena_grow(arena, memory, *room, more);
+    if (!grown && more > need)
+        grown = weft_arena_grow(arena, memory, *room, more = need);
+    if (grown)
+        *room = more;
+    return grown;
+}
 
 /* Whether all that is still to come of the message is in the input already, which is dropped then:
  * nobody wants it. Never suspends. */

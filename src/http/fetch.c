@@ -335,11 +335,7 @@ ssize_t weft_http_call_read(weft_http_call *call, void *buffer, size_t size)
     int more = f->piece.size > 0 ? 1 : wf_http_body_next(&f->incoming, &f->piece);
     if (more <= 0)
         return more < 0 ? fail_body(f, more) : 0;
-    size_t n = size < f->piece.size ? size : f->piece.size;
-    memcpy(buffer, f->piece.data, n);
-    f->piece.data += n;
-    f->piece.size -= n;
-    return (ssize_t)n;
+    return (ssize_t)wf_http_piece_take(&f->piece, buffer, size);
 }
 
 void weft_http_call_close(weft_http_call *call)

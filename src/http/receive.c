@@ -14,7 +14,6 @@
 #include <weft/error.h>
 
 #include <errno.h>
-#include <string.h>
 #include <strings.h>
 
 static size_t body_max(const struct wf_http_exchange *x)
@@ -112,17 +111,6 @@ const char *weft_http_trailer(weft_http *http, const char *name)
 
 /* --- in pieces --- */
 
-static size_t take(weft_slice *piece, void *buffer, size_t size)
-{
-    size_t taken = piece->size < size ? piece->size : size;
-    if (taken == 0)
-        return 0;
-    memcpy(buffer, piece->data, taken);
-    piece->data += taken;
-    piece->size -= taken;
-    return taken;
-}
-
 static int next_in_time(struct wf_http_exchange *x)
 {
     weft_scope scope;
@@ -162,5 +150,5 @@ ssize_t weft_http_read(weft_http *http, void *buffer, size_t size)
         if (result <= 0)
             return result;
     }
-    return (ssize_t)take(&x->unread, buffer, size);
+    return (ssize_t)wf_http_piece_take(&x->unread, buffer, size);
 }

@@ -4,6 +4,7 @@
  * The handle and the server's task each hold the memory, an arena; the last one to go frees it. */
 
 #include "http/server.h"
+#include "http/url.h"
 
 #include <weft/error.h>
 #include <weft/loop.h>
@@ -142,16 +143,13 @@ static const char *url_of(const weft_http_call *call)
 }
 
 /* Whatever host the URL names, it is the server's. */
-static int map_host(weft_http_client *client, const char *url, const char *address)
+static int map_host(const weft_http_call *call, const char *address)
 {
-    char host[ADDRESS_MAX];
-    const char *begin = url ? strstr(url, "://") : NULL;
-    size_t size = begin ? strcspn(begin + 3, "/?#") : 0;
-    if (size == 0 || size >= sizeof host)
+    struct wf_http_url url;
+    const char *why;
+    if (wf_http_url_parse(&url, call->url, call->arena, &why) < 0)
         return 0; /* the fetch will say what is wrong with it */
-    memcpy(host, begin + 3, size);
-    host[size] = '\0';
-    return weft_http_client_map(client, host, address);
+    return weft_http_client_map(call->client, url.host, address);
 }
 
 static int fetch_from(weft_http_call *call, const char *address)
@@ -163,7 +161,7 @@ static int fetch_from(weft_http_call *call, const char *address)
         return err;
     call->url = url_of(call);
     call->client = client;
-    err = map_host(client, call->url, address);
+    err = map_host(call, address);
     if (err >= 0)
         err = weft_http_fetch(call);
     call->url = url;

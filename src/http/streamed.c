@@ -97,18 +97,13 @@ int weft_http_write(weft_http *http, const void *data, size_t size)
  * that prints while another's text waits to be written gets room of its own. */
 static char *take_print_room(struct wf_http_exchange *x, size_t size)
 {
-    weft_arena *arena = x->http.arena;
-    size_t room = size > 2 * x->print_size ? size : 2 * x->print_size;
     if (x->printing)
-        return weft_arena_alloc(arena, size);
+        return weft_arena_alloc(x->http.arena, size);
     if (size > x->print_size) {
-        char *text = weft_arena_grow(arena, x->print_room, x->print_size, room);
-        if (!text && room > size) /* the limit may be near */
-            text = weft_arena_grow(arena, x->print_room, x->print_size, room = size);
+        char *text = wf_http_grow(x->http.arena, x->print_room, &x->print_size, size);
         if (!text)
             return NULL;
         x->print_room = text;
-        x->print_size = room;
     }
     x->printing = true;
     return x->print_room;

@@ -55,17 +55,21 @@ static const struct wf_member_ops member_ops = { member_name, member_cancelled, 
 static void limit(struct wf_parked *parked, int64_t timeout);
 
 /* A client that still reads what was written to it is not silent: as long as some of it goes it has
- * its server's .send_timeout anew, and when all is gone the park's time. 0: it has not read. */
+ * its server's .send_timeout anew, and when all is gone the park's time. 0: it has not read. Who
+ * may take for ever is looked at again after the park's time: then it may have read all. */
 static int64_t time_left(struct wf_parked *parked)
 {
     weft_stream *client = parked->wait.stream;
+    int64_t send_timeout = parked->server->options->send_timeout;
     size_t before = client->park_pending, pending = weft_stream_in_flight(client);
-    if (parked->server->options->send_timeout == 0 || parked->server->draining)
+    if (send_timeout == 0 || parked->server->draining)
         return 0;
     client->park_pending = pending > 0 ? pending : SIZE_MAX;
-    if (pending > 0 && pending < before)
-        return parked->server->options->send_timeout;
-    return pending == 0 && before != SIZE_MAX ? client->park_timeout : 0;
+    if (pending == 0)
+        return before == SIZE_MAX ? 0 : client->park_timeout;
+    if (send_timeout == WEFT_FOREVER)
+        return client->park_timeout;
+    return pending < before ? send_timeout : 0;
 }
 
 static void time_over(struct wf_timer *timer)

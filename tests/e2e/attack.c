@@ -9,7 +9,7 @@
 
 #include "outside.h"
 
-#include <sys/ioctl.h>
+#include "usage.h"
 
 #define CLIENTS  16
 #define PHASES   6 /* of each kind, with a ratio */
@@ -219,20 +219,10 @@ static const struct weft_http_serve_options options = {
     .send_timeout = PATIENCE,
 };
 
-/* Bytes of anonymous memory that are there: heap and stacks. */
+/* Bytes that are there. */
 static long memory_of(pid_t process)
 {
-    char path[64], line[256];
-    long kib = -1;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)process);
-    FILE *file = fopen(path, "r");
-    require(file);
-    while (fgets(line, sizeof line, file))
-        if (sscanf(line, "RssAnon: %ld kB", &kib) == 1)
-            break;
-    fclose(file);
-    require(kib >= 0);
-    return kib * 1024;
+    return (long)usage_of(process).resident;
 }
 
 struct result {

@@ -122,6 +122,37 @@ static inline void serving_with(struct http_site *given)
     serving_with(                                                                                  \
         &(struct http_site){ .body = (function), .arg = (argument), .options = { __VA_ARGS__ } })
 
+/* A server of bytes, for tests of the client. */
+struct peer {
+    weft_serve_fn *serve;
+    void *arg;
+    weft_listener *listener;
+    weft_task *task;
+    weft_scope scope;
+};
+
+static inline int peer_main(void *arg)
+{
+    struct peer *peer = arg;
+    int err = weft_serve_on(peer->listener, peer->serve, .arg = peer->arg);
+    return err == -ECANCELED ? 0 : err;
+}
+
+static inline void peer_begin(struct peer *peer, const char *address)
+{
+    assert_int_equal(weft_listen(&peer->listener, address), 0);
+    weft_scope_begin(&peer->scope);
+    assert_int_equal(weft_spawn(&peer->scope, peer_main, peer, .task = &peer->task), 0);
+}
+
+static inline void peer_end(struct peer *peer)
+{
+    weft_task_cancel(peer->task, "the test is over");
+    assert_int_equal(weft_scope_end(&peer->scope), 0);
+    weft_task_release(peer->task);
+    weft_listener_close(peer->listener);
+}
+
 /* A client of bytes. */
 
 static inline weft_stream *dial(void)

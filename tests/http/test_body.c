@@ -246,30 +246,17 @@ static int serve_answer(weft_stream *stream, void *arg)
     return 0;
 }
 
-static int serve_answers(void *listener)
-{
-    int err = weft_serve_on(listener, serve_answer);
-    return err == -ECANCELED ? 0 : err;
-}
-
 static int with_answers(void *body)
 {
     void (*check)(weft_arena *) = *(void (**)(weft_arena *))body;
-    weft_listener *listener;
+    struct peer peer = { .serve = serve_answer };
     weft_arena *arena;
-    weft_task *server;
-    weft_scope scope;
     answered = 0;
-    assert_int_equal(weft_listen(&listener, "mem:answers"), 0);
     assert_int_equal(weft_arena_new(&arena, (size_t)64 << 20), 0);
     assert_int_equal(weft_http_client_map(NULL, "s", "mem:answers"), 0);
-    weft_scope_begin(&scope);
-    assert_int_equal(weft_spawn(&scope, serve_answers, listener, .task = &server), 0);
+    peer_begin(&peer, "mem:answers");
     check(arena);
-    weft_task_cancel(server, "the test is over");
-    assert_int_equal(weft_scope_end(&scope), 0);
-    weft_task_release(server);
-    weft_listener_close(listener);
+    peer_end(&peer);
     weft_arena_free(arena);
     return 0;
 }

@@ -70,12 +70,6 @@ static int follow(weft_stream *stream, void *arg)
     return 0;
 }
 
-static int serve_script(void *listener)
-{
-    int err = weft_serve_on(listener, follow);
-    return err == -ECANCELED ? 0 : err;
-}
-
 /* The client of the test, its arena, and a call to http://s/x. */
 static weft_http_client *client;
 static weft_arena *arena;
@@ -88,23 +82,16 @@ struct scripted {
 static int scripted_main(void *arg)
 {
     struct scripted *test = arg;
-    weft_listener *listener;
-    weft_task *server;
-    weft_scope scope;
+    struct peer peer = { .serve = follow };
     test->options.client = &client;
     connections = closed = 0;
-    assert_int_equal(weft_listen(&listener, "mem:script"), 0);
     assert_int_equal(weft_arena_new(&arena, (size_t)64 << 20), 0);
     assert_int_equal(weft_http_client_new_with(&test->options), 0);
     assert_int_equal(weft_http_client_map(client, "s", "mem:script"), 0);
-    weft_scope_begin(&scope);
-    assert_int_equal(weft_spawn(&scope, serve_script, listener, .task = &server), 0);
+    peer_begin(&peer, "mem:script");
     test->body();
     weft_http_client_free(client);
-    weft_task_cancel(server, "the test is over");
-    assert_int_equal(weft_scope_end(&scope), 0);
-    weft_task_release(server);
-    weft_listener_close(listener);
+    peer_end(&peer);
     weft_arena_free(arena);
     memset(script, 0, sizeof script);
     return 0;

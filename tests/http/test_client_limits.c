@@ -240,21 +240,12 @@ static int closes_on_second(weft_stream *stream, void *arg)
 
 static int connections;
 
-static int serve_peer(void *listener)
-{
-    int err = weft_serve_on(listener, closes_on_second, .arg = &connections);
-    return err == -ECANCELED ? 0 : err;
-}
-
 static void check_second_try(void)
 {
-    weft_listener *listener;
-    weft_scope scope;
+    struct peer peer = { .serve = closes_on_second, .arg = &connections };
     connections = 0;
-    assert_int_equal(weft_listen(&listener, "mem:peer"), 0);
     assert_int_equal(weft_http_client_map(client, "peer", "mem:peer"), 0);
-    weft_scope_begin(&scope);
-    weft_spawn(&scope, serve_peer, listener);
+    peer_begin(&peer, "mem:peer");
     for (int i = 0; i < 4; i++) {
         weft_http_call call = CALL();
         call.url = "http://peer/";
@@ -262,9 +253,7 @@ static void check_second_try(void)
         assert_int_equal(client->pool.place_count, 1);
     }
     assert_int_equal(connections, 4); /* each but the first is a second try */
-    weft_scope_cancel(&scope, "enough");
-    assert_int_equal(weft_scope_end(&scope), 0);
-    weft_listener_close(listener);
+    peer_end(&peer);
 }
 
 static void test_limits_leave_the_second_try_its_place(void **state)

@@ -25,43 +25,28 @@ static weft_arena *arena;
 /* A peer of bytes on mem:peer, which the client knows as s, and the test beside it. */
 struct talk {
     void (*body)(void);
-    weft_serve_fn *peer;
-    weft_listener *listener;
+    struct peer peer;
 };
-
-static int serve_peer(void *arg)
-{
-    struct talk *talk = arg;
-    int err = weft_serve_on(talk->listener, talk->peer);
-    return err == -ECANCELED ? 0 : err;
-}
 
 static int talk_main(void *arg)
 {
     struct talk *talk = arg;
-    weft_task *server;
-    weft_scope scope;
     connections = closed = 0;
     taken = 0;
-    assert_int_equal(weft_listen(&talk->listener, "mem:peer"), 0);
     assert_int_equal(weft_arena_new(&arena, (size_t)1 << 20), 0);
     assert_int_equal(weft_http_client_new(&client), 0);
     assert_int_equal(weft_http_client_map(client, "s", "mem:peer"), 0);
-    weft_scope_begin(&scope);
-    assert_int_equal(weft_spawn(&scope, serve_peer, talk, .task = &server), 0);
+    peer_begin(&talk->peer, "mem:peer");
     talk->body();
     weft_http_client_free(client);
-    weft_task_cancel(server, "the test is over");
-    assert_int_equal(weft_scope_end(&scope), 0);
-    weft_task_release(server);
-    weft_listener_close(talk->listener);
+    peer_end(&talk->peer);
     weft_arena_free(arena);
     return 0;
 }
 
 static void talking(weft_serve_fn *peer, void (*body)(void))
 {
-    assert_int_equal(run(talk_main, &(struct talk){ .body = body, .peer = peer }), 0);
+    assert_int_equal(run(talk_main, &(struct talk){ .body = body, .peer.serve = peer }), 0);
 }
 
 #define CALL(...)                                                                                  \

@@ -33,6 +33,7 @@ struct server {
     weft_listener *listener;
     weft_task *task;
     struct weft_serve_options options;
+    weft_scope scope; /* of open_server() */
     int result;
     bool done;
 };
@@ -61,6 +62,18 @@ static inline void end(weft_scope *scope, struct server *server)
     assert_true(server->done);
     weft_task_release(server->task);
     assert_int_equal(weft_listener_close(server->listener), 0);
+}
+
+/* The same with a scope that is the server's own. */
+static inline void open_server(struct server *server, const char *address)
+{
+    weft_scope_begin(&server->scope);
+    start(&server->scope, server, address);
+}
+
+static inline void close_server(struct server *server)
+{
+    end(&server->scope, server);
 }
 
 static inline weft_stream *connect_to(const struct server *server)

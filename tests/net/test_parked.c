@@ -35,9 +35,7 @@ static void expect_close(weft_stream *stream)
 static int wakes_by_bytes(void *kind)
 {
     struct server server = { .options = { .handler = echo_once } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     expect_echo(stream, "one");
     weft_sleep(WEFT_HOUR);
@@ -47,7 +45,7 @@ static int wakes_by_bytes(void *kind)
     weft_close(stream);
     pass_turns(5);
     assert_string_equal(trace, "hhh"); /* its end is nothing to the handler */
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -61,9 +59,7 @@ static void test_parked_client_is_woken_by_bytes(void **state)
 static int begins_parked(void *kind)
 {
     struct server server = { .options = { .handler = echo_once, .first_timeout = 5 * SECOND } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *silent = connect_to(&server), *speaker = connect_to(&server);
     uint64_t spawns = wf_running->counters.spawns;
     weft_sleep(4 * SECOND);
@@ -75,7 +71,7 @@ static int begins_parked(void *kind)
     assert_int_equal((weft_now() - before) / WEFT_MILLISECOND, 1000);
     expect_echo(speaker, "again");
     weft_close(speaker);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -89,9 +85,7 @@ static int time_is_over(void *kind)
 {
     int64_t timeout = 3 * SECOND;
     struct server server = { .options = { .handler = echo_once, .arg = &timeout } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     expect_echo(stream, "one");
     weft_sleep(2 * SECOND);
@@ -99,7 +93,7 @@ static int time_is_over(void *kind)
     int64_t before = weft_now();
     expect_close(stream);
     assert_int_equal((weft_now() - before) / WEFT_MILLISECOND, 3000);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -125,15 +119,13 @@ static int is_told(void *kind)
         .options = { .handler = echo_once, .first_timeout = SECOND, .refused = say_goodbye }
     };
     char data[3];
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     assert_int_equal(weft_read_exact(stream, data, 3), 0);
     assert_memory_equal(data, "bye", 3);
     assert_string_equal(trace, "t");
     expect_close(stream);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -160,16 +152,14 @@ static int one_byte(weft_stream *client, void *arg)
 static int input_is_there(void *kind)
 {
     struct server server = { .options = { .handler = one_byte } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     assert_int_equal(weft_write(stream, "a", 1), 0);
     pass_turns(5);
     assert_int_equal(weft_write(stream, "bc.", 3), 0);
     expect_close(stream);
     assert_string_equal(trace, "hhhh");
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -184,9 +174,7 @@ static void test_parked_client_with_input_is_served_at_once(void **state)
 static int drain_closes(void *kind)
 {
     struct server server = { .options = { .handler = echo_once, .drain = WEFT_HOUR } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server), *new = connect_to(&server);
     expect_echo(stream, "one");
     pass_turns(3);
@@ -201,7 +189,7 @@ static int drain_closes(void *kind)
     assert_int_equal(weft_read_exact(stream, data, 4), 0);
     expect_close(stream);
     expect_close(new);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -214,16 +202,14 @@ static void test_semantics_19_parked_clients_end_with_the_drain(void **state)
 static int cancel_closes(void *kind)
 {
     struct server server = { .options = { .handler = echo_once } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     expect_echo(stream, "one");
     pass_turns(3);
     weft_task_cancel(server.task, "now"); /* no drain: at once */
     weft_await(server.task);
     expect_close(stream);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -262,10 +248,8 @@ static size_t read_slowly(weft_stream *stream, int64_t pause)
 static int slow_reader(void *kind)
 {
     struct server server = { .options = { .handler = much_and_park, .send_timeout = 5 * SECOND } };
-    weft_scope s;
     (void)kind;
-    weft_scope_begin(&s);
-    start(&s, &server, "mem:slow");
+    open_server(&server, "mem:slow");
     weft_stream *reader = connect_to(&server), *sleeper = connect_to(&server);
     assert_int_equal(weft_write(reader, "x", 1), 0);
     assert_int_equal(read_slowly(reader, 4 * SECOND), 200000);
@@ -273,7 +257,7 @@ static int slow_reader(void *kind)
     assert_int_equal(weft_write(sleeper, "x", 1), 0);
     assert_true(read_slowly(sleeper, 20 * SECOND) < 200000);
     weft_close(sleeper);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -281,6 +265,32 @@ static void test_parked_client_that_reads_is_not_silent(void **state)
 {
     (void)state;
     assert_int_equal(run(slow_reader, NULL), 0);
+}
+
+/* For ever is for reading: who has read all may not be silent for ever. */
+static int unlimited_reader(void *kind)
+{
+    struct server server = { .options = { .handler = much_and_park,
+                                          .send_timeout = WEFT_FOREVER } };
+    char data[1000];
+    (void)kind;
+    open_server(&server, "mem:slow");
+    weft_stream *stream = connect_to(&server);
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    assert_int_equal(weft_read(stream, data, sizeof data), sizeof data);
+    weft_sleep(WEFT_HOUR);
+    int64_t before = weft_now();
+    assert_int_equal(read_slowly(stream, 0), 200000 - sizeof data);
+    assert_in_range((weft_now() - before) / WEFT_MILLISECOND, 1000, 2000);
+    weft_close(stream);
+    close_server(&server);
+    return 0;
+}
+
+static void test_parked_client_that_may_read_for_ever_may_not_be_idle_for_ever(void **state)
+{
+    (void)state;
+    assert_int_equal(run(unlimited_reader, NULL), 0);
 }
 
 /* What others may do to a parked client. */
@@ -300,9 +310,7 @@ static int others_may_write(void *kind)
 {
     struct server server = { .options = { .handler = tell_and_park } };
     char data[5];
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     assert_int_equal(weft_write(stream, "x", 1), 0);
     pass_turns(5);
@@ -314,7 +322,7 @@ static int others_may_write(void *kind)
     assert_int_equal(weft_close(known), -EBUSY);
     assert_int_equal(weft_park(stream, 1), -EPERM);
     weft_close(stream);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -352,10 +360,8 @@ static int keeps_count(weft_stream *client, void *arg)
 static int data_is_kept(void *kind)
 {
     struct server server = { .options = { .handler = keeps_count } };
-    weft_scope s;
     dropped = 0;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     assert_int_equal(weft_write(stream, "x", 1), 0);
     pass_turns(5);
@@ -366,7 +372,7 @@ static int data_is_kept(void *kind)
     weft_close(stream);
     pass_turns(5);
     assert_int_equal(dropped, 11);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -382,9 +388,7 @@ static int counts(void *kind)
     int64_t timeout = SECOND;
     struct server server = { .options = {
                                  .handler = echo_once, .arg = &timeout, .max_clients = 2 } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *streams[3];
     for (int i = 0; i < 3; i++)
         streams[i] = connect_to(&server);
@@ -395,7 +399,7 @@ static int counts(void *kind)
     assert_int_equal((weft_now() - before) / WEFT_MILLISECOND, 1000);
     for (int i = 0; i < 3; i++)
         weft_close(streams[i]);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -410,9 +414,7 @@ static void test_parked_clients_count(void **state)
 static int full_of_idle(void *kind)
 {
     struct server server = { .options = { .handler = echo_once, .max_clients = 2 } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *first = connect_to(&server), *second = connect_to(&server);
     expect_echo(first, "one");
     weft_sleep(SECOND / 2);
@@ -431,7 +433,7 @@ static int full_of_idle(void *kind)
     expect_echo(second, "still");
     weft_close(second);
     weft_close(fourth);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -448,9 +450,7 @@ static int crowd(void *arg)
     static weft_stream *streams[CROWD];
     (void)arg;
     struct server server = { .options = { .handler = echo_once, .first_timeout = WEFT_HOUR } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, "mem:crowd");
+    open_server(&server, "mem:crowd");
     for (int i = 0; i < CROWD; i++)
         streams[i] = connect_to(&server);
     assert_true(sizeof(struct wf_parked) <= 256);
@@ -470,7 +470,7 @@ static int crowd(void *arg)
         assert_int_equal(weft_read(streams[i], &byte, 1), 1);
         weft_close(streams[i]);
     }
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -484,9 +484,7 @@ static void test_parked_crowd_shares_a_stack(void **state)
 static int holds_nothing(void *kind)
 {
     struct server server = { .options = { .handler = tell_and_park } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     assert_int_equal(weft_write(stream, "x", 1), 0);
     pass_turns(5);
@@ -498,7 +496,7 @@ static int holds_nothing(void *kind)
     char data[5];
     assert_int_equal(weft_read_exact(stream, data, 5), 0);
     weft_close(stream);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -524,9 +522,7 @@ static int tells_much(weft_stream *client, void *arg)
 static int outlives_its_server(void *kind)
 {
     struct server server = { .options = { .handler = tells_much, .drain = WEFT_MINUTE } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     weft_sleep(SECOND / 2);
     weft_task_cancel(server.task, "a test");
@@ -536,7 +532,7 @@ static int outlives_its_server(void *kind)
         assert_null(wf_container(link, weft_stream, link)->server);
     }
     weft_close(stream);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -584,14 +580,12 @@ static int given_up_in_a_write(void *kind)
         .options = { .handler = shares, .arg = &timeout, .max_clients = 1 },
     };
     for (int drains = 0; drains < 2; drains++) {
-        weft_scope s;
-        weft_scope_begin(&s);
-        start(&s, &server, address_of(kind));
+        open_server(&server, address_of(kind));
         weft_stream *stream = connect_to(&server), *next;
         assert_int_equal(weft_write(stream, "x", 1), 0);
         pass_turns(10);
         shared_result = 0;
-        weft_spawn(&s, writes_to_shared, NULL);
+        weft_spawn(&server.scope, writes_to_shared, NULL);
         weft_sleep(drains ? SECOND : 4 * SECOND);
         if (drains)
             weft_task_cancel(server.task, "a test");
@@ -606,7 +600,7 @@ static int given_up_in_a_write(void *kind)
             weft_close(next);
         }
         weft_close(stream);
-        end(&s, &server);
+        close_server(&server);
     }
     return 0;
 }
@@ -622,13 +616,11 @@ static int woken_in_a_write(void *kind)
 {
     int64_t timeout = WEFT_FOREVER;
     struct server server = { .options = { .handler = shares, .arg = &timeout } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     assert_int_equal(weft_write(stream, "x", 1), 0);
     pass_turns(2);
-    weft_spawn(&s, writes_to_shared, NULL);
+    weft_spawn(&server.scope, writes_to_shared, NULL);
     weft_sleep(SECOND);
     shared = NULL;
     assert_int_equal(weft_write(stream, "x", 1), 0);
@@ -637,7 +629,7 @@ static int woken_in_a_write(void *kind)
     weft_close(stream);
     weft_sleep(SECOND);
     assert_true(shared_result < 0);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -651,18 +643,16 @@ static int parked_in_a_read(void *kind)
 {
     int64_t timeout = WEFT_FOREVER;
     struct server server = { .options = { .handler = shares, .arg = &timeout } };
-    weft_scope s;
-    weft_scope_begin(&s);
-    start(&s, &server, address_of(kind));
+    open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
     shared = NULL;
     assert_int_equal(weft_write(stream, "x", 1), 0);
     while (!shared)
         pass_turns(1);
-    weft_spawn(&s, reads_from_shared, NULL);
+    weft_spawn(&server.scope, reads_from_shared, NULL);
     expect_close(stream);
     assert_int_equal(shared_result, WEFT_ECLOSED);
-    end(&s, &server);
+    close_server(&server);
     return 0;
 }
 
@@ -684,6 +674,7 @@ int main(void)
         core_test(test_semantics_19_parked_clients_end_with_the_drain),
         core_test(test_parked_clients_end_with_a_cancel),
         core_test(test_parked_client_that_reads_is_not_silent),
+        core_test(test_parked_client_that_may_read_for_ever_may_not_be_idle_for_ever),
         core_test(test_parked_client_may_be_written_to),
         core_test(test_parked_client_keeps_its_data),
         core_test(test_parked_clients_count),

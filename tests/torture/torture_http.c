@@ -200,17 +200,22 @@ static int ask_all(void)
 }
 
 /* In a scope with a deadline: the server may be cancelled alone, or never accept. */
-static int ask_in_time(const char *address)
+static int in_an_arena(int (*ask)(void))
 {
-    (void)address;
     weft_scope s;
     int err = weft_arena_new(&arena, SIZE_MAX);
     if (err < 0)
         return err;
     weft_scope_begin(&s, .timeout = WEFT_MINUTE);
-    err = weft_scope_leave(&s, ask_all());
+    err = weft_scope_leave(&s, ask());
     weft_arena_free(arena);
     return err;
+}
+
+static int ask_in_time(const char *address)
+{
+    (void)address;
+    return in_an_arena(ask_all);
 }
 
 static int ask_mem(void *arg)
@@ -418,14 +423,7 @@ static int open_all(void)
 static int open_in_time(const char *address)
 {
     (void)address;
-    weft_scope s;
-    int err = weft_arena_new(&arena, SIZE_MAX);
-    if (err < 0)
-        return err;
-    weft_scope_begin(&s, .timeout = WEFT_MINUTE);
-    err = weft_scope_leave(&s, open_all());
-    weft_arena_free(arena);
-    return err;
+    return in_an_arena(open_all);
 }
 
 static int open_mem(void *arg)
