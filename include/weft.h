@@ -4,10 +4,13 @@
 /* weft: full-stack asynchronous C. The runtime; protocols have headers of their own. */
 
 #include <weft/arena.h>
+#include <weft/await.h>
 #include <weft/blocking.h>
 #include <weft/buffer.h>
+#include <weft/coro.h>
 #include <weft/define.h>
 #include <weft/error.h>
+#include <weft/future.h>
 #include <weft/log.h>
 #include <weft/loop.h>
 #include <weft/memory.h>

@@ -6,12 +6,12 @@
  * A program calls weft_run() and lives in tasks. The loop by hand (weft_loop_new, _run_…, _free),
  * callbacks and messages from other threads are here too. */
 
+#include <weft/await.h>
 #include <weft/define.h>
 
 WEFT_BEGIN_DECLS
 
 typedef struct weft_loop weft_loop;
-typedef struct weft_task weft_task;
 
 /* What a task and a blocking job run. Returns >= 0, or a negative error. */
 typedef int weft_fn(void *arg);
@@ -122,18 +122,21 @@ void weft_loop_release(weft_loop *loop);
 WEFT_API
 weft_loop *weft_loop_current(void);
 
-/** Run until the task is done; what else is pending stays and goes on in the next run.
+/** Run until a task or future is done, or a coroutine has run as a task of the background:
+ * weft_loop_run_until_complete(loop, x). What else is pending stays and goes on in the next run.
+ * Callbacks that were asked for before have been called.
  *
- * Returns: the task's result, >= 0.
- * Errors: the task's; -ENOMEM for a NULL task (its maker failed); -EDEADLK when a loop runs on
- *   this thread; -EXDEV for a task of another loop; WEFT_ETHREAD from another thread; -ESHUTDOWN
- *   after weft_loop_free(); -ECANCELED when weft_loop_stop() came first.
+ * Returns: its result, >= 0.
+ * Errors: its own; for NULL the maker's error; -EDEADLK when a loop runs on this thread; -EXDEV
+ *   for an object of another loop; WEFT_ETHREAD from another thread; -ESHUTDOWN after
+ *   weft_loop_free(); -EALREADY for a coroutine that was taken before; -ECANCELED when
+ *   weft_loop_stop() came first.
  * Suspends: never; it blocks the thread.
  * Cancel: cancel the task.
- * Ownership: borrows the task.
+ * Ownership: takes a coroutine, borrows a task or future.
  * Threads: the loop's own. */
 WEFT_API
-int weft_loop_run_until_complete(weft_loop *loop, weft_task *task);
+int weft_loop_run_until_complete_with(weft_loop *loop, weft_awaitable *awaitable);
 
 /** Run until weft_loop_stop().
  *
@@ -369,6 +372,8 @@ WEFT_END_DECLS
 
 /* weft_run(main, arg, .grace = …), weft_loop_new(&loop, …), weft_call_soon(fn, arg, .drop = …),
  * weft_post(loop, fn, arg, …) */
+#define weft_loop_run_until_complete(loop, x) weft_loop_run_until_complete_with((loop), weft_any(x))
+
 #ifndef __cplusplus
 #    define weft_run(main, ...)                                                                    \
         weft_run_with((main),                                                                      \

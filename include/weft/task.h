@@ -10,6 +10,7 @@
  * the _try twins: they never suspend. */
 
 #include <limits.h>
+#include <weft/await.h>
 #include <weft/define.h>
 #include <weft/loop.h>
 
@@ -59,35 +60,6 @@ struct weft_spawn_options {
 WEFT_API
 int weft_spawn_with(weft_scope *scope, weft_fn *fn, const struct weft_spawn_options *options);
 
-/** Wait until a task has ended.
- *
- * A task that has ended already answers at once and costs no turn of the loop.
- *
- * Returns: what the task's function returned (0 where it returned a value).
- * Errors: the task's own; -ECANCELED also when the waiting task is cancelled; -ENOMEM for NULL
- *   (its maker failed); -EDEADLK for the calling task itself, a task around it, or one that awaits
- *   such a task; -EPERM outside a task; WEFT_ETHREAD for a task of another loop, -ESHUTDOWN when
- *   that loop has ended.
- * Suspends: unless the task has ended.
- * Cancel: only the waiting stops; the target goes on.
- * Ownership: borrows the handle.
- * Threads: the loop's own. */
-WEFT_API
-WEFT_SUSPENDS
-int weft_await(weft_task *task);
-
-/** Wait like weft_await() and take the pointer that the function handed back.
- *
- * Returns: as weft_await(); *value is the pointer, or NULL when there is none.
- * Errors: as weft_await(); *value is untouched then.
- * Suspends: unless the task has ended.
- * Cancel: only the waiting stops.
- * Ownership: the pointer is the task's; see weft_return_owned().
- * Threads: the loop's own. */
-WEFT_API
-WEFT_SUSPENDS
-int weft_await_value(weft_task *task, void **value);
-
 /** Hand a pointer back: `return weft_return(pointer);` in a task's function.
  *
  * Returns: WEFT_VALUE, to be returned at once.
@@ -114,8 +86,8 @@ int weft_return_owned(void *value, weft_drop_fn *drop);
  *
  * Returns: what the function returned, >= 0; the pointer it handed back, or NULL, in *value when
  *   `value` is not NULL.
- * Errors: the task's own; -EAGAIN while it is not done; -ENOMEM for NULL; WEFT_ESTUCK when the loop
- *   ended without it; WEFT_ETHREAD.
+ * Errors: the task's own; -EAGAIN while it is not done; for NULL the maker's error; WEFT_ESTUCK
+ *   when the loop ended without it; WEFT_ETHREAD.
  * Suspends: never.
  * Cancel: nothing to lose.
  * Ownership: the pointer stays the task's. Any number of times.

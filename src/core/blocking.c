@@ -110,7 +110,7 @@ static void report_late(struct wf_timer *timer)
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING,
              "task '%s' (spawned at %s) was cancelled, but still waits for the blocking function "
              "'%s'",
-             task->name, task->site, wait->job->name);
+             task->name, task->future.site, wait->job->name);
 }
 
 static bool abort_wait(struct wf_waiter *w)
@@ -210,6 +210,6 @@ int weft_blocking_with(weft_fn *fn, const struct weft_blocking_options *options)
         options->abandon(options->arg);
     if (err < 0)
         return err;
-    struct wf_pool *pool = options->pool ? options->pool->threads : wf_loop_pool(task->loop);
-    return wf_blocking_on(task->loop, pool, fn, options);
+    struct wf_pool *pool = options->pool ? options->pool->threads : wf_loop_pool(task->future.loop);
+    return wf_blocking_on(task->future.loop, pool, fn, options);
 }

@@ -111,9 +111,8 @@ static weft_task *prepared(weft_loop *loop, weft_task *task)
 }
 
 /* Suspend `from`: choose who runs next and switch to it. Returns when it is resumed. */
-static WF_ALWAYS_INLINE void dispatch(weft_task *from)
+static WF_ALWAYS_INLINE void dispatch(weft_loop *loop, weft_task *from)
 {
-    weft_loop *loop = from->loop;
     weft_task *next = prepared(loop, choose(loop, from));
     if (WF_LIKELY(next != from))
         switch_to(loop, from, next);
@@ -123,14 +122,15 @@ static WF_ALWAYS_INLINE void dispatch(weft_task *from)
 
 WF_NOINLINE int64_t wf_park(struct wf_waiter *w)
 {
+    weft_loop *loop = wf_running;
     weft_task *task = w->owner;
     wf_check_open_scope(task, __builtin_frame_address(0));
     if (WF_LIKELY(w->state != WF_WAIT_DONE)) {
         task->parked = w;
         task->state = WF_TASK_PARKED;
-        if (WF_UNLIKELY(task->loop->watch != NULL))
-            task->loop->watch->suspends(task->loop, task);
-        dispatch(task);
+        if (WF_UNLIKELY(loop->watch != NULL))
+            loop->watch->suspends(loop, task);
+        dispatch(loop, task);
         task->parked = NULL;
     }
     if (WF_UNLIKELY(w->aborted))
@@ -140,15 +140,17 @@ WF_NOINLINE int64_t wf_park(struct wf_waiter *w)
 
 WF_NOINLINE void wf_task_yield(weft_task *task)
 {
+    weft_loop *loop = wf_running;
     wf_check_open_scope(task, __builtin_frame_address(0));
-    wf_task_make_ready(task);
-    dispatch(task);
+    task->state = WF_TASK_READY;
+    wf_ready_push(&loop->ready, &task->ready);
+    dispatch(loop, task);
 }
 
 /* The spawner has not suspended: it comes back to what was left of its budget. */
 void wf_dispatch_eager(weft_task *task)
 {
-    weft_loop *loop = task->loop;
+    weft_loop *loop = task->future.loop;
     weft_task *from = loop->current;
     uint16_t budget = from->budget;
     task->resumer = from;
@@ -205,7 +207,7 @@ void wf_dispatch_turn(weft_loop *loop)
 
 void wf_hand_over(weft_task *task)
 {
-    weft_loop *loop = task->loop;
+    weft_loop *loop = task->future.loop;
     task->state = WF_TASK_READY;
     if (loop->lifo)
         wf_ready_push(&loop->ready, &loop->lifo->ready);
@@ -225,7 +227,7 @@ static bool adopt(struct wf_fiber *fiber, weft_task *task)
 static void end_task(weft_task *task)
 {
     task->fiber = NULL;
-    wf_task_unref(task);
+    wf_future_unref(&task->future);
 }
 
 /* Leave the fiber for good, or until it is assigned to another task. */

@@ -33,13 +33,13 @@ int wf_fiber_make(weft_task *task, size_t copy)
     static const size_t sizes[WF_STACK_CLASSES] = { WF_STACK_SMALL, WF_STACK_MEDIUM,
                                                     WF_STACK_LARGE };
     struct wf_stack stack;
-    int err = get_stack(task->loop, sizes[task->fiber_class], &stack);
+    int err = get_stack(task->future.loop, sizes[task->fiber_class], &stack);
     if (err != 0)
         return err;
     size_t top = stack.size - lines(sizeof(struct wf_fiber)), bottom = top - lines(copy);
     struct wf_fiber *fiber = (struct wf_fiber *)(void *)(stack.low + top);
     fiber->task = task;
-    fiber->loop = task->loop;
+    fiber->loop = task->future.loop;
     fiber->stack = stack.slot;
     fiber->class = task->fiber_class;
     fiber->single = copy > 0;

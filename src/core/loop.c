@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "core/coro.h"
 #include "core/post.h"
 #include "core/signal.h"
 
@@ -82,9 +83,9 @@ static int open_io(weft_loop *loop, const struct weft_loop_options *options)
 static void init_root(weft_loop *loop)
 {
     weft_task *root = &loop->root;
-    root->loop = loop;
+    root->future.loop = loop;
     root->name = "the dispatcher";
-    root->site = "loop.c";
+    root->future.site = "loop.c";
     root->state = WF_TASK_RUNNING;
     root->innermost = &root->member.region;
     wf_region_init(&root->member.region, NULL, WF_REGION_MEMBER, &root->member, false);
@@ -103,10 +104,13 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     wf_stack_pool_init(&loop->stacks, options->stacks_max, 0);
     wf_slab_init(&loop->tasks, sizeof(weft_task), WF_SLAB_CACHE_LINE, TASKS_MAX);
     wf_slab_init(&loop->names, sizeof(struct wf_task_name), WF_SLAB_ALIGN, TASKS_MAX);
+    wf_slab_init(&loop->promises, sizeof(struct wf_promise), WF_SLAB_CACHE_LINE, TASKS_MAX);
+    wf_slab_init(&loop->dones, sizeof(struct wf_done), WF_SLAB_ALIGN, TASKS_MAX);
     wf_timers_init(&loop->timers, wf_clock_now(&loop->clock));
     wf_calls_init(&loop->calls);
     wf_list_init(&loop->turn_hooks);
     wf_list_init(&loop->lingering);
+    wf_list_init(&loop->pending);
     wf_list_init(&loop->unread);
     wf_timer_init(&loop->grace_timer, grace_is_over);
     wf_scope_init_background(&loop->background, loop);
@@ -333,39 +337,86 @@ bool weft_loop_is_running(const weft_loop *loop)
     return loop->running;
 }
 
-/* A waiter whose wake ends the run. */
+/* A waiter whose wake ends the run, after the callbacks that were queued before it. */
+
+struct run {
+    struct wf_waiter waiter;
+    struct wf_ready ready;
+};
 
 static const struct wf_wait_ops run_ops = { "the run's task", NULL };
 
-static void stop_on_wake(struct wf_waiter *w)
+static void stop_in_turn(struct wf_ready *item, bool closed)
 {
-    weft_loop_stop(w->owner);
+    struct run *run = wf_container(item, struct run, ready);
+    if (!closed)
+        weft_loop_stop(run->waiter.owner);
 }
 
-static void run_until_done(weft_loop *loop, weft_task *task)
+static void queue_stop(struct wf_waiter *w)
 {
-    struct wf_waiter w = { .ops = &run_ops, .wake = stop_on_wake, .object = task, .owner = loop };
-    if (task->state == WF_TASK_DONE)
-        return;
-    wf_list_push_back(&task->waiters, &w.link);
+    weft_loop *loop = w->owner;
+    wf_ready_push(&loop->ready, &wf_container(w, struct run, waiter)->ready);
+}
+
+/* Stopped from elsewhere it leaves nothing behind. */
+static void run_until_done(weft_loop *loop, weft_future *future)
+{
+    struct run run = {
+        .waiter = { .ops = &run_ops, .wake = queue_stop, .object = future, .owner = loop },
+        .ready = { .run = stop_in_turn },
+    };
+    if (future->done)
+        wf_wake(&run.waiter, 0);
+    else
+        wf_list_push_back(&future->waiters, &run.waiter.link);
     run_until_stopped(loop);
-    if (w.state != WF_WAIT_DONE)
-        wf_list_remove(&w.link);
+    if (run.waiter.state != WF_WAIT_DONE)
+        wf_list_remove(&run.waiter.link);
+    else
+        wf_loop_unready(loop, &run.ready);
 }
 
-int weft_loop_run_until_complete(weft_loop *loop, weft_task *task)
+static int run_future(weft_loop *loop, weft_future *future)
 {
-    if (!task)
-        return -ENOMEM;
-    if (task->loop != loop)
-        return wf_misuse(-EXDEV, "task '%s' belongs to another loop", task->name);
+    if (future->loop != loop)
+        return wf_misuse(-EXDEV, "%s belongs to another loop", wf_future_describe(future).text);
     int err = begin_run(loop);
     if (err < 0)
         return err;
-    run_until_done(loop, task);
+    future->references++;
+    run_until_done(loop, future);
     end_run(loop);
-    err = weft_task_result(task, NULL);
-    return err == -EAGAIN && task->state != WF_TASK_DONE ? -ECANCELED : err;
+    err = future->done ? weft_future_result(future, NULL) : -ECANCELED;
+    wf_future_unref(future);
+    return err;
+}
+
+/* Whether a run may begin is asked first: a coroutine that cannot run is not left as a task. */
+static int run_coro(weft_loop *loop, weft_coro *coro)
+{
+    weft_task *task;
+    int err = begin_run(loop);
+    if (err < 0) {
+        wf_coro_refuse(coro);
+        return err;
+    }
+    end_run(loop);
+    err = wf_coro_spawn(coro, weft_loop_background(loop), &task);
+    if (err < 0)
+        return err;
+    err = run_future(loop, &task->future);
+    weft_task_release(task);
+    return err;
+}
+
+int weft_loop_run_until_complete_with(weft_loop *loop, weft_awaitable *awaitable)
+{
+    if (!awaitable)
+        return wf_maker_error();
+    if (awaitable->kind == WEFT_AWAITABLE_CORO)
+        return run_coro(loop, (weft_coro *)awaitable);
+    return run_future(loop, (weft_future *)awaitable);
 }
 
 /* The end. */
@@ -460,7 +511,7 @@ static void forget(weft_loop *loop)
 static void close_door(weft_loop *loop)
 {
     loop->closed = true;
-    atomic_fetch_add(&loop->references, (int)loop->tasks.live);
+    atomic_fetch_add(&loop->references, (int)(loop->tasks.live + loop->promises.live));
 }
 
 static int destroy(weft_loop *loop)
@@ -469,10 +520,11 @@ static int destroy(weft_loop *loop)
     wind_down(loop);
     close_door(loop);
     refuse_mail(loop);
+    wf_futures_abandon(loop);
     refuse_ready(loop);
     wf_calls_refuse(&loop->calls);
     int result = abandon_tasks(loop);
-    wf_tasks_report_unread(loop);
+    wf_futures_report_unread(loop);
     if (loop->net_free)
         loop->net_free(loop);
     end_run(loop);
@@ -487,6 +539,8 @@ static int destroy(weft_loop *loop)
         wf_stack_pool_fini(&loop->stacks);
     }
     forget(loop);
+    if (!wf_newest)
+        wf_coros_give_up();
     weft_loop_release(loop);
     return result;
 }
@@ -515,6 +569,8 @@ void weft_loop_release(weft_loop *loop)
     if (!loop || atomic_fetch_sub(&loop->references, 1) > 1)
         return;
     wf_inbox_release(loop->inbox);
+    wf_slab_fini(&loop->dones);
+    wf_slab_fini(&loop->promises);
     wf_slab_fini(&loop->names);
     wf_slab_fini(&loop->tasks);
     wf_context_fini(&loop->thread_fiber.context);

@@ -65,6 +65,8 @@ struct weft_loop {
     struct wf_stack_pool stacks;
     struct wf_slab tasks;
     struct wf_slab names; /* struct wf_task_name */
+    struct wf_slab promises;
+    struct wf_slab dones; /* struct wf_done */
     struct wf_timers timers;
     struct wf_calls calls;
     struct wf_list turn_hooks; /* struct wf_turn_hook */
@@ -80,7 +82,8 @@ struct weft_loop {
     size_t jobs;              /* on pools for this loop: in flight */
 
     struct wf_scope background;
-    struct wf_list unread;    /* failed tasks, through member.link, whose results nobody has read */
+    struct wf_list pending;   /* struct wf_promise */
+    struct wf_list unread;    /* weft_future: failed, and nobody has read it */
     struct wf_list lingering; /* streams that still flush after their close */
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
@@ -166,7 +169,7 @@ static inline void wf_check_innermost(const weft_task *task, const void *frame)
 static inline void wf_task_make_ready(weft_task *task)
 {
     task->state = WF_TASK_READY;
-    wf_ready_push(&task->loop->ready, &task->ready);
+    wf_ready_push(&task->future.loop->ready, &task->ready);
 }
 
 /* Arm a waiter for the current task; link is left to the caller. */
@@ -185,7 +188,7 @@ static inline int wf_task_prepare(weft_task *task)
 {
     if (task->fiber)
         return 0;
-    task->fiber = wf_fiber_take(&task->loop->fibers, task->fiber_class);
+    task->fiber = wf_fiber_take(&task->future.loop->fibers, task->fiber_class);
     if (WF_UNLIKELY(!task->fiber))
         return wf_fiber_make(task, 0);
     task->fiber->task = task;

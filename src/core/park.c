@@ -67,21 +67,22 @@ static void pause_task(weft_task *task)
     struct pause p;
     wf_waiter_arm(&p.waiter, &pause_ops, NULL);
     wf_timer_init(&p.timer, pause_over);
-    wf_timer_add(&task->loop->timers, &p.timer, wf_deadline_after(task->loop, WEFT_MILLISECOND));
+    wf_timer_add(&task->future.loop->timers, &p.timer,
+                 wf_deadline_after(task->future.loop, WEFT_MILLISECOND));
     wf_park(&p.waiter);
 }
 
 /* Who waits for such a task waits in vain: weft_run() does, once it was told to end. */
 static void report_spin(const weft_task *task)
 {
-    const weft_task *main = task->loop->main;
+    const weft_task *main = task->future.loop->main;
     if (main && main->member.region.effective)
-        wf_loop_begin_grace(task->loop);
+        wf_loop_begin_grace(task->future.loop);
     weft_log(
         WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
         "task '%s' (spawned at %s) was cancelled (%s) and has ignored -ECANCELED %u times in a "
         "row; each further call is slowed down",
-        task->name, task->site, wf_region_why(task->innermost), WF_CANCEL_SPIN_MAX);
+        task->name, task->future.site, wf_region_why(task->innermost), WF_CANCEL_SPIN_MAX);
 }
 
 /* The first one returns at once; each further one in a row lets everybody else run first. */
@@ -102,7 +103,7 @@ void wf_task_deliver_cancel(weft_task *task)
 static bool sleep_abort(struct wf_waiter *w)
 {
     const weft_task *task = w->owner;
-    wf_timer_cancel(&task->loop->timers, w->object);
+    wf_timer_cancel(&task->future.loop->timers, w->object);
     return true;
 }
 
@@ -131,7 +132,8 @@ int weft_sleep(int64_t duration)
     struct sleep s;
     wf_waiter_arm(&s.waiter, &sleep_ops, &s.timer);
     wf_timer_init(&s.timer, sleep_over);
-    wf_timer_add(&task->loop->timers, &s.timer, wf_deadline_after(task->loop, duration));
+    wf_timer_add(&task->future.loop->timers, &s.timer,
+                 wf_deadline_after(task->future.loop, duration));
     return (int)wf_park(&s.waiter);
 }
 

@@ -18,5 +18,5 @@ int weft_poll_fd(int fd, unsigned interest)
     struct wf_operation operation = { .op = { .code = WF_OP_POLL } };
     operation.op.poll.fd = fd;
     operation.op.poll.interest = interest;
-    return (int)wf_operate(task->loop, &operation, &poll_ops);
+    return (int)wf_operate(task->future.loop, &operation, &poll_ops);
 }

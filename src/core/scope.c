@@ -240,7 +240,7 @@ _Noreturn void wf_scope_left_open(const weft_task *task)
     snprintf(text, sizeof text,
              "the scope begun at %s was left open in task '%s' (spawned at %s): every "
              "weft_scope_begin needs its weft_scope_end in the same function",
-             task->scope_site, task->name, task->site);
+             task->scope_site, task->name, task->future.site);
     wf_panic(__FILE__, __LINE__, text);
 }
 
@@ -252,7 +252,7 @@ _Noreturn static void ended_too_early(const struct wf_scope *scope)
         text, sizeof text,
         "the scope begun at %s was ended in task '%s' (spawned at %s) while the one inside it, "
         "begun at %s, was left open",
-        scope->site, task->name, task->site, task->scope_site);
+        scope->site, task->name, task->future.site, task->scope_site);
     wf_panic(__FILE__, __LINE__, text);
 }
 

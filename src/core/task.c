@@ -18,7 +18,7 @@ static _Thread_local struct wf_value thread_value;
 
 static struct wf_value *value_slot(void)
 {
-    return wf_in_task(wf_running) ? &wf_running->current->value : &thread_value;
+    return wf_in_task(wf_running) ? &wf_running->current->future.value : &thread_value;
 }
 
 void wf_drop(weft_loop *loop, weft_drop_fn *drop, void *arg)
@@ -96,11 +96,12 @@ static void member_abandon(struct wf_member *member)
     weft_task *task = wf_task_of_member(member);
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
              "task '%s' (spawned at %s) was destroyed while pending: it still waits for %s",
-             task->name, task->site, waits_for(task));
+             task->name, task->future.site, waits_for(task));
     task->parked = NULL; /* whatever it waits for may still come */
     task->state = WF_TASK_DONE;
-    task->result = WEFT_ESTUCK;
-    task->retrieved = true;
+    task->future.done = true;
+    task->future.result = WEFT_ESTUCK;
+    task->future.story = NULL;
 }
 
 static const struct wf_member_ops task_member_ops = { member_name, member_cancelled,
@@ -112,7 +113,7 @@ static int set_name(weft_task *task, const struct weft_spawn_options *options)
     task->name = options->function ? options->function : "task";
     if (!options->name)
         return 0;
-    struct wf_task_name *name = wf_slab_get(&task->loop->names);
+    struct wf_task_name *name = wf_slab_get(&task->future.loop->names);
     if (!name)
         return -ENOMEM;
     snprintf(name->text, sizeof name->text, "%s", options->name);
@@ -131,15 +132,13 @@ struct wf_scope *wf_task_scope(const weft_task *task)
 static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, weft_fn *fn,
                       const struct weft_spawn_options *options)
 {
+    wf_future_init(&task->future, loop, WEFT_AWAITABLE_TASK, options->site);
+    task->future.references = options->task ? 2 : 1;
     task->ready.run = NULL;
     task->innermost = &task->member.region;
     task->parked = NULL;
     task->state = WF_TASK_NEW;
-    task->cancelled = false;
-    task->retrieved = true;
-    task->ancestors = NULL;
     task->cancel_requests = 0;
-    task->loop = loop;
     task->resumer = NULL;
     task->fn = fn;
     task->arg = options->arg;
@@ -149,10 +148,6 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     task->spins = 0;
     task->member.ops = &task_member_ops;
     wf_region_init(&task->member.region, &scope->region, WF_REGION_MEMBER, &task->member, false);
-    wf_list_init(&task->waiters);
-    task->references = options->task ? 2 : 1;
-    task->value = (struct wf_value){ NULL, NULL };
-    task->site = wf_site(options->site);
 }
 
 static int check_options(const struct weft_spawn_options *options)
@@ -168,7 +163,7 @@ static int check_options(const struct weft_spawn_options *options)
 
 static void put_task(weft_task *task)
 {
-    weft_loop *loop = task->loop;
+    weft_loop *loop = task->future.loop;
     if (task->owned_name)
         wf_slab_put(&loop->names, (void *)(uintptr_t)task->name);
     wf_slab_put(&loop->tasks, task);
@@ -209,7 +204,7 @@ static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn
 
 static bool may_start_now(const weft_task *task, const struct weft_spawn_options *options)
 {
-    return options->eager && task->loop == wf_running && !wf_running->dropping &&
+    return options->eager && task->future.loop == wf_running && !wf_running->dropping &&
            !task->innermost->effective;
 }
 
@@ -249,7 +244,7 @@ static void drop_argument(weft_task *task)
 {
     if (!task->drop)
         return;
-    wf_drop(task->loop, task->drop, task->arg);
+    wf_drop(task->future.loop, task->drop, task->arg);
 }
 
 /* Append as printf does, as far as there is room; the length that it would have. */
@@ -297,94 +292,50 @@ const char *weft_task_describe(const weft_task *task, char *text, size_t size)
     text[0] = '\0';
     if (!task)
         return text;
-    size_t used = append(text, size, 0, "task '%s' (spawned at %s)", task->name, task->site);
+    size_t used = append(text, size, 0, "task '%s' (spawned at %s)", task->name, task->future.site);
     if (task->state != WF_TASK_DONE)
         append_scopes(text, size, used, task->innermost);
     return text;
 }
 
-static void log_failure(weft_task *task, const char *how)
-{
-    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' %s: %s (%s); spawned at %s%s",
-             task->name, how, weft_error_text(task->result), weft_error_name(task->result),
-             task->site, task->ancestors ? task->ancestors : "");
-    wf_free(task->ancestors);
-    task->ancestors = NULL;
-}
-
-/* Its result counts as read. */
-static void retrieve(weft_task *task)
-{
-    if (task->retrieved)
-        return;
-    task->retrieved = true;
-    wf_list_remove_init(&task->member.link); /* from the loop's unread ones */
-    wf_free(task->ancestors);
-    task->ancestors = NULL;
-}
-
-static void report_unread(weft_task *task)
-{
-    log_failure(task, "failed and nobody read its result");
-    retrieve(task);
-}
-
-void wf_tasks_report_unread(weft_loop *loop)
-{
-    struct wf_list *link;
-    while ((link = wf_list_first(&loop->unread)))
-        report_unread(wf_task_of_member(wf_container(link, struct wf_member, link)));
-}
-
 /* Semantics 8: who owns the error of a task that nobody joins. What is to be said of it is captured
  * now, while the scopes around it stand. */
-static void settle_error(weft_task *task)
+static void settle_error(weft_task *task, int result)
 {
-    bool failed = task->result < 0 && !task->cancelled;
-    task->retrieved = true;
+    bool failed = result < 0 && !task->future.cancelled;
     if (!failed || !wf_task_scope(task)->isolate)
         return;
-    task->ancestors = ancestors_of(task);
-    if (task->references == 1)
-        log_failure(task, "failed");
+    task->future.result = result;
+    task->future.story = ancestors_of(task);
+    if (task->future.references == 1)
+        wf_future_log(&task->future, "failed");
     else
-        task->retrieved = false;
-}
-
-static void wake_waiters(weft_task *task)
-{
-    struct wf_list *link;
-    while ((link = wf_list_pop_front(&task->waiters)))
-        wf_wake(wf_container(link, struct wf_waiter, link), 0);
+        task->future.retrieved = false;
 }
 
 static void finish(weft_task *task, int result)
 {
-    bool asked = task->member.region.effective;
+    task->future.cancelled = task->member.region.effective && result == -ECANCELED;
     drop_argument(task);
-    task->result = result;
-    task->cancelled = asked && result == -ECANCELED;
     task->state = WF_TASK_DONE;
-    if (task->cancelled)
+    if (task->future.cancelled)
         wf_region_tell(&task->member.region);
-    settle_error(task);
-    struct wf_scope *scope = wf_task_scope(task);
-    wf_scope_part(scope, &task->member, task->cancelled || result >= 0 ? 0 : result, task->site);
+    settle_error(task, result);
+    bool failed = result < 0 && !task->future.cancelled;
+    wf_scope_part(wf_task_scope(task), &task->member, failed ? result : 0, task->future.site);
     task->member.region.outer = NULL; /* whose frame may go before the last handle */
-    if (!task->retrieved)
-        wf_list_push_back(&task->loop->unread, &task->member.link);
-    wake_waiters(task);
+    wf_future_settle(&task->future, result);
 }
 
 static void check_value(const weft_task *task)
 {
-    const char *value = task->value.pointer;
+    const char *value = task->future.value.pointer;
     const struct wf_stack_slot *stack = task->fiber->stack;
     static char text[160];
     if (WF_LIKELY(!value || value < stack->low || value >= stack->low + stack->size))
         return;
     snprintf(text, sizeof text, "task '%s' (spawned at %s) returned a pointer into its own stack",
-             task->name, task->site);
+             task->name, task->future.site);
     wf_panic(__FILE__, __LINE__, text);
 }
 
@@ -393,7 +344,7 @@ void wf_task_run(weft_task *task)
     int code = task->fn(task->arg);
     if (WF_UNLIKELY(task->innermost != &task->member.region))
         wf_scope_left_open(task);
-    task->value = wf_value_take(&code);
+    task->future.value = wf_value_take(&code);
     check_value(task);
     finish(task, code);
 }
@@ -405,16 +356,13 @@ void wf_task_finish_unstarted(weft_task *task, int result)
     if (task->fiber)
         wf_fiber_free(task->fiber);
     task->fiber = NULL;
-    wf_task_unref(task);
+    wf_future_unref(&task->future);
 }
 
 void wf_task_free(weft_task *task)
 {
-    weft_loop *loop = task->loop;
-    if (!task->retrieved)
-        report_unread(task);
-    if (task->value.drop)
-        wf_drop(loop, task->value.drop, task->value.pointer);
+    weft_loop *loop = task->future.loop;
+    wf_future_fini(&task->future);
     put_task(task);
     if (loop->closed)
         weft_loop_release(loop);
@@ -422,112 +370,25 @@ void wf_task_free(weft_task *task)
 
 /* Handles. */
 
-static int check_thread(const weft_task *task)
-{
-    if (task->loop->thread == wf_this_thread())
-        return 0;
-    return wf_misuse(WEFT_ETHREAD, "task '%s' (spawned at %s) was used from another thread",
-                     task->name, task->site);
-}
-
-static bool await_abort(struct wf_waiter *w)
-{
-    wf_list_remove_init(&w->link);
-    return true;
-}
-
-static const struct wf_wait_ops await_ops = { "task", await_abort };
-
-/* Whether `target` cannot end before we do: it is us, or we live in a scope of its, or it awaits
- * such a task. */
-static bool awaits_us(const weft_task *target, const weft_task *us)
-{
-    for (int hops = 0; target && hops < 10000; hops++) {
-        if (wf_region_is_inside(&us->member.region, &target->member.region))
-            return true;
-        const struct wf_waiter *w = target->parked;
-        target = w && w->ops == &await_ops ? w->object : NULL;
-    }
-    return false;
-}
-
-/* Without an open scope and a wait of its own a task cannot stand in our way. */
-static bool is_plain(const weft_task *task)
-{
-    return task->innermost == &task->member.region && !task->parked;
-}
-
-static int wait_for_end(weft_task *self, weft_task *task)
-{
-    struct wf_waiter w;
-    if (task == self || (!is_plain(task) && awaits_us(task, self)))
-        return wf_misuse(-EDEADLK,
-                         "task '%s' (spawned at %s) would wait for its own end through "
-                         "task '%s'",
-                         self->name, self->site, task->name);
-    task->references++;
-    wf_waiter_arm(&w, &await_ops, task);
-    wf_list_push_back(&task->waiters, &w.link);
-    int err = (int)wf_park(&w);
-    if (err >= 0)
-        retrieve(task);
-    wf_task_unref(task);
-    return err;
-}
-
-static int check_loop(const weft_task *self, const weft_task *task)
-{
-    if (task->loop == self->loop)
-        return 0;
-    if (check_thread(task) == 0 && task->loop->closed)
-        return wf_misuse(-ESHUTDOWN, "task '%s' was awaited after its loop had ended", task->name);
-    return wf_misuse(WEFT_ETHREAD, "task '%s' (spawned at %s) was awaited in another loop",
-                     task->name, task->site);
-}
-
-int weft_await(weft_task *task)
-{
-    return weft_await_value(task, NULL);
-}
-
-int weft_await_value(weft_task *task, void **value)
-{
-    weft_task *self;
-    int err = task ? wf_enter(&self) : -ENOMEM;
-    if (err == 0)
-        err = check_loop(self, task);
-    if (err == 0 && task->state != WF_TASK_DONE)
-        err = wait_for_end(self, task);
-    return err < 0 ? err : weft_task_result(task, value);
-}
-
 int weft_task_result(weft_task *task, void **value)
 {
-    if (!task)
-        return -ENOMEM;
-    if (check_thread(task) < 0)
-        return WEFT_ETHREAD;
-    if (task->state != WF_TASK_DONE)
-        return wf_fail(-EAGAIN, "task '%s' has no result yet", task->name);
-    retrieve(task);
-    if (value && task->result >= 0)
-        *value = task->value.pointer;
-    return task->result;
+    return weft_future_result(weft_task_future(task), value);
 }
 
 bool weft_task_is_done(const weft_task *task)
 {
-    return task && task->state == WF_TASK_DONE;
+    return task && task->future.done;
 }
 
 bool weft_task_is_cancelled(const weft_task *task)
 {
-    return task && task->state == WF_TASK_DONE && task->cancelled;
+    return task && task->future.done && task->future.cancelled;
 }
 
 void weft_task_cancel(weft_task *task, const char *why)
 {
-    if (!task || task->state == WF_TASK_DONE || check_thread(task) < 0 || task->loop->closed)
+    if (!task || task->future.done || wf_future_check_thread(&task->future) < 0 ||
+        task->future.loop->closed)
         return;
     if (task->cancel_requests < UINT16_MAX)
         task->cancel_requests++;
@@ -542,11 +403,7 @@ unsigned weft_task_cancel_requests(const weft_task *task)
 /* Rule 2 of semantics 8: released while running is detached. */
 void weft_task_release(weft_task *task)
 {
-    if (!task || check_thread(task) < 0)
-        return;
-    if (task->references == 0)
-        wf_panic(__FILE__, __LINE__, "a task was released more often than it was taken");
-    wf_task_unref(task);
+    weft_future_release(weft_task_future(task));
 }
 
 weft_task *weft_task_self(void)

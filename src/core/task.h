@@ -10,11 +10,12 @@
  *      ↓                    ↓
  *     DONE <────────────────┘                           result readable while handles live
  *
- * A new task has no stack: it takes a fiber when it is first dispatched, and leaves it when its
- * body returns. `references` counts the runtime (until DONE), handles and waiters; with the last
- * one the task goes back to its slab. */
+ * A task is a future that its function sets. A new one has no stack: it takes a fiber when it is
+ * first dispatched, and leaves it when its body returns. The future's references count the runtime
+ * (until DONE), handles and waiters; with the last one the task goes back to its slab. */
 
 #include "core/fiber.h"
+#include "core/future.h"
 #include "core/ready.h"
 #include "core/region.h"
 #include "core/waiter.h"
@@ -33,40 +34,26 @@ struct wf_task_name {
     char text[WF_TASK_NAME_MAX + 1];
 };
 
-/* What a function hands back besides its code. */
-struct wf_value {
-    void *pointer;
-    weft_drop_fn *drop; /* NULL: it is nobody's to free */
-};
-
 struct weft_task {
+    weft_future future;     /* first; a line of its own: switches do not touch it */
     struct wf_fiber *fiber; /* NULL: not begun, or ended */
     struct wf_ready ready;  /* in the loop's queue; run == NULL marks a task */
     struct wf_region
         *innermost;           /* where its code is: its own region or its innermost open scope's */
     struct wf_waiter *parked; /* what it waits for */
     uint8_t state;            /* enum wf_task_state */
-    bool cancelled;           /* DONE by a cancel that was asked for */
-    bool retrieved;           /* somebody has read the result */
     bool owned_name;          /* name is a struct wf_task_name */
     uint8_t fiber_class;      /* of the stack it needs */
     uint16_t budget;          /* suspending calls left before a forced turn */
     uint16_t cancel_requests;
     uint32_t spins;         /* times -ECANCELED was handed out in a row */
+    weft_task *resumer;     /* who started it eagerly and goes on at its first suspension */
     const char *scope_site; /* of the innermost open scope; stays true when its frame is dead */
-    weft_loop *loop;
-    weft_task *resumer; /* who started it eagerly and goes on at its first suspension */
     weft_fn *fn;
     void *arg;
     weft_drop_fn *drop;
-    struct wf_member member; /* region, and its place in the scope; then among the unread */
-    struct wf_list waiters;  /* who awaits it, in order */
-    uint32_t references;
-    int result;            /* when DONE */
-    struct wf_value value; /* of weft_return(); the result's when DONE */
-    char *ancestors;       /* an unread failure: the scopes it lived in, as text; NULL */
+    struct wf_member member; /* region, and its place in the scope */
     const char *name;
-    const char *site;
 };
 
 static inline weft_task *wf_task_of_member(const struct wf_member *member)
@@ -90,18 +77,8 @@ void wf_task_run(weft_task *task);
 /* End a task that never ran. */
 void wf_task_finish_unstarted(weft_task *task, int result);
 
-/* The loop ends: report the failures that nobody has read. */
-void wf_tasks_report_unread(weft_loop *loop);
-
 /* The last reference is gone. */
 void wf_task_free(weft_task *task);
-
-static inline void wf_task_unref(weft_task *task)
-{
-    wf_assert(task->references > 0);
-    if (--task->references == 0)
-        wf_task_free(task);
-}
 
 /* What the function that returned *code handed back through weft_return(); *code becomes 0 then. */
 struct wf_value wf_value_take(int *code);

@@ -44,5 +44,5 @@ int weft_connect_with(weft_stream **stream, const struct weft_connect_options *g
     if (err < 0)
         return err;
     struct wf_stream_options options = wf_stream_options_of_connect(given);
-    return connect_to(task->loop, given->address, &options, stream);
+    return connect_to(task->future.loop, given->address, &options, stream);
 }

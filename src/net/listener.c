@@ -254,7 +254,7 @@ static int check(const weft_listener *listener)
     const weft_task *other = listener->acceptor ? listener->acceptor : listener->server;
     if (other && other != wf_running->current)
         return wf_misuse(-EBUSY, "task '%s' (spawned at %s) accepts from %s already", other->name,
-                         other->site, listener->text);
+                         other->future.site, listener->text);
     return 0;
 }
 
@@ -380,7 +380,7 @@ static int check_close(const weft_listener *listener)
         return wf_misuse(-EDEADLK,
                          "task '%s' (spawned at %s) would wait for its own end: it closes the "
                          "listener whose server, task '%s', it lives in",
-                         wf_running->current->name, wf_running->current->site, server->name);
+                         wf_running->current->name, wf_running->current->future.site, server->name);
     return 0;
 }
 

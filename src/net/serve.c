@@ -82,7 +82,7 @@ static bool has_left(const weft_stream *client, bool parks)
         inside = client->writer;
     if (inside)
         wf_misuse(-EBUSY, "a handler returned while task '%s' (spawned at %s) was in its client",
-                  inside->name, inside->site);
+                  inside->name, inside->future.site);
     return !inside;
 }
 
@@ -213,11 +213,12 @@ static int wait_for_leave(struct wf_server *server, bool (*is_needed)(const stru
         return err;
     wf_timer_init(&wait.timer, leave_wait_over);
     if (timeout != WEFT_FOREVER)
-        wf_timer_add(&task->loop->timers, &wait.timer, wf_deadline_after(task->loop, timeout));
+        wf_timer_add(&task->future.loop->timers, &wait.timer,
+                     wf_deadline_after(task->future.loop, timeout));
     wf_waiter_arm(&wait.waiter, &leave_wait_ops, server->listener);
     server->listener->serving = &wait.waiter;
     err = (int)wf_park(&wait.waiter);
-    wf_timer_cancel(&task->loop->timers, &wait.timer);
+    wf_timer_cancel(&task->future.loop->timers, &wait.timer);
     return err;
 }
 
@@ -337,7 +338,7 @@ static int check(const weft_listener *listener, const struct weft_serve_options 
     const weft_task *other = listener->server ? listener->server : listener->acceptor;
     if (other)
         return wf_misuse(-EBUSY, "task '%s' (spawned at %s) accepts from %s already", other->name,
-                         other->site, listener->text);
+                         other->future.site, listener->text);
     return 0;
 }
 

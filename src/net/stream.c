@@ -68,7 +68,7 @@ int wf_stream_busy(const weft_stream *stream, const weft_task *task, const char 
     if (task == &stream->loop->root)
         return wf_misuse(-EBUSY, "a parked client was read: its handler is called for that");
     return wf_misuse(-EBUSY, "task '%s' (spawned at %s) %s this stream already", task->name,
-                     task->site, what);
+                     task->future.site, what);
 }
 
 static int enter(weft_stream *stream, weft_task **side, const char *what)

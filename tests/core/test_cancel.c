@@ -304,7 +304,8 @@ static void test_semantics_04_a_swallowed_cancel_is_not_a_cancelled_task(void **
 
 static int await_a_cancelled_one(void *arg)
 {
-    return weft_await(arg); /* returns -ECANCELED upward although nobody cancelled us */
+    return weft_await(
+        (weft_task *)arg); /* returns -ECANCELED upward although nobody cancelled us */
 }
 
 static int upward_main(void *arg)

@@ -106,7 +106,7 @@ static void test_semantics_24_pending_tasks_go_on_in_the_next_run(void **state)
     assert_int_equal(weft_loop_run_until_complete(loop, late), 7);
     assert_int_equal(weft_loop_run_until_complete(loop, late), 7); /* done: no turn */
     assert_string_equal(trace, "earlylate");
-    assert_int_equal(weft_loop_run_until_complete(loop, NULL), -ENOMEM);
+    assert_int_equal(weft_loop_run_until_complete(loop, (weft_task *)NULL), -ENOMEM);
     weft_task_release(early);
     weft_task_release(late);
     assert_int_equal(weft_loop_free(loop), 0);
@@ -168,7 +168,7 @@ static void test_loop_stop_ends_the_run_after_its_turn(void **state)
 
 static int await_foreign(void *arg)
 {
-    return weft_await(arg);
+    return weft_await((weft_task *)arg);
 }
 
 static void test_loop_two_on_one_thread_keep_their_tasks_apart(void **state)

@@ -569,7 +569,7 @@ static int await_a(void *arg)
 
 static int child_awaits_parent(void *arg)
 {
-    return weft_await(arg) == -EDEADLK ? 0 : 1;
+    return weft_await((weft_task *)arg) == -EDEADLK ? 0 : 1;
 }
 
 static int cycle_main(void *arg)
@@ -603,7 +603,7 @@ static void test_semantics_21_suspending_outside_a_task_is_eperm(void **state)
     assert_int_equal(weft_sleep(0), -EPERM);
     assert_int_equal(weft_poll_fd(0, WEFT_READABLE), -EPERM);
     assert_int_equal(weft_blocking(return_zero, NULL), -EPERM);
-    assert_int_equal(weft_await(NULL), -ENOMEM);
+    assert_int_equal(weft_await((weft_task *)NULL), -ENOMEM);
     weft_scope_begin(&s);
     assert_int_equal(weft_scope_end(&s), -EPERM);
     assert_int_equal(weft_spawn(weft_background(), return_zero, NULL), -EPERM);
@@ -619,8 +619,8 @@ static int null_main(void *arg)
 {
     (void)arg;
     void *value;
-    assert_int_equal(weft_await(NULL), -ENOMEM);
-    assert_int_equal(weft_await_value(NULL, &value), -ENOMEM);
+    assert_int_equal(weft_await((weft_task *)NULL), -ENOMEM);
+    assert_int_equal(weft_await_value((weft_task *)NULL, &value), -ENOMEM);
     assert_int_equal(weft_task_result(NULL, &value), -ENOMEM);
     assert_false(weft_task_is_done(NULL));
     assert_false(weft_task_is_cancelled(NULL));
@@ -654,7 +654,7 @@ static int make_handles(void *arg)
 
 static int await_old_main(void *arg)
 {
-    assert_int_equal(weft_await(arg), -ESHUTDOWN);
+    assert_int_equal(weft_await((weft_task *)arg), -ESHUTDOWN);
     return 0;
 }
 

@@ -12,7 +12,7 @@
 #include "usage.h"
 
 #define CLIENTS  16
-#define PHASES   6 /* of each kind, with a ratio */
+#define PHASES   6          /* of each kind, with a ratio */
 #define ONCE     (1L << 20) /* what a server needs the first time, whoever comes */
 #define PATIENCE (2 * SECOND)
 #define PAGE     "hello, world\n"

@@ -1,0 +1,577 @@
+/* Futures: setting, awaiting, callbacks. The data model is in future.h. */
+
+#include "core/future.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "core/coro.h"
+#include "core/loop.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weft/error.h>
+#include <weft/log.h>
+
+/* Makers return NULL where they fail, and who is given the NULL says why. */
+
+static _Thread_local int maker_error;
+
+void *wf_not_made(int err)
+{
+    maker_error = err;
+    return NULL;
+}
+
+int wf_maker_error(void)
+{
+    return maker_error < 0 ? maker_error : -ENOMEM;
+}
+
+/* Words. */
+
+struct wf_future_text wf_future_describe(const weft_future *future)
+{
+    struct wf_future_text out;
+    if (wf_is_task(future))
+        snprintf(out.text, sizeof out.text, "task '%s' (spawned at %s)",
+                 ((const weft_task *)future)->name, future->site);
+    else
+        snprintf(out.text, sizeof out.text, "the future made at %s", future->site);
+    return out;
+}
+
+int wf_future_check_thread(const weft_future *future)
+{
+    if (WF_LIKELY(future->loop->thread == wf_this_thread()))
+        return 0;
+    return wf_misuse(WEFT_ETHREAD, "%s was used from another thread",
+                     wf_future_describe(future).text);
+}
+
+/* A task's story is what was around it; a promise's is what was said when it failed. */
+void wf_future_log(const weft_future *future, const char *how)
+{
+    const char *story = future->story ? future->story : "";
+    if (wf_is_task(future))
+        weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' %s: %s (%s); spawned at %s%s",
+                 ((const weft_task *)future)->name, how, weft_error_text(future->result),
+                 weft_error_name(future->result), future->site, story);
+    else
+        weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "the future made at %s %s: %s (%s)%s%s",
+                 future->site, how, weft_error_text(future->result),
+                 weft_error_name(future->result), *story ? ": " : "", story);
+}
+
+/* Life. */
+
+void wf_future_init(weft_future *future, weft_loop *loop, enum weft_awaitable_kind kind,
+                    const char *site)
+{
+    future->awaitable.kind = (uint8_t)kind;
+    future->done = false;
+    future->cancelled = false;
+    future->retrieved = true;
+    future->references = 1;
+    future->handles = 1;
+    future->loop = loop;
+    wf_list_init(&future->waiters);
+    future->value = (struct wf_value){ NULL, NULL };
+    future->site = wf_site(site);
+}
+
+static struct wf_promise *promise_of(weft_future *future)
+{
+    return wf_container(future, struct wf_promise, future);
+}
+
+static void time_is_over(struct wf_timer *timer)
+{
+    struct wf_promise *promise = wf_container(timer, struct wf_promise, timer);
+    wf_list_remove(&promise->pending);
+    wf_future_settle(&promise->future, 0);
+}
+
+static struct wf_promise *make(const char *site)
+{
+    weft_loop *loop = weft_loop_current();
+    if (!loop || loop->closed) {
+        wf_misuse(-EPERM, "a future was made where there is no loop, at %s", wf_site(site));
+        return wf_not_made(-EPERM);
+    }
+    struct wf_promise *promise = wf_slab_get(&loop->promises);
+    if (!promise)
+        return wf_not_made(wf_fail(-ENOMEM, "no memory for a future"));
+    wf_future_init(&promise->future, loop, WEFT_AWAITABLE_FUTURE, site);
+    wf_list_push_back(&loop->pending, &promise->pending);
+    wf_timer_init(&promise->timer, time_is_over);
+    return promise;
+}
+
+weft_future *weft_future_new_with(const char *site)
+{
+    struct wf_promise *promise = make(site);
+    return promise ? &promise->future : NULL;
+}
+
+weft_future *weft_sleep_future_with(int64_t duration, const char *site)
+{
+    struct wf_promise *promise = make(site);
+    if (!promise)
+        return NULL;
+    weft_loop *loop = promise->future.loop;
+    wf_timer_add(&loop->timers, &promise->timer, wf_deadline_after(loop, duration));
+    return &promise->future;
+}
+
+/* Its result counts as read. */
+static void retrieve(weft_future *future)
+{
+    if (WF_LIKELY(future->retrieved))
+        return;
+    future->retrieved = true;
+    wf_list_remove(&future->unread);
+}
+
+static void report_unread(weft_future *future)
+{
+    wf_future_log(future, "failed and nobody read its result");
+    retrieve(future);
+}
+
+void wf_futures_report_unread(weft_loop *loop)
+{
+    struct wf_list *link;
+    while ((link = wf_list_first(&loop->unread)))
+        report_unread(wf_container(link, weft_future, unread));
+}
+
+void wf_future_fini(weft_future *future)
+{
+    if (!future->retrieved)
+        report_unread(future);
+    if (future->done && future->result < 0)
+        wf_free(future->story);
+    else if (future->value.drop)
+        wf_drop(wf_running, future->value.drop, future->value.pointer);
+}
+
+static void free_promise(struct wf_promise *promise)
+{
+    weft_loop *loop = promise->future.loop;
+    wf_timer_cancel(&loop->timers, &promise->timer);
+    if (!promise->future.done)
+        wf_list_remove(&promise->pending);
+    wf_future_fini(&promise->future);
+    wf_slab_put(&loop->promises, promise);
+    if (loop->closed)
+        weft_loop_release(loop);
+}
+
+void wf_future_free(weft_future *future)
+{
+    if (wf_is_task(future))
+        wf_task_free((weft_task *)future);
+    else
+        free_promise(promise_of(future));
+}
+
+weft_future *weft_future_retain(weft_future *future)
+{
+    if (!future || wf_future_check_thread(future) < 0)
+        return future;
+    future->references++;
+    future->handles++;
+    return future;
+}
+
+/* Nobody can set it any more. */
+static void abandon(struct wf_promise *promise)
+{
+    weft_future *future = &promise->future;
+    bool awaited = !wf_list_is_empty(&future->waiters);
+    if (awaited)
+        weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
+                 "the future made at %s was abandoned while somebody waits for it", future->site);
+    wf_list_remove(&promise->pending);
+    wf_timer_cancel(&future->loop->timers, &promise->timer);
+    future->story = NULL;
+    wf_future_settle(future, WEFT_EABANDONED);
+}
+
+void wf_futures_abandon(weft_loop *loop)
+{
+    struct wf_list *link;
+    while ((link = wf_list_first(&loop->pending)))
+        abandon(wf_container(link, struct wf_promise, pending));
+}
+
+void weft_future_release(weft_future *future)
+{
+    if (!future || wf_future_check_thread(future) < 0)
+        return;
+    if (future->references == 0)
+        wf_panic(__FILE__, __LINE__,
+                 wf_is_task(future) ? "a task was released more often than it was taken"
+                                    : "a future was released more often than it was taken");
+    if (!wf_is_task(future) && --future->handles == 0 && !future->done &&
+        !wf_timer_is_armed(&promise_of(future)->timer) && future->references > 1)
+        abandon(promise_of(future));
+    wf_future_unref(future);
+}
+
+weft_future *weft_task_future(weft_task *task)
+{
+    return task ? &task->future : NULL;
+}
+
+/* The result. */
+
+void wf_future_settle(weft_future *future, int result)
+{
+    struct wf_list waiters, *link;
+    wf_list_init(&waiters);
+    wf_list_splice(&waiters, &future->waiters);
+    future->result = result;
+    future->done = true;
+    if (!future->retrieved)
+        wf_list_push_back(&future->loop->unread, &future->unread);
+    while ((link = wf_list_pop_front(&waiters)))
+        wf_wake(wf_container(link, struct wf_waiter, link), 0);
+}
+
+static int check_settable(weft_future *future)
+{
+    if (!future)
+        return wf_maker_error();
+    if (wf_future_check_thread(future) < 0)
+        return WEFT_ETHREAD;
+    if (wf_is_task(future))
+        return wf_misuse(-EPERM, "%s was set from outside: its function does that",
+                         wf_future_describe(future).text);
+    if (future->loop->closed)
+        return wf_fail(-ESHUTDOWN, "the future made at %s was set after its loop had ended",
+                       future->site);
+    if (!future->done)
+        return 0;
+    if (future->cancelled)
+        return wf_fail(-ECANCELED, "the future made at %s was cancelled", future->site);
+    return wf_misuse(-EALREADY, "the future made at %s was set twice", future->site);
+}
+
+/* As its maker's last act or in time: the timer has nothing to add. */
+static void settle_promise(weft_future *future, int result)
+{
+    struct wf_promise *promise = promise_of(future);
+    wf_timer_cancel(&future->loop->timers, &promise->timer);
+    wf_list_remove(&promise->pending);
+    wf_future_settle(future, result);
+}
+
+int weft_future_set(weft_future *future, void *value)
+{
+    return weft_future_set_owned(future, value, NULL);
+}
+
+int weft_future_set_owned(weft_future *future, void *value, weft_drop_fn *drop)
+{
+    int err = check_settable(future);
+    if (err < 0) {
+        if (drop)
+            wf_drop(wf_running, drop, value);
+        return err;
+    }
+    future->value = (struct wf_value){ value, drop };
+    settle_promise(future, 0);
+    return 0;
+}
+
+static char *copy_of(const char *text)
+{
+    enum { SIZE = 256 };
+    if (!text || !*text)
+        return NULL;
+    char *copy = wf_alloc(SIZE);
+    if (copy)
+        snprintf(copy, SIZE, "%s", text);
+    return copy;
+}
+
+int weft_future_fail(weft_future *future, int err, const char *text)
+{
+    int refused = check_settable(future);
+    if (refused < 0)
+        return refused;
+    if (err >= 0)
+        return wf_misuse(-EINVAL, "the future made at %s was failed with %d, which is no error",
+                         future->site, err);
+    future->story = copy_of(text);
+    future->retrieved = false;
+    settle_promise(future, err);
+    return 0;
+}
+
+int weft_future_cancel(weft_future *future, const char *why)
+{
+    if (future && wf_is_task(future) && wf_future_check_thread(future) == 0) {
+        if (future->done)
+            return future->cancelled ? -ECANCELED : -EALREADY;
+        weft_task_cancel((weft_task *)future, why);
+        return 0;
+    }
+    int err = check_settable(future);
+    if (err < 0)
+        return err;
+    future->story = NULL;
+    future->cancelled = true;
+    settle_promise(future, -ECANCELED);
+    return 0;
+}
+
+int wf_future_read(weft_future *future, void **value)
+{
+    retrieve(future);
+    if (WF_UNLIKELY(future->result < 0)) {
+        if (future->story && !wf_is_task(future))
+            return wf_fail(future->result, "%s", future->story);
+        return future->result;
+    }
+    if (value)
+        *value = future->value.pointer;
+    return future->result;
+}
+
+int weft_future_result(weft_future *future, void **value)
+{
+    if (!future)
+        return wf_maker_error();
+    if (wf_future_check_thread(future) < 0)
+        return WEFT_ETHREAD;
+    if (!future->done)
+        return wf_fail(-EAGAIN, "%s has no result yet", wf_future_describe(future).text);
+    return wf_future_read(future, value);
+}
+
+bool weft_future_is_done(const weft_future *future)
+{
+    return future && future->done;
+}
+
+bool weft_future_is_cancelled(const weft_future *future)
+{
+    return future && future->done && future->cancelled;
+}
+
+/* Awaiting. */
+
+enum weft_awaitable_kind weft_awaitable_kind(const weft_awaitable *awaitable)
+{
+    return awaitable ? (enum weft_awaitable_kind)awaitable->kind : WEFT_AWAITABLE_NONE;
+}
+
+bool weft_awaitable_is_done(const weft_awaitable *awaitable)
+{
+    return weft_awaitable_kind(awaitable) >= WEFT_AWAITABLE_FUTURE &&
+           ((const weft_future *)awaitable)->done;
+}
+
+static bool await_abort(struct wf_waiter *w)
+{
+    wf_list_remove_init(&w->link);
+    return true;
+}
+
+static const struct wf_wait_ops task_ops = { "task", await_abort };
+static const struct wf_wait_ops future_ops = { "future", await_abort };
+
+/* Whether `target` cannot end before we do: it is us, or we live in a scope of its, or it awaits
+ * such a task. */
+static bool awaits_us(const weft_task *target, const weft_task *us)
+{
+    for (int hops = 0; target && hops < 10000; hops++) {
+        if (wf_region_is_inside(&us->member.region, &target->member.region))
+            return true;
+        const struct wf_waiter *w = target->parked;
+        target = w && w->ops == &task_ops ? w->object : NULL;
+    }
+    return false;
+}
+
+/* Without an open scope and a wait of its own a task cannot stand in our way. */
+static bool is_in_our_way(const weft_future *future, const weft_task *self)
+{
+    const weft_task *task = (const weft_task *)future;
+    if (!wf_is_task(future))
+        return false;
+    if (task == self)
+        return true;
+    bool is_plain = task->innermost == &task->member.region && !task->parked;
+    return !is_plain && awaits_us(task, self);
+}
+
+/* The reference keeps it until its result was read: who set it may have given it up since. */
+static int wait_for(weft_task *self, weft_future *future, void **value)
+{
+    struct wf_waiter w;
+    if (is_in_our_way(future, self))
+        return wf_misuse(-EDEADLK, "%s would wait for its own end through task '%s'",
+                         wf_future_describe(&self->future).text, ((weft_task *)future)->name);
+    future->references++;
+    wf_waiter_arm(&w, wf_is_task(future) ? &task_ops : &future_ops, future);
+    wf_list_push_back(&future->waiters, &w.link);
+    int err = (int)wf_park(&w);
+    if (err >= 0)
+        err = wf_future_read(future, value);
+    wf_future_unref(future);
+    return err;
+}
+
+static int check_loop(const weft_task *self, const weft_future *future)
+{
+    if (WF_LIKELY(future->loop == self->future.loop))
+        return 0;
+    if (wf_future_check_thread(future) == 0 && future->loop->closed)
+        return wf_misuse(-ESHUTDOWN, "%s was awaited after its loop had ended",
+                         wf_future_describe(future).text);
+    return wf_misuse(WEFT_ETHREAD, "%s was awaited in another loop",
+                     wf_future_describe(future).text);
+}
+
+int weft_await_with(weft_awaitable *awaitable, void **value)
+{
+    weft_task *self;
+    if (WF_UNLIKELY(!awaitable))
+        return wf_maker_error();
+    if (awaitable->kind == WEFT_AWAITABLE_CORO)
+        return wf_coro_await((weft_coro *)awaitable, value);
+    weft_future *future = (weft_future *)awaitable;
+    int err = wf_enter(&self);
+    if (err == 0)
+        err = check_loop(self, future);
+    if (err < 0)
+        return err;
+    return future->done ? wf_future_read(future, value) : wait_for(self, future, value);
+}
+
+/* Callbacks. */
+
+static void drop_done(struct wf_done *done)
+{
+    weft_drop_fn *drop = done->drop;
+    done->fn = NULL;
+    done->drop = NULL;
+    if (drop)
+        wf_drop(wf_running, drop, done->arg);
+}
+
+static void free_done(struct wf_done *done)
+{
+    weft_future *future = done->waiter.object;
+    drop_done(done);
+    wf_slab_put(&future->loop->dones, done);
+    wf_future_unref(future);
+}
+
+static void run_done(struct wf_ready *item, bool closed)
+{
+    struct wf_done *done = wf_container(item, struct wf_done, ready);
+    weft_future *future = done->waiter.object;
+    const struct wf_callback callback = { .name = done->name, .site = done->site };
+    if (done->fn && !closed) {
+        future->loop->callback = &callback;
+        done->fn(future, done->arg);
+        future->loop->callback = NULL;
+    }
+    free_done(done);
+}
+
+static void queue_done(struct wf_waiter *w)
+{
+    struct wf_done *done = wf_container(w, struct wf_done, waiter);
+    wf_ready_push(&((weft_future *)w->object)->loop->ready, &done->ready);
+}
+
+static const struct wf_wait_ops done_ops = { "future", NULL };
+
+static void init_done(struct wf_done *done, weft_future *future, weft_done_fn *fn,
+                      const struct weft_call_options *options)
+{
+    done->waiter = (struct wf_waiter){ .ops = &done_ops, .wake = queue_done, .object = future };
+    done->ready.run = run_done;
+    done->fn = fn;
+    done->arg = options->arg;
+    done->drop = options->drop;
+    done->name = options->name ? options->name : options->function ? options->function : "callback";
+    done->site = options->site;
+}
+
+int weft_future_on_done_with(weft_future *future, weft_done_fn *fn,
+                             const struct weft_call_options *options)
+{
+    if (!future)
+        return wf_maker_error();
+    if (wf_future_check_thread(future) < 0)
+        return WEFT_ETHREAD;
+    if (future->loop->closed)
+        return wf_fail(-ESHUTDOWN, "a callback was asked for after the loop had ended");
+    struct wf_done *done = wf_slab_get(&future->loop->dones);
+    if (!done)
+        return wf_fail(-ENOMEM, "no memory for a callback");
+    init_done(done, future, fn, options);
+    future->references++;
+    if (future->done)
+        wf_wake(&done->waiter, 0);
+    else
+        wf_list_push_back(&future->waiters, &done->waiter.link);
+    return 0;
+}
+
+static bool is_done_callback(const struct wf_done *done, const weft_future *future,
+                             weft_done_fn *fn, const void *arg)
+{
+    return done->waiter.object == future && done->fn == fn && done->arg == arg;
+}
+
+/* Drops are users' code and may remove others: first all are taken out, then they go. */
+static size_t remove_waiting(weft_future *future, weft_done_fn *fn, const void *arg)
+{
+    struct wf_list gone, *head = &future->waiters, *link = future->done ? head : head->next, *next;
+    size_t removed = 0;
+    wf_list_init(&gone);
+    for (; link != head; link = next) {
+        struct wf_waiter *w = wf_container(link, struct wf_waiter, link);
+        next = link->next;
+        if (w->wake != queue_done ||
+            !is_done_callback(wf_container(w, struct wf_done, waiter), future, fn, arg))
+            continue;
+        wf_list_remove(link);
+        wf_list_push_back(&gone, link);
+        removed++;
+    }
+    while ((link = wf_list_pop_front(&gone)))
+        free_done(wf_container(wf_container(link, struct wf_waiter, link), struct wf_done, waiter));
+    return removed;
+}
+
+/* In the queue they stay until their turn, and then do nothing. */
+static size_t remove_queued(weft_future *future, weft_done_fn *fn, const void *arg)
+{
+    size_t removed = 0;
+    for (struct wf_ready *item = future->loop->ready.head; item; item = item->next) {
+        struct wf_done *done = wf_container(item, struct wf_done, ready);
+        if (item->run != run_done || !is_done_callback(done, future, fn, arg))
+            continue;
+        drop_done(done);
+        removed++;
+    }
+    return removed;
+}
+
+size_t weft_future_remove_callback(weft_future *future, weft_done_fn *fn, void *arg)
+{
+    if (!future || wf_future_check_thread(future) < 0 || !fn)
+        return 0;
+    future->references++; /* a drop may release the last handle */
+    size_t removed = remove_waiting(future, fn, arg) + remove_queued(future, fn, arg);
+    wf_future_unref(future);
+    return removed;
+}

@@ -1,0 +1,127 @@
+#ifndef WF_CORE_FUTURE_H
+#define WF_CORE_FUTURE_H
+
+/* Futures, and what every awaitable begins with.
+ *
+ *     weft_awaitable { kind }
+ *      ├── weft_coro                        a function that has not started: coro.c
+ *      └── weft_future { result, waiters }
+ *           ├── struct wf_promise           set by somebody: future.c
+ *           └── weft_task                   set by its function's end: task.c
+ *
+ * A future is one cache line. While it is pending its list holds who waits, tasks and callbacks in
+ * one FIFO; when it is done that list is empty for good, and its link becomes the future's place
+ * among the failures of the loop that nobody has read.
+ *
+ *   - done is set once; before it nobody reads result, after it nobody sets it
+ *   - !retrieved: done, failed, in loop->unread; the last reference reports it
+ *   - a promise without handles, timer and result has no waiters: they were told WEFT_EABANDONED */
+
+#include "base/list.h"
+#include "core/ready.h"
+#include "core/timer.h"
+#include "core/waiter.h"
+
+#include <weft/future.h>
+
+struct weft_awaitable {
+    uint8_t kind; /* enum weft_awaitable_kind */
+};
+
+/* What a function hands back besides its code. */
+struct wf_value {
+    void *pointer;
+    weft_drop_fn *drop; /* NULL: it is nobody's to free */
+};
+
+struct weft_future {
+    struct weft_awaitable awaitable;
+    bool done;
+    bool cancelled;      /* done by a cancel that was asked for */
+    bool retrieved;      /* somebody has read the result, or nobody has to */
+    uint32_t references; /* handles, waiters, callbacks; a task's runtime until it is done */
+    int result;
+    uint32_t handles; /* of a promise */
+    weft_loop *loop;
+    union {
+        struct wf_list waiters; /* pending: struct wf_waiter, in order */
+        struct wf_list unread;  /* done, not retrieved: in loop->unread */
+    };
+    union {
+        struct wf_value value; /* result >= 0; a running task's slot for weft_return() */
+        char *story;           /* result < 0: what more is to be said of it; NULL */
+    };
+    const char *site;
+};
+
+_Static_assert(sizeof(weft_future) <= 64, "a future is one cache line");
+
+/* A future that a program sets. */
+struct wf_promise {
+    weft_future future;
+    struct wf_list pending; /* in loop->pending until it is done */
+    struct wf_timer timer;  /* weft_sleep_future() */
+};
+
+/* A callback that waits for a future, then for its turn. */
+struct wf_done {
+    struct wf_waiter waiter; /* object: the future */
+    struct wf_ready ready;
+    weft_done_fn *fn; /* NULL: removed while it was queued */
+    void *arg;
+    weft_drop_fn *drop;
+    const char *name, *site;
+};
+
+static inline bool wf_is_task(const weft_future *future)
+{
+    return future->awaitable.kind == WEFT_AWAITABLE_TASK;
+}
+
+void wf_future_init(weft_future *future, weft_loop *loop, enum weft_awaitable_kind kind,
+                    const char *site);
+
+/* PENDING -> DONE. A result that is not retrieved joins the loop's unread ones. */
+void wf_future_settle(weft_future *future, int result);
+
+/* The last reference is gone. */
+void wf_future_free(weft_future *future);
+
+/* What every future has to give back. */
+void wf_future_fini(weft_future *future);
+
+static inline void wf_future_unref(weft_future *future)
+{
+    wf_assert(future->references > 0);
+    if (--future->references == 0)
+        wf_future_free(future);
+}
+
+/* The result of one that is done; it counts as read. */
+int wf_future_read(weft_future *future, void **value);
+
+/* "task 'f' (spawned at x.c:3)", "the future made at x.c:3". */
+struct wf_future_text {
+    char text[160];
+};
+struct wf_future_text wf_future_describe(const weft_future *future);
+
+/* 0 or WEFT_ETHREAD. */
+int wf_future_check_thread(const weft_future *future);
+
+/* The loop ends: nobody will set what is pending. */
+void wf_futures_abandon(weft_loop *loop);
+
+/* The loop ends: report the failures that nobody has read. */
+void wf_futures_report_unread(weft_loop *loop);
+
+/* Log the failure of a future that is done. */
+void wf_future_log(const weft_future *future, const char *how);
+
+/* A maker of awaitables fails with err: what weft_await(NULL) will say. Always NULL. */
+void *wf_not_made(int err);
+
+/* What the last maker that failed on this thread said; -ENOMEM when none has. */
+int wf_maker_error(void);
+
+#endif
