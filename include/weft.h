@@ -17,5 +17,6 @@
 #include <weft/scope.h>
 #include <weft/stream.h>
 #include <weft/task.h>
+#include <weft/wait.h>
 
 #endif

@@ -123,8 +123,7 @@ weft_future *weft_sleep_future_with(int64_t duration, const char *site)
     return &promise->future;
 }
 
-/* Its result counts as read. */
-static void retrieve(weft_future *future)
+void wf_future_retrieve(weft_future *future)
 {
     if (WF_LIKELY(future->retrieved))
         return;
@@ -135,7 +134,7 @@ static void retrieve(weft_future *future)
 static void report_unread(weft_future *future)
 {
     wf_future_log(future, "failed and nobody read its result");
-    retrieve(future);
+    wf_future_retrieve(future);
 }
 
 void wf_futures_report_unread(weft_loop *loop)
@@ -329,7 +328,7 @@ int weft_future_cancel(weft_future *future, const char *why)
 
 int wf_future_read(weft_future *future, void **value)
 {
-    retrieve(future);
+    wf_future_retrieve(future);
     if (WF_UNLIKELY(future->result < 0)) {
         if (future->story && !wf_is_task(future))
             return wf_fail(future->result, "%s", future->story);

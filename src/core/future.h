@@ -97,6 +97,16 @@ static inline void wf_future_unref(weft_future *future)
         wf_future_free(future);
 }
 
+/* The failure of one that is done counts as read. */
+void wf_future_retrieve(weft_future *future);
+
+/* Its pointer is somebody else's to free from now on. */
+static inline void wf_future_give_away(weft_future *future)
+{
+    if (future->result >= 0)
+        future->value.drop = NULL;
+}
+
 /* The result of one that is done; it counts as read. */
 int wf_future_read(weft_future *future, void **value);
 

@@ -1,0 +1,188 @@
+/* Gathering: coroutines side by side, and whatever else there is to wait for.
+ *
+ *     check ──> seat everybody ──> wait ──┬── all done ──────────────────> collect
+ *      │         coroutines as            ├── a failure, WEFT_CANCEL_REST ─┐
+ *      │         tasks of our scope       ├── cancelled ───────────────────┤
+ *      └─> refuse the coroutines          │                  cancel all, join, collect
+ *                                         └── a failure, WEFT_RETURN_FIRST ─> collect what is done
+ *
+ * The scope is inside the caller's, so a cancel of the caller reaches the coroutines by itself;
+ * tasks and futures of others are cancelled by name. */
+
+#include "base/error.h"
+#include "core/coro.h"
+#include "sync/group.h"
+
+#include <string.h>
+#include <weft/error.h>
+#include <weft/log.h>
+#include <weft/scope.h>
+#include <weft/wait.h>
+
+struct gather {
+    struct wf_group group;
+    weft_scope scope;
+    weft_awaitable *const *list;
+    struct weft_gather_options options;
+};
+
+/* The seat of the same coroutine earlier in the list; NULL. */
+static struct wf_seat *twin(struct gather *gather, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (gather->list[i] == gather->list[index] && gather->group.seats[i].future)
+            return &gather->group.seats[i];
+    return NULL;
+}
+
+static void seat_coro(struct gather *gather, size_t index)
+{
+    struct wf_group *group = &gather->group;
+    weft_coro *coro = (weft_coro *)gather->list[index];
+    struct wf_seat *earlier = coro->state == WF_CORO_NEW ? NULL : twin(gather, index);
+    weft_task *task;
+    if (earlier) {
+        wf_group_join(group, index, earlier->future);
+        return;
+    }
+    int err = wf_coro_spawn(coro, &gather->scope, &task);
+    group->seats[index].error = err;
+    if (err < 0)
+        return;
+    group->seats[index].ours = true;
+    wf_group_join(group, index, &task->future);
+    weft_task_release(task); /* the seat holds it */
+}
+
+static void seat_all(struct gather *gather)
+{
+    for (size_t i = 0; i < gather->options.count; i++) {
+        if (gather->list[i]->kind == WEFT_AWAITABLE_CORO)
+            seat_coro(gather, i);
+        else
+            wf_group_join(&gather->group, i, (weft_future *)gather->list[i]);
+    }
+}
+
+/* The first one that could not even begin. */
+static int seat_error(const struct wf_group *group)
+{
+    for (size_t i = 0; i < group->count; i++)
+        if (group->seats[i].error < 0)
+            return group->seats[i].error;
+    return 0;
+}
+
+static void cancel_all(struct wf_group *group, const char *why)
+{
+    for (size_t i = 0; i < group->count; i++)
+        if (group->seats[i].future && !group->seats[i].future->done)
+            weft_future_cancel(group->seats[i].future, why);
+}
+
+static bool fails_early(const struct gather *gather)
+{
+    return gather->options.on_error != WEFT_WAIT_ALL;
+}
+
+/* 0, or why it ended early. */
+static int wait_for_all(struct gather *gather)
+{
+    struct wf_group *group = &gather->group;
+    int broken = seat_error(group), err = 0;
+    if (broken == 0 || !fails_early(gather))
+        err = wf_group_wait(group, fails_early(gather) ? WF_GROUP_FIRST_ERROR : WF_GROUP_ALL,
+                            WEFT_FOREVER);
+    if (err == 0 &&
+        (gather->options.on_error == WEFT_RETURN_FIRST || wf_group_is_settled(group, WF_GROUP_ALL)))
+        return broken;
+    cancel_all(group, err < 0 ? "who gathers was cancelled" : "one beside it failed");
+    wf_group_join_all(group);
+    return err < 0 ? err : broken;
+}
+
+/* Of a coroutine the pointer is the caller's, who may not want it. */
+static int collect_one(struct gather *gather, size_t index)
+{
+    struct wf_seat *seat = &gather->group.seats[index];
+    void *value = NULL;
+    if (!seat->future)
+        return seat->error;
+    if (!seat->future->done)
+        return -EAGAIN;
+    int result = wf_future_read(seat->future, &value);
+    if (gather->options.values && result >= 0) {
+        gather->options.values[index] = value;
+        if (seat->ours)
+            wf_future_give_away(seat->future);
+    }
+    return result;
+}
+
+static void report(const struct gather *gather, const struct wf_seat *seat, int result)
+{
+    if (gather->options.results || result >= 0 || result == -EAGAIN || seat == gather->group.failed)
+        return;
+    if (seat->future && seat->future->cancelled)
+        return;
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "one more failure of the gather at %s: %s: %s",
+             wf_site(gather->options.site),
+             seat->future ? wf_future_describe(seat->future).text : "a coroutine",
+             weft_error_text(result));
+}
+
+static void collect(struct gather *gather)
+{
+    for (size_t i = 0; i < gather->group.count; i++) {
+        if (gather->options.values)
+            gather->options.values[i] = NULL;
+        int result = collect_one(gather, i);
+        report(gather, &gather->group.seats[i], result);
+        if (gather->options.results)
+            gather->options.results[i] = result;
+    }
+}
+
+static int run(struct gather *gather)
+{
+    struct weft_scope_options scope = {
+        .scope = &gather->scope,
+        .isolate = true,
+        .name = "gather",
+        .site = wf_site(gather->options.site),
+        .size = sizeof scope,
+    };
+    weft_scope_begin_with(&scope);
+    seat_all(gather);
+    int err = wait_for_all(gather);
+    collect(gather);
+    const struct wf_seat *failed = gather->group.failed;
+    if (err == 0 && failed)
+        err = wf_future_read(failed->future, NULL); /* its text is the last one said */
+    wf_group_close(&gather->group);
+    weft_scope_end(&gather->scope);
+    return err;
+}
+
+/* Binaries of other releases have other sizes: what they do not know is zero. */
+static void read_options(struct gather *gather, const struct weft_gather_options *given)
+{
+    size_t size = given->size ? given->size : sizeof *given;
+    gather->options = (struct weft_gather_options){ 0 };
+    memcpy(&gather->options, given, size < sizeof *given ? size : sizeof *given);
+}
+
+int weft_gather_with(weft_awaitable *const list[], const struct weft_gather_options *given)
+{
+    struct gather gather = { .list = list };
+    read_options(&gather, given);
+    size_t count = gather.options.count;
+    int err = wf_group_check(list, count, gather.options.on_error != WEFT_RETURN_FIRST);
+    if (err == 0)
+        err = wf_group_open(&gather.group, count);
+    if (err < 0) {
+        wf_group_refuse(list, count);
+        return err;
+    }
+    return run(&gather);
+}

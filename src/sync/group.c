@@ -1,0 +1,177 @@
+#include "sync/group.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "core/coro.h"
+
+int wf_group_open(struct wf_group *group, size_t count)
+{
+    group->seats = group->few;
+    if (count > WF_SEATS_INLINE) {
+        if (count > SIZE_MAX / sizeof *group->seats)
+            return -ENOMEM;
+        group->seats = wf_alloc(count * sizeof *group->seats);
+    }
+    if (!group->seats)
+        return wf_fail(-ENOMEM, "no memory to wait for %zu at once", count);
+    for (size_t i = 0; i < count; i++)
+        group->seats[i] = (struct wf_seat){ .group = group };
+    wf_list_init(&group->done);
+    group->count = count;
+    group->pending = 0;
+    group->failed = NULL;
+    group->waiter.state = WF_WAIT_DONE;
+    return 0;
+}
+
+bool wf_group_is_settled(const struct wf_group *group, enum wf_group_rule rule)
+{
+    return group->pending == 0 || (rule == WF_GROUP_ANY && !wf_list_is_empty(&group->done)) ||
+           (rule == WF_GROUP_FIRST_ERROR && group->failed);
+}
+
+static void note_done(struct wf_seat *seat)
+{
+    struct wf_group *group = seat->group;
+    wf_list_push_back(&group->done, &seat->waiter.link);
+    if (seat->future->result < 0 && !group->failed)
+        group->failed = seat;
+}
+
+static void seat_done(struct wf_waiter *w)
+{
+    struct wf_seat *seat = wf_container(w, struct wf_seat, waiter);
+    struct wf_group *group = seat->group;
+    group->pending--;
+    note_done(seat);
+    if (group->waiter.state != WF_WAIT_DONE && wf_group_is_settled(group, group->rule))
+        wf_wake(&group->waiter, 0);
+}
+
+static const struct wf_wait_ops seat_ops = { "one of several", NULL };
+
+void wf_group_join(struct wf_group *group, size_t index, weft_future *future)
+{
+    struct wf_seat *seat = &group->seats[index];
+    seat->future = future;
+    future->references++;
+    if (future->done) {
+        note_done(seat);
+        return;
+    }
+    seat->waiter = (struct wf_waiter){ .ops = &seat_ops, .wake = seat_done, .object = future };
+    wf_list_push_back(&future->waiters, &seat->waiter.link);
+    group->pending++;
+}
+
+void wf_group_close(struct wf_group *group)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        struct wf_seat *seat = &group->seats[i];
+        if (!seat->future)
+            continue;
+        if (!seat->future->done)
+            wf_list_remove(&seat->waiter.link);
+        wf_future_unref(seat->future);
+        seat->future = NULL;
+    }
+    if (group->seats != group->few)
+        wf_free(group->seats);
+    group->count = 0;
+}
+
+/* Waiting. */
+
+static bool group_abort(struct wf_waiter *w)
+{
+    (void)w;
+    return true;
+}
+
+static const struct wf_wait_ops group_ops = { "several tasks or futures", group_abort };
+static const struct wf_wait_ops join_ops = { "several that it has cancelled", NULL };
+
+static void time_is_over(struct wf_timer *timer)
+{
+    wf_wake(&wf_container(timer, struct wf_group, timer)->waiter, -ETIMEDOUT);
+}
+
+static int park(struct wf_group *group, enum wf_group_rule rule, const struct wf_wait_ops *ops,
+                int64_t timeout)
+{
+    weft_loop *loop = wf_running;
+    group->rule = (uint8_t)rule;
+    wf_waiter_arm(&group->waiter, ops, group);
+    wf_timer_init(&group->timer, time_is_over);
+    if (timeout != WEFT_FOREVER)
+        wf_timer_add(&loop->timers, &group->timer, wf_deadline_after(loop, timeout));
+    int err = (int)wf_park(&group->waiter);
+    wf_timer_cancel(&loop->timers, &group->timer);
+    return err;
+}
+
+int wf_group_wait(struct wf_group *group, enum wf_group_rule rule, int64_t timeout)
+{
+    weft_task *self;
+    int err = wf_enter(&self);
+    if (err < 0 || wf_group_is_settled(group, rule))
+        return err;
+    return timeout <= 0 ? -ETIMEDOUT : park(group, rule, &group_ops, timeout);
+}
+
+void wf_group_join_all(struct wf_group *group)
+{
+    if (!wf_group_is_settled(group, WF_GROUP_ALL))
+        park(group, WF_GROUP_ALL, &join_ops, WEFT_FOREVER);
+}
+
+/* Lists. */
+
+static int check_one(const weft_awaitable *awaitable, bool with_coros)
+{
+    if (!awaitable)
+        return wf_maker_error();
+    if (awaitable->kind == WEFT_AWAITABLE_CORO)
+        return with_coros
+                   ? 0
+                   : wf_misuse(-EINVAL, "a coroutine was given to a function that only looks on: "
+                                        "make a task of it, or nobody would hold it afterwards");
+    const weft_future *future = (const weft_future *)awaitable;
+    if (future->loop == wf_running)
+        return 0;
+    return wf_misuse(WEFT_ETHREAD, "%s was awaited in another loop",
+                     wf_future_describe(future).text);
+}
+
+int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros)
+{
+    int err = 0;
+    if (!wf_in_task(wf_running))
+        return wf_misuse(-EPERM, "a function that suspends was called outside a task");
+    for (size_t i = 0; i < count && err == 0; i++)
+        err = check_one(list[i], with_coros);
+    return err;
+}
+
+void wf_group_refuse(weft_awaitable *const list[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        weft_coro *coro = (weft_coro *)list[i];
+        if (list[i] && list[i]->kind == WEFT_AWAITABLE_CORO && coro->state == WF_CORO_NEW)
+            wf_coro_refuse(coro);
+    }
+}
+
+int wf_group_of(struct wf_group *group, weft_awaitable *const list[], size_t count)
+{
+    int err = wf_group_check(list, count, false);
+    if (err == 0)
+        err = wf_group_open(group, count);
+    if (err < 0) {
+        wf_group_refuse(list, count);
+        return err;
+    }
+    for (size_t i = 0; i < count; i++)
+        wf_group_join(group, i, (weft_future *)list[i]);
+    return 0;
+}

@@ -1,0 +1,133 @@
+/* Waiting for several futures, or for one and no longer than so long. */
+
+#include "base/error.h"
+#include "core/coro.h"
+#include "sync/group.h"
+
+#include <weft/scope.h>
+#include <weft/wait.h>
+
+/* Several. */
+
+/* Semantics 8: who has waited for a failure has read it. */
+static void read_all(struct wf_group *group)
+{
+    for (size_t i = 0; i < group->count; i++)
+        if (group->seats[i].future->done)
+            wf_future_retrieve(group->seats[i].future);
+}
+
+static struct wf_seat *first_done(const struct wf_group *group)
+{
+    struct wf_list *link = wf_list_first(&group->done);
+    return wf_container(wf_container(link, struct wf_waiter, link), struct wf_seat, waiter);
+}
+
+/* Whom the rule was about; `count` when it was about all. */
+static ssize_t answer(const struct wf_group *group, enum wf_group_rule rule)
+{
+    const struct wf_seat *seat = NULL;
+    if (rule == WF_GROUP_ANY)
+        seat = first_done(group);
+    else if (rule == WF_GROUP_FIRST_ERROR)
+        seat = group->failed;
+    return seat ? seat - group->seats : (ssize_t)group->count;
+}
+
+static ssize_t wait_until(weft_awaitable *const list[], size_t count, enum wf_group_rule rule,
+                          int64_t timeout)
+{
+    struct wf_group group;
+    int err = wf_group_of(&group, list, count);
+    if (err < 0)
+        return err;
+    err = wf_group_wait(&group, rule, timeout);
+    read_all(&group);
+    ssize_t index = err < 0 ? err : answer(&group, rule);
+    wf_group_close(&group);
+    return index;
+}
+
+int weft_wait_all(weft_awaitable *const list[], size_t count, int64_t timeout)
+{
+    ssize_t index = wait_until(list, count, WF_GROUP_ALL, timeout);
+    return index < 0 ? (int)index : 0;
+}
+
+ssize_t weft_wait_any(weft_awaitable *const list[], size_t count, int64_t timeout)
+{
+    if (count == 0)
+        return wf_misuse(-EINVAL, "weft_wait_any() of an empty list would wait for ever");
+    return wait_until(list, count, WF_GROUP_ANY, timeout);
+}
+
+ssize_t weft_wait_first_error(weft_awaitable *const list[], size_t count, int64_t timeout)
+{
+    return wait_until(list, count, WF_GROUP_FIRST_ERROR, timeout);
+}
+
+/* One. */
+
+/* A scope does for a coroutine what the group does for a future. */
+static int run_coro_for(weft_coro *coro, int64_t timeout, void **value)
+{
+    weft_scope scope;
+    weft_scope_begin(&scope, .timeout = timeout > 0 ? timeout : -1, .name = "wait_for");
+    int result = wf_coro_await(coro, value);
+    int err = weft_scope_leave(&scope, result < 0 ? result : 0);
+    return result < 0 ? err : result;
+}
+
+/* It was told to end, by us: what it made of that. */
+static int end_of(weft_future *future, int why, void **value)
+{
+    int result = wf_future_read(future, value);
+    return result == -ECANCELED ? why : result;
+}
+
+int weft_wait_for_with(weft_awaitable *awaitable, int64_t timeout, void **value)
+{
+    struct wf_group group;
+    if (awaitable && awaitable->kind == WEFT_AWAITABLE_CORO && wf_in_task(wf_running))
+        return run_coro_for((weft_coro *)awaitable, timeout, value);
+    int err = wf_group_of(&group, &awaitable, 1);
+    if (err < 0)
+        return err;
+    weft_future *future = (weft_future *)awaitable;
+    err = wf_group_wait(&group, WF_GROUP_ALL, timeout);
+    if (err < 0) {
+        weft_future_cancel(future, err == -ETIMEDOUT ? "deadline" : "who waits was cancelled");
+        wf_group_join_all(&group);
+        err = err == -ETIMEDOUT ? end_of(future, err, value) : err;
+        wf_future_retrieve(future);
+    } else {
+        err = wf_future_read(future, value);
+    }
+    wf_group_close(&group);
+    return err;
+}
+
+int weft_with_timeout_with(weft_awaitable *awaitable, int64_t timeout, void **value)
+{
+    struct wf_group group;
+    int err = wf_group_of(&group, &awaitable, 1);
+    if (err < 0)
+        return err;
+    err = wf_group_wait(&group, WF_GROUP_ALL, timeout);
+    if (err == 0)
+        err = wf_future_read((weft_future *)awaitable, value);
+    wf_group_close(&group);
+    return err;
+}
+
+int weft_shield_with(weft_awaitable *awaitable, void **value)
+{
+    if (!awaitable || awaitable->kind != WEFT_AWAITABLE_CORO)
+        return weft_await_with(awaitable, value);
+    weft_task *task = weft_create_task((weft_coro *)awaitable);
+    int err = weft_await_value(task, value);
+    if (err >= 0 && value)
+        wf_future_give_away(weft_task_future(task));
+    weft_task_release(task);
+    return err;
+}
