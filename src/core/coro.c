@@ -238,7 +238,7 @@ int wf_coro_spawn(weft_coro *coro, weft_scope *scope, weft_task **task)
 
 weft_task *weft_loop_create_task(weft_loop *loop, weft_coro *coro)
 {
-    weft_task *task;
+    weft_task *task = NULL;
     if (!coro)
         return NULL;
     if (!loop) {
@@ -256,7 +256,7 @@ weft_task *weft_create_task(weft_coro *coro)
 
 weft_future *weft_call_with(weft_fn *fn, const struct weft_coro_options *given)
 {
-    weft_task *task;
+    weft_task *task = NULL;
     struct weft_spawn_options options = {
         .arg = given->arg,
         .task = &task,

@@ -395,7 +395,7 @@ static int run_future(weft_loop *loop, weft_future *future)
 /* Whether a run may begin is asked first: a coroutine that cannot run is not left as a task. */
 static int run_coro(weft_loop *loop, weft_coro *coro)
 {
-    weft_task *task;
+    weft_task *task = NULL;
     int err = begin_run(loop);
     if (err < 0) {
         wf_coro_refuse(coro);

@@ -40,7 +40,7 @@ static void seat_coro(struct gather *gather, size_t index)
     struct wf_group *group = &gather->group;
     weft_coro *coro = (weft_coro *)gather->list[index];
     struct wf_seat *earlier = coro->state == WF_CORO_NEW ? NULL : twin(gather, index);
-    weft_task *task;
+    weft_task *task = NULL;
     if (earlier) {
         wf_group_join(group, index, earlier->future);
         return;
