@@ -216,6 +216,33 @@ static int begin_and_end_in_time(void *arg)
     return finish(row, start);
 }
 
+/* Generators. */
+
+static int yield_for_ever(weft_gen *gen, void *arg)
+{
+    int err = 0;
+    for (uint64_t i = *(uint64_t *)arg; err == 0; i++)
+        err = weft_yield(gen, &i);
+    return err;
+}
+
+static int ask_for_items(void *arg)
+{
+    struct row *row = arg;
+    uint64_t first = 0, item;
+    weft_gen *gen;
+    int err = weft_gen_open(&gen, yield_for_ever, &first, .item_size = sizeof item);
+    if (err < 0)
+        return err;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_gen_next(gen, &item);
+        bench_keep(item);
+    }
+    finish(row, start);
+    return weft_gen_close(gen);
+}
+
 /* Streams in memory. */
 
 static int answer(void *arg)
@@ -311,6 +338,10 @@ static void measure_all(int pairs)
             pairs);
     compare("scope with a timeout", begin_and_end_in_time, clock_link, task_floor_timer_from_now_ns,
             few, pairs);
+    ns = compare("generator, a value", ask_for_items, "two switches, a store and a load",
+                 task_floor_value_ns, many, pairs);
+    if (ns > 0)
+        bench_target_print("<= 5 ns", ns <= 5);
     compare("64 B in memory, and back", ping_pong, "two switches, four copies",
             task_floor_ping_pong_ns, few, pairs);
 }

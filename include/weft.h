@@ -11,6 +11,7 @@
 #include <weft/define.h>
 #include <weft/error.h>
 #include <weft/future.h>
+#include <weft/generator.h>
 #include <weft/log.h>
 #include <weft/loop.h>
 #include <weft/memory.h>

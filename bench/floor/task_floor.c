@@ -274,3 +274,28 @@ double task_floor_ping_pong_ns(void *count)
     }
     return (bench_now_ns() - start) / (double)n;
 }
+
+/* A value at a time. */
+
+static uint64_t value;
+
+static void count_for_ever(void *arg)
+{
+    struct member *self = arg;
+    for (uint64_t i = 0;; i++) {
+        value = i;
+        wf_context_switch(&self->context, self->next);
+    }
+}
+
+double task_floor_value_ns(void *count)
+{
+    long n = *(long *)count;
+    make_member(0, count_for_ever, &home);
+    double start = bench_now_ns();
+    for (long i = 0; i < n; i++) {
+        wf_context_switch(&home, &members[0].context);
+        bench_keep(value);
+    }
+    return (bench_now_ns() - start) / (double)n;
+}

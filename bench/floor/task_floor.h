@@ -33,6 +33,9 @@ double task_floor_timer_from_now_ns(void *count);
 /* Link a record into the chain of its task's records, and unlink it: two calls. */
 double task_floor_record_ns(void *count);
 
+/* A number from another context: two switches, a store and a load. */
+double task_floor_value_ns(void *count);
+
 /* 64 bytes to another context's memory, and back: two switches, four copies. */
 double task_floor_ping_pong_ns(void *count);
 

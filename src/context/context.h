@@ -112,6 +112,13 @@ _Noreturn static WF_ALWAYS_INLINE void wf_context_switch_final(struct wf_context
 #endif
 }
 
+/* Switch, and hand `value` to the other side, whose ask returns what was answered and whose answer
+ * what was asked: pass.c. To be called last, `return wf_context_ask(…)`. */
+int wf_context_ask(struct wf_context *from, struct wf_context *to, int value);
+int wf_context_answer(struct wf_context *from, struct wf_context *to, int value);
+
+_Noreturn void wf_context_answer_final(struct wf_context *from, struct wf_context *to, int value);
+
 /* Does `address` lie in the dead part of the running stack, below `frame`? A public function that
  * passes its own __builtin_frame_address(0) catches what its caller's last callee left behind.
  * Never true of locals on ASan's fake stacks, which lie elsewhere: it finds such bugs itself. */

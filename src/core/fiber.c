@@ -20,33 +20,52 @@ static int get_stack(weft_loop *loop, size_t size, struct wf_stack *stack)
     wf_fibers_free_idle(loop); /* of the other sizes, and what the limit counts */
     err = wf_stack_get(&loop->stacks, size, stack);
     if (err < 0)
-        wf_fail(err,
-                "no stack for a task: %zu are in use, .stacks_max is %zu, and the kernel's "
-                "vm.max_map_count bounds them too",
-                loop->stacks.live, loop->stacks.limit);
+        wf_fail(
+            err,
+            "no stack for a task or generator: %zu are in use, .stacks_max is %zu, and the kernel's "
+            "vm.max_map_count bounds them too",
+            loop->stacks.live, loop->stacks.limit);
     return err;
 }
 
-/* At the top of a fresh stack, the copy below it. */
-int wf_fiber_make(weft_task *task, size_t copy)
+/* At the top of a fresh stack. */
+int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **out)
 {
     static const size_t sizes[WF_STACK_CLASSES] = { WF_STACK_SMALL, WF_STACK_MEDIUM,
                                                     WF_STACK_LARGE };
     struct wf_stack stack;
-    int err = get_stack(task->future.loop, sizes[task->fiber_class], &stack);
+    int err = get_stack(loop, sizes[class], &stack);
     if (err != 0)
         return err;
-    size_t top = stack.size - lines(sizeof(struct wf_fiber)), bottom = top - lines(copy);
+    size_t top = stack.size - lines(size);
     struct wf_fiber *fiber = (struct wf_fiber *)(void *)(stack.low + top);
-    fiber->task = task;
-    fiber->loop = task->future.loop;
+    fiber->task = NULL;
+    fiber->loop = loop;
     fiber->stack = stack.slot;
-    fiber->class = task->fiber_class;
+    fiber->class = class;
+    *out = fiber;
+    return 0;
+}
+
+char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *arg), void *arg)
+{
+    char *low = fiber->stack->low, *bottom = (char *)fiber - lines(copy);
     fiber->single = copy > 0;
-    wf_context_init(&fiber->context, stack.low, bottom, wf_fiber_main, fiber);
+    wf_context_init(&fiber->context, low, (size_t)(bottom - low), entry, arg);
+    return bottom;
+}
+
+int wf_fiber_make(weft_task *task, size_t copy)
+{
+    struct wf_fiber *fiber;
+    int err = wf_fiber_new(task->future.loop, task->fiber_class, sizeof *fiber, &fiber);
+    if (err != 0)
+        return err;
+    char *room = wf_fiber_begin(fiber, copy, wf_fiber_main, fiber);
+    fiber->task = task;
     task->fiber = fiber;
     if (copy > 0)
-        task->arg = memcpy(stack.low + bottom, task->arg, copy);
+        task->arg = memcpy(room, task->arg, copy);
     return 0;
 }
 

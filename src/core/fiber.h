@@ -45,6 +45,13 @@ static inline uint8_t wf_fiber_class(uint32_t stack_size)
     return (uint8_t)((stack_size > WF_STACK_SMALL) + (stack_size > WF_STACK_MEDIUM));
 }
 
+/* A fresh fiber without a context, the first member of `size` bytes at the top of its stack.
+ * -ENOMEM. */
+int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **out);
+
+/* Let it begin with entry(arg) below `copy` bytes that are kept free; where these are. */
+char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *arg), void *arg);
+
 /* A fresh fiber for a new task, with room for a copy of so many bytes of its argument, which
  * becomes the argument. -ENOMEM. */
 int wf_fiber_make(weft_task *task, size_t copy);

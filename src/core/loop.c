@@ -112,6 +112,7 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     wf_list_init(&loop->lingering);
     wf_list_init(&loop->pending);
     wf_list_init(&loop->unread);
+    wf_list_init(&loop->end_hooks);
     wf_timer_init(&loop->grace_timer, grace_is_over);
     wf_scope_init_background(&loop->background, loop);
     init_root(loop);
@@ -437,16 +438,47 @@ void wf_loop_begin_grace(weft_loop *loop)
     wf_timer_add(&loop->timers, &loop->grace_timer, wf_deadline_after(loop, loop->grace));
 }
 
-/* Cancel the background and give everybody until the grace is over. */
+static void turn_until_wound_down(weft_loop *loop)
+{
+    while (!loop->grace_over && !is_wound_down(loop)) {
+        turn(loop);
+        loop->stopping = false;
+    }
+}
+
+/* One after another, oldest first: what one of them ends may close another one. */
+static void run_end_hooks(weft_loop *loop)
+{
+    struct wf_list hooks, *link;
+    wf_list_init(&hooks);
+    wf_list_splice(&hooks, &loop->end_hooks);
+    while (!loop->grace_over && (link = wf_list_pop_front(&hooks))) {
+        struct wf_end_hook *hook = wf_container(link, struct wf_end_hook, link);
+        wf_list_push_back(&loop->end_hooks, link);
+        hook->run(hook, false);
+        turn_until_wound_down(loop);
+    }
+    wf_list_splice(&loop->end_hooks, &hooks);
+}
+
+static void refuse_end_hooks(weft_loop *loop)
+{
+    struct wf_list *link;
+    while ((link = wf_list_pop_front(&loop->end_hooks))) {
+        struct wf_end_hook *hook = wf_container(link, struct wf_end_hook, link);
+        hook->run(hook, true);
+    }
+}
+
+/* Cancel the background and give everybody until the grace is over, those included who end what was
+ * left open. */
 static void wind_down(weft_loop *loop)
 {
     loop->ending = true;
     wf_region_cancel(&loop->background.region, "the loop ends");
     wf_loop_begin_grace(loop);
-    while (!loop->grace_over && !is_wound_down(loop)) {
-        turn(loop);
-        loop->stopping = false;
-    }
+    turn_until_wound_down(loop);
+    run_end_hooks(loop);
     wf_timer_cancel(&loop->timers, &loop->grace_timer);
 }
 
@@ -524,6 +556,7 @@ static int destroy(weft_loop *loop)
     refuse_ready(loop);
     wf_calls_refuse(&loop->calls);
     int result = abandon_tasks(loop);
+    refuse_end_hooks(loop);
     wf_futures_report_unread(loop);
     if (loop->net_free)
         loop->net_free(loop);

@@ -30,6 +30,15 @@ struct wf_turn_hook {
     void (*run)(struct wf_turn_hook *hook);
 };
 
+/* Something that users must close before the loop ends. */
+struct wf_end_hook {
+    struct wf_list link; /* among the loop's end_hooks until it is closed */
+    /* Called twice for what was left open. First while tasks may still run: it may start one, which
+     * the loop waits for. Then, `refused`, when none will: it is out of the list and frees itself.
+     */
+    void (*run)(struct wf_end_hook *hook, bool refused);
+};
+
 struct wf_loop_counters {
     uint64_t turns, resumes, spawns, polls;
 };
@@ -85,6 +94,7 @@ struct weft_loop {
     struct wf_list pending;   /* struct wf_promise */
     struct wf_list unread;    /* weft_future: failed, and nobody has read it */
     struct wf_list lingering; /* streams that still flush after their close */
+    struct wf_list end_hooks; /* struct wf_end_hook */
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
 

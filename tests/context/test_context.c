@@ -122,6 +122,45 @@ static void test_context_inline_and_outofline_interoperate(void **state)
     check_ping_pong(wf_context_switch_outofline, NULL);
 }
 
+static void ask(struct wf_context *from, struct wf_context *to)
+{
+    wf_context_ask(from, to, 0);
+}
+
+static void answer(struct wf_context *from, struct wf_context *to)
+{
+    wf_context_answer(from, to, 0);
+}
+
+static void test_context_ask_and_answer_keep_locals(void **state)
+{
+    (void)state;
+    check_ping_pong(ask, answer);
+    check_ping_pong(answer, ask);
+    check_ping_pong(ask, NULL); /* any context may be resumed either way */
+    check_ping_pong(NULL, answer);
+}
+
+static void double_entry(void *arg)
+{
+    int asked = wf_context_answer(&other, &test_context, *(int *)arg);
+    for (int i = 0; i < 10; i++)
+        asked = wf_context_answer(&other, &test_context, 2 * asked);
+    wf_context_answer_final(&other, &test_context, -1);
+}
+
+static void test_context_ask_and_answer_hand_over_values(void **state)
+{
+    (void)state;
+    int first = 17;
+    start_other(double_entry, &first);
+    assert_int_equal(wf_context_ask(&test_context, &other, 0), 17);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(wf_context_ask(&test_context, &other, i), 2 * i);
+    assert_int_equal(wf_context_ask(&test_context, &other, 0), -1);
+    finish_other();
+}
+
 /* ---- registers ---- */
 
 #if defined(__x86_64__)
@@ -471,6 +510,8 @@ int main(void)
         cmocka_unit_test(test_context_inline_keeps_locals),
         cmocka_unit_test(test_context_outofline_keeps_locals),
         cmocka_unit_test(test_context_inline_and_outofline_interoperate),
+        cmocka_unit_test(test_context_ask_and_answer_keep_locals),
+        cmocka_unit_test(test_context_ask_and_answer_hand_over_values),
 #if defined(__x86_64__)
         cmocka_unit_test(test_context_callee_saved_registers_survive),
         cmocka_unit_test(test_context_whole_vectors_survive),

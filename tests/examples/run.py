@@ -17,6 +17,14 @@ from urllib.parse import unquote
 SANITIZED = '--sanitized' in sys.argv
 END = 5 if SANITIZED else 1  # seconds after Ctrl-C
 
+GENERATOR = """\
+0 1 1 2 3 5 8 13 21 34
+fibonacci: closed
+2 is sent, the mean is 2
+4 is sent, the mean is 3
+9 is sent, the mean is 5
+"""
+
 HELLO = """\
 the greeter starts as soon as we wait for something
 hello, world
@@ -219,6 +227,7 @@ def main():
         'echo': echo,
         'fetch': fetch,
         'gateway': gateway,
+        'generator': lambda path: prints(path, GENERATOR),
         'hello': lambda path: prints(path, HELLO),
         'race': lambda path: prints(path, RACE),
         'readme': readme,

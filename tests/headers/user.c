@@ -43,6 +43,28 @@ static int tasks(void *arg)
     return err < 0 ? err : weft_scope_end(&plain);
 }
 
+static int numbers(weft_gen *gen, void *arg)
+{
+    const int *sent = weft_gen_received(gen);
+    int err = weft_yield(gen, sent ? sent : arg);
+    return err < 0 ? err : weft_yield_from(gen, gen);
+}
+
+static int generators(void *arg)
+{
+    weft_gen *gen;
+    int item = 0;
+    int err = weft_gen_open(&gen, numbers, arg);
+
+    err = err < 0 ? err
+                  : weft_gen_open(&gen, numbers, arg, .item_size = sizeof item, .name = "n",
+                                  .drop = call, .stack_size = 16384);
+    err = err < 0 ? err : weft_gen_next(gen, &item);
+    err = err < 0 ? err : weft_gen_send(gen, &item, &item);
+    err = err < 0 ? err : weft_gen_throw(gen, WEFT_ELIMIT, NULL);
+    return err < 0 ? err : weft_gen_close(gen);
+}
+
 static int streams(void *address)
 {
     weft_listener *listener;
@@ -84,6 +106,7 @@ int main(void)
     weft_post(loop, call, NULL, .dropped = call);
     weft_loop_free(loop);
     err = err < 0 ? err : weft_run(tasks, "argument");
+    err = err < 0 ? err : weft_run(generators, NULL);
     err = err < 0 ? err : weft_run(streams, NULL, .grace = WEFT_SECOND, .clock = WEFT_CLOCK_TEST);
     return err < 0 ? err : weft_run(pools, NULL, .no_signals = true);
 }
