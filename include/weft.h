@@ -12,6 +12,7 @@
 #include <weft/error.h>
 #include <weft/future.h>
 #include <weft/generator.h>
+#include <weft/inspect.h>
 #include <weft/log.h>
 #include <weft/loop.h>
 #include <weft/memory.h>

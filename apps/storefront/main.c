@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PORT_FIRST 8080
 #define PORT_LAST  8180
@@ -51,7 +52,8 @@ static const char usage_text[] =
     "  --check [--quick]    measure what is claimed, print a table, and end: 0 if all holds\n"
     "  --help, --version\n"
     "\n"
-    "WEFT_LOG=info in the environment prints each request.\n";
+    "WEFT_LOG=info in the environment prints each request. SIGQUIT (Ctrl-\\) prints what each\n"
+    "task waits for.\n";
 
 static int listen_free(weft_listener **listener)
 {
@@ -104,6 +106,7 @@ static int run(void *arg)
 {
     struct settings *settings = arg;
     weft_listener *listener;
+    weft_dump_on_signal(SIGQUIT, STDERR_FILENO);
     int err = stage_start(&settings->stage);
     if (err >= 0)
         err = listen_somewhere(settings, &listener);

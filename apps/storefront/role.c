@@ -6,6 +6,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,7 @@ int role_main(int count, char **words)
     if (count < 2)
         return EXIT_FAILURE;
     child_follow(read_number(words[1]));
+    signal(SIGQUIT, SIG_IGN); /* from the keyboard: it asks the gateway's process for its tasks */
     raise_files();
     struct board *board = board_attach();
     if (board == NULL) {

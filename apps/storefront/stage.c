@@ -230,6 +230,7 @@ static int handle_load(weft_http *http, void *app)
 const weft_http_route stage_routes[] = {
     { "GET", "/", page, NULL },
     { "GET", "/stats", stage_stats, NULL },
+    { "GET", "/tasks", stage_tasks, NULL },
     { "POST", "/switch/:name/:state", handle_switch, NULL },
     { "POST", "/load/:rate", handle_load, NULL },
     { "GET", "/health", gateway_health, NULL },

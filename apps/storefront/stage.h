@@ -5,6 +5,7 @@
  *
  *     GET  /                         the page
  *     GET  /stats?since=SECOND       what it shows, as JSON: windows newer than that second
+ *     GET  /tasks                    what each task of the gateway's process waits for, as text
  *     POST /switch/NAME/STATE        what a service is made to do:
  *              ok                    nothing; a dead one comes back, a stopped one goes on
  *              slow                  answers after two seconds
@@ -55,6 +56,10 @@ void stage_fini(struct stage *stage);
 /* GET /stats. */
 WEFT_SUSPENDS
 int stage_stats(weft_http *http, void *app);
+
+/* GET /tasks. */
+WEFT_SUSPENDS
+int stage_tasks(weft_http *http, void *app);
 
 extern const char *const stage_state_names[STATES];
 extern const weft_http_route stage_routes[]; /* the gateway's, and these */

@@ -128,6 +128,7 @@ WF_NOINLINE int64_t wf_park(struct wf_waiter *w)
     if (WF_LIKELY(w->state != WF_WAIT_DONE)) {
         task->parked = w;
         task->state = WF_TASK_PARKED;
+        task->parked_at = loop->looked;
         if (WF_UNLIKELY(loop->watch != NULL))
             loop->watch->suspends(loop, task);
         dispatch(loop, task);
@@ -189,7 +190,9 @@ static bool slice_is_over(weft_loop *loop)
         return false;
     }
     loop->until_look = WF_RESUMES_PER_LOOK;
-    return wf_clock_ticks() >= loop->slice_end;
+    uint64_t ticks = wf_clock_ticks();
+    loop->looked = wf_loop_moment(loop, ticks);
+    return ticks >= loop->slice_end;
 }
 
 void wf_dispatch_turn(weft_loop *loop)

@@ -268,6 +268,7 @@ static void turn(weft_loop *loop)
 {
     uint64_t ticks = wf_clock_ticks();
     loop->counters.turns++;
+    loop->looked = wf_loop_moment(loop, ticks);
     loop->slice_end = slice_from(loop, ticks);
     wf_dispatch_turn(loop);
     wf_loop_deliver_mail(loop);

@@ -66,6 +66,7 @@ struct weft_loop {
     const struct wf_loop_watch *watch; /* NULL: nobody watches */
     uint32_t until_look;               /* resumes before the ticks are read */
     uint32_t lifo_used;
+    uint32_t looked;    /* wf_loop_moment() when the ticks were read last */
     bool direct_turns;  /* tasks may begin a turn; not with the test clock */
     uint64_t slice_end; /* ticks */
     uint64_t last_poll; /* ticks */
@@ -214,6 +215,15 @@ void wf_dispatch_eager(weft_task *task);
 /* Hand the processor to a started task that the running task has just served: it runs next, before
  * the queue, at most WF_LIFO_MAX times in a row. For channels, mutexes, queues and generators. */
 void wf_hand_over(weft_task *task);
+
+/* Coarse time, for who asks how long a task has been parked: ticks with the real clock, nanoseconds
+ * with the test clock, both in units of 2^WF_MOMENT_SHIFT. Wraps after some weeks. */
+#define WF_MOMENT_SHIFT 20
+static inline uint32_t wf_loop_moment(const weft_loop *loop, uint64_t ticks)
+{
+    uint64_t time = WF_UNLIKELY(loop->clock.test) ? (uint64_t)loop->clock.now : ticks;
+    return (uint32_t)(time >> WF_MOMENT_SHIFT);
+}
 
 /* Have `hook` run at the end of this turn. Again: nothing. */
 static inline void wf_turn_hook_arm(weft_loop *loop, struct wf_turn_hook *hook)

@@ -107,6 +107,11 @@ static void member_abandon(struct wf_member *member)
 static const struct wf_member_ops task_member_ops = { member_name, member_cancelled,
                                                       member_abandon };
 
+bool wf_member_is_task(const struct wf_member *member)
+{
+    return member->ops == &task_member_ops;
+}
+
 static int set_name(weft_task *task, const struct weft_spawn_options *options)
 {
     task->owned_name = false;
@@ -228,7 +233,7 @@ WF_NOINLINE int weft_spawn_with(weft_scope *opaque, weft_fn *fn,
     if (err < 0)
         return spawn_failed(scope, err, options);
     wf_scope_join(scope, &task->member);
-    scope->loop->counters.spawns++;
+    task->number = (uint32_t)++scope->loop->counters.spawns;
     if (options->task)
         *options->task = task;
     if (may_start_now(task, options) && wf_task_prepare(task) == 0)

@@ -47,6 +47,8 @@ struct weft_task {
     uint16_t budget;          /* suspending calls left before a forced turn */
     uint16_t cancel_requests;
     uint32_t spins;         /* times -ECANCELED was handed out in a row */
+    uint32_t number;        /* the n-th that its loop has spawned */
+    uint32_t parked_at;     /* the loop's `looked` then */
     weft_task *resumer;     /* who started it eagerly and goes on at its first suspension */
     const char *scope_site; /* of the innermost open scope; stays true when its frame is dead */
     weft_fn *fn;
@@ -60,6 +62,9 @@ static inline weft_task *wf_task_of_member(const struct wf_member *member)
 {
     return wf_container(member, weft_task, member);
 }
+
+/* Others are servers and parked clients. */
+bool wf_member_is_task(const struct wf_member *member);
 
 /* The scope a task was spawned in. */
 struct wf_scope *wf_task_scope(const weft_task *task);

@@ -55,6 +55,13 @@ class Pages(unittest.TestCase):
             self.assertEqual(client.get('/health')[::2], (200, b'ok\n'))
             self.assertIn(b'<title>', client.get('/')[2])
 
+    def test_tasks_are_shown(self):
+        status, headers, body = self.shop.get('/tasks')
+        self.assertEqual((status, headers['content-type']), (200, 'text/plain; charset=utf-8'))
+        self.assertRegex(body.decode(), r"(?m)^loop: \d+ tasks of \d+ spawned, ")
+        self.assertRegex(body.decode(), r"(?m)^ +task \d+ 'pulse_beat', parked: waits for sleep, for ")
+        self.assertRegex(body.decode(), r"(?m)^ +at stage_tasks\+0x|, running; spawned at ")
+
     def test_pipelined_requests_are_answered_in_order(self):
         with self.shop.client() as client:
             numbers = list(range(1, 51))
@@ -123,6 +130,15 @@ class Pages(unittest.TestCase):
                     continue
                 self.assertRegex(answer, rb'\A(HTTP/1.1 (200|4\d\d|50[15]) |\Z)')
         self.assertEqual(self.shop.get('/product/7')[0], 200)
+
+
+class Quit(unittest.TestCase):
+    """Ctrl-\\ asks what it waits for."""
+
+    def test_quit_signal_prints_the_tasks(self):
+        with Storefront(complaint=r"loop: (.*\n)+ +task \d+ 'pulse_beat', parked(.*\n)+") as shop:
+            shop.process.send_signal(signal.SIGQUIT)
+            self.assertEqual(shop.get('/health')[0], 200)
 
 
 class PagesTcp(Pages):

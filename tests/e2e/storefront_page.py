@@ -2,6 +2,7 @@
 """The storefront's page as its readers see it: in Chromium, driven by browser.py. See shop.py.
 
 Pictures of it are kept in the folder that WEFT_PICTURES names, if it does."""
+import json
 import os
 import sys
 import unittest
@@ -98,6 +99,23 @@ class Page(unittest.TestCase):
     def test_switch_moved_by_somebody_else_is_seen(self):
         self.shop.post('/switch/reviews/slow')
         self.browser.until('document.querySelector("[name=reviews][value=slow]").checked')
+
+    def test_tasks_are_shown_while_their_tab_is_open(self):
+        self.move('load', RATE)
+        self.browser.value('$("tab-tasks").click()')
+        self.browser.until('/^ +task \\d+ \'.*parked: waits for a client/m.test($("tree").textContent)')
+        self.browser.until('/^ +at gateway_product\\+0x/m.test($("tree").textContent)')
+        first = self.browser.value('$("tree").textContent')
+        self.browser.until('$("tree").textContent !== %s' % json.dumps(first))
+        self.assertTrue(self.browser.value('$("shop").hidden && $("figures").clientWidth === 0'))
+        self.picture('tasks')
+        self.browser.value('$("calls").click()')
+        self.browser.until('!/^ +at /m.test($("tree").textContent)')
+        asked = len(self.browser.requests)
+        self.browser.value('$("tab-shop").click()')
+        self.browser.until('$("tasks").hidden && document.querySelectorAll("#chart path").length === 2')
+        self.browser.until('windows.length > 3')
+        self.assertFalse([r for r in self.browser.requests[asked + 2:] if r.endswith('/tasks')])
 
     def test_phone_needs_no_scrolling_sideways(self):
         self.browser.size(360, 740, dark=True)
