@@ -10,6 +10,7 @@
 #include <weft/coro.h>
 #include <weft/define.h>
 #include <weft/error.h>
+#include <weft/exception.h>
 #include <weft/future.h>
 #include <weft/generator.h>
 #include <weft/inspect.h>

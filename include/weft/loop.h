@@ -41,6 +41,9 @@ struct weft_loop_options {
     uint16_t threads;    /* 0 or 1; more: -ENOTSUP in this release */
     uint8_t clock;       /* enum weft_clock */
     bool no_signals;     /* weft_run() leaves SIGINT and SIGTERM alone */
+    bool debug;          /* a thread watches for slow steps, as with WEFT_DEBUG=1: the log says who
+                            holds the loop up and where, while it does */
+    int64_t slow_step;   /* with debug: how long a step may take; 0: 100 ms */
     const char *site;    /* where it was called; set by the macro */
     size_t size;         /* of this struct; set by the macro */
 };

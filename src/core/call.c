@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <weft/error.h>
-#include <weft/log.h>
 
 /* Loops start their generations far apart: a handle of one that is gone names nothing here. */
 void wf_calls_init(struct wf_calls *calls)
@@ -65,8 +64,14 @@ static void put(struct wf_calls *calls, struct wf_call *call)
 void wf_callback_run(weft_loop *loop, const struct wf_callback *callback)
 {
     loop->callback = callback;
+    loop->counters.callbacks++;
     callback->fn(callback->arg);
     loop->callback = NULL;
+}
+
+static weft_handle handle_of(const struct wf_call *call)
+{
+    return (weft_handle){ (uint64_t)call->generation << 32 | (call->index + 1) };
 }
 
 static void run(struct wf_ready *item, bool closed)
@@ -75,6 +80,7 @@ static void run(struct wf_ready *item, bool closed)
     weft_loop *loop = call->loop;
     struct wf_callback callback = call->callback;
     weft_drop_fn *drop = call->drop;
+    callback.handle = handle_of(call);
     put(&loop->calls, call);
     if (callback.fn && !closed)
         wf_callback_run(loop, &callback);
@@ -125,11 +131,6 @@ static struct wf_call *get(weft_callback *fn, const struct weft_call_options *op
     call->ready.run = run;
     wf_timer_init(&call->timer, fire);
     return call;
-}
-
-static weft_handle handle_of(const struct wf_call *call)
-{
-    return (weft_handle){ (uint64_t)call->generation << 32 | (call->index + 1) };
 }
 
 weft_handle weft_call_soon_with(weft_callback *fn, const struct weft_call_options *options)
@@ -202,7 +203,7 @@ bool weft_handle_cancel(weft_handle handle)
 }
 
 /* A task that was started in the callback is none, nor is a drop inside it. */
-static const struct wf_callback *running_callback(void)
+const struct wf_callback *wf_callback_running(void)
 {
     const weft_loop *loop = wf_running;
     return loop && !wf_in_task(loop) && !loop->dropping ? loop->callback : NULL;
@@ -210,14 +211,22 @@ static const struct wf_callback *running_callback(void)
 
 void weft_callback_fail(int err, const char *text)
 {
-    const struct wf_callback *callback = running_callback();
+    const struct wf_callback *callback = wf_callback_running();
+    if (wf_exception_handler_failed(err, text))
+        return;
     if (!callback) {
         wf_misuse(-EPERM, "weft_callback_fail() was called outside a callback");
         return;
     }
     char address[24];
     snprintf(address, sizeof address, "%p", (void *)(uintptr_t)callback->fn);
-    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "callback '%s' failed: %s%s%s; asked for at %s",
-             callback->name ? callback->name : address, weft_error_text(err), text ? ": " : "",
-             text ? text : "", wf_site(callback->site));
+    weft_exception exception = {
+        .error = err,
+        .text = text,
+        .handle = callback->handle,
+        .name = callback->name ? callback->name : address,
+        .site = wf_site(callback->site),
+        .made = "asked for",
+    };
+    wf_exception_raise(wf_running, &exception, "callback '%s' failed", exception.name);
 }

@@ -15,8 +15,9 @@
 struct wf_callback {
     weft_callback *fn;
     void *arg;
-    const char *name; /* NULL: nobody said */
-    const char *site; /* likewise */
+    const char *name;   /* NULL: nobody said */
+    const char *site;   /* likewise */
+    weft_handle handle; /* its id is 0: it has none */
 };
 
 enum wf_call_state { WF_CALL_FREE, WF_CALL_TIMED, WF_CALL_READY };
@@ -48,6 +49,9 @@ void wf_calls_fini(struct wf_calls *calls);
 
 /* The loop ends: give back the arguments of those that still wait for their time. */
 void wf_calls_refuse(struct wf_calls *calls);
+
+/* The one whose own code runs; NULL: none does. */
+const struct wf_callback *wf_callback_running(void);
 
 /* Call a user's callback on the dispatcher, so that it may say that it failed. */
 void wf_callback_run(weft_loop *loop, const struct wf_callback *callback);

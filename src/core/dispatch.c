@@ -197,6 +197,8 @@ static bool slice_is_over(weft_loop *loop)
 
 void wf_dispatch_turn(weft_loop *loop)
 {
+    if (WF_UNLIKELY(loop->shuffle.on))
+        wf_shuffle_turn(loop, loop->turn_left);
     loop->turn_left = loop->ready.count;
     loop->until_look = WF_RESUMES_PER_LOOK;
     do {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "core/coro.h"
+#include "core/exception.h"
 #include "core/loop.h"
 
 #include <stdio.h>
@@ -48,18 +49,23 @@ int wf_future_check_thread(const weft_future *future)
                      wf_future_describe(future).text);
 }
 
-/* A task's story is what was around it; a promise's is what was said when it failed. */
-void wf_future_log(const weft_future *future, const char *how)
+/* A task's story is what was around it; a promise's is what was said when it failed. The handler
+ * may read the result. */
+void wf_future_raise(weft_future *future, const char *how)
 {
-    const char *story = future->story ? future->story : "";
-    if (wf_is_task(future))
-        weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' %s: %s (%s); spawned at %s%s",
-                 ((const weft_task *)future)->name, how, weft_error_text(future->result),
-                 weft_error_name(future->result), future->site, story);
-    else
-        weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "the future made at %s %s: %s (%s)%s%s",
-                 future->site, how, weft_error_text(future->result),
-                 weft_error_name(future->result), *story ? ": " : "", story);
+    weft_exception exception = { .error = future->result, .site = future->site };
+    if (wf_is_task(future)) {
+        exception.task = (weft_task *)future;
+        exception.name = exception.task->name;
+        exception.made = "spawned";
+        exception.scopes = future->story;
+        wf_exception_raise(future->loop, &exception, "task '%s' %s", exception.name, how);
+    } else {
+        exception.future = future;
+        exception.made = "made";
+        exception.text = future->story;
+        wf_exception_raise(future->loop, &exception, "a future %s", how);
+    }
 }
 
 /* Life. */
@@ -133,8 +139,8 @@ void wf_future_retrieve(weft_future *future)
 
 static void report_unread(weft_future *future)
 {
-    wf_future_log(future, "failed and nobody read its result");
-    wf_future_retrieve(future);
+    wf_future_retrieve(future); /* the handler may read the result */
+    wf_future_raise(future, "failed and nobody read its result");
 }
 
 void wf_futures_report_unread(weft_loop *loop)

@@ -125,8 +125,8 @@ void wf_futures_abandon(weft_loop *loop);
 /* The loop ends: report the failures that nobody has read. */
 void wf_futures_report_unread(weft_loop *loop);
 
-/* Log the failure of a future that is done. */
-void wf_future_log(const weft_future *future, const char *how);
+/* Tell the loop's exception handler of the failure of a future that is done. */
+void wf_future_raise(weft_future *future, const char *how);
 
 /* A maker of awaitables fails with err: what weft_await(NULL) will say. Always NULL. */
 void *wf_not_made(int err);

@@ -20,9 +20,11 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "core/blocked.h"
 #include "core/coro.h"
 #include "core/post.h"
 #include "core/signal.h"
+#include "core/watchdog.h"
 
 #include <string.h>
 #include <weft/error.h>
@@ -117,9 +119,13 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     wf_scope_init_background(&loop->background, loop);
     init_root(loop);
     atomic_init(&loop->references, 1);
+    loop->references_own = 1;
     loop->posts_max = options->posts_max ? options->posts_max : 65536;
     loop->grace = options->grace ? options->grace : WF_GRACE;
     loop->thread = wf_this_thread();
+    loop->debug = options->debug || wf_debug_from_environment();
+    loop->slow_step = options->slow_step;
+    wf_shuffle_init(loop);
 }
 
 /* Binaries of other releases have other sizes: what they do not know is zero. */
@@ -232,6 +238,8 @@ static bool has_work(const weft_loop *loop)
 static void ask_kernel(weft_loop *loop, int64_t timeout)
 {
     loop->counters.polls++;
+    if (WF_UNLIKELY(timeout == WEFT_FOREVER))
+        wf_blocked_check(loop);
     loop->io_ops->wait(loop->io, timeout);
     wf_loop_deliver_mail(loop);
 }
@@ -298,11 +306,15 @@ static int begin_run(weft_loop *loop)
         return wf_misuse(WEFT_ETHREAD, "a loop was run by a thread that did not make it");
     wf_running = loop;
     loop->running = true;
+    loop->blocked_told = false;
+    if (WF_UNLIKELY(loop->debug))
+        wf_watchdog_start(loop);
     return 0;
 }
 
 static void end_run(weft_loop *loop)
 {
+    wf_watchdog_stop(loop);
     loop->running = false;
     loop->stopping = false;
     wf_running = NULL;
@@ -562,9 +574,11 @@ static int destroy(weft_loop *loop)
     if (loop->net_free)
         loop->net_free(loop);
     end_run(loop);
+    loop->exception_handler = (struct wf_exception_handler){ .fn = NULL };
     if (loop->watch)
         loop->watch->dies(loop);
     wf_calls_fini(&loop->calls);
+    wf_shuffle_fini(loop);
     if (!loop->tasks_abandoned) {
         wf_pool_free(loop->pool);
         wf_pool_free(loop->resolver);
@@ -638,6 +652,7 @@ static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options
     if (!options->no_signals)
         wf_interrupt_take(&interrupt, loop, task);
     err = weft_loop_run_until_complete(loop, task);
+    loop->references_own++;
     int end = weft_loop_free(weft_loop_retain(loop));
     if (!options->no_signals)
         wf_interrupt_give_back(&interrupt);

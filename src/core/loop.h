@@ -6,8 +6,10 @@
 #include "base/slab.h"
 #include "context/stack.h"
 #include "core/call.h"
+#include "core/exception.h"
 #include "core/ready.h"
 #include "core/scope.h"
+#include "core/shuffle.h"
 #include "core/task.h"
 #include "core/timer.h"
 #include "io/clock.h"
@@ -40,7 +42,7 @@ struct wf_end_hook {
 };
 
 struct wf_loop_counters {
-    uint64_t turns, resumes, spawns, polls;
+    uint64_t turns, resumes, spawns, polls, callbacks;
 };
 
 /* Who looks over the loops' shoulders: the torture driver. */
@@ -100,20 +102,27 @@ struct weft_loop {
     void (*net_free)(weft_loop *loop);
 
     const struct wf_callback *callback; /* that runs now; NULL */
+    struct wf_exception_handler exception_handler;
+    struct wf_watchdog *watchdog; /* of this run; NULL */
+    int64_t slow_step;            /* 0: the default */
 
     weft_task root;               /* the dispatcher: this thread's own stack */
     struct wf_fiber thread_fiber; /* the root's: this thread's own stack */
     struct wf_loop_counters counters;
+    struct wf_shuffle shuffle;
     uint64_t thread;  /* whose loop this is */
     weft_loop *older; /* made before by this thread */
     atomic_int references;
-    atomic_uint posts; /* waiting weft_post()s */
+    int references_own; /* of these nobody posts by: the owner's, the interrupt handler's */
+    atomic_uint posts;  /* waiting weft_post()s */
     uint32_t posts_max;
     int64_t grace;
     struct wf_timer grace_timer;
     weft_task *main; /* weft_run()'s; NULL */
     bool grace_begun;
     bool grace_over;
+    bool debug;        /* a watchdog looks after each run */
+    bool blocked_told; /* in this run: nothing can happen any more */
     bool running;
     bool stopping;
     bool ending; /* in weft_loop_free(): waits for nobody but the background */

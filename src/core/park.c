@@ -24,8 +24,13 @@ void wf_abort(struct wf_waiter *w)
 
 static int enter_outside(void)
 {
-    wf_misuse(-EPERM, "a function that suspends was called outside a task");
-    return -EPERM;
+    const struct wf_callback *callback = wf_callback_running();
+    if (callback)
+        return wf_misuse(-EPERM,
+                         "a function that suspends was called outside a task: in callback '%s', "
+                         "asked for at %s",
+                         callback->name ? callback->name : "?", wf_site(callback->site));
+    return wf_misuse(-EPERM, "a function that suspends was called outside a task");
 }
 
 int wf_enter_slowly(weft_task **out, const void *frame)

@@ -62,6 +62,7 @@ static void on_notice(void *arg)
 void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main)
 {
     *interrupt = (struct wf_interrupt){ .loop = loop, .main = main };
+    loop->references_own++; /* the notice's */
     weft_notice_init(&interrupt->notice, loop, on_notice, interrupt);
     struct wf_interrupt *nobody = NULL;
     if (!atomic_compare_exchange_strong(&taker, &nobody, interrupt))
@@ -80,5 +81,6 @@ void wf_interrupt_give_back(struct wf_interrupt *interrupt)
     atomic_compare_exchange_strong(&taker, &us, NULL);
     while (atomic_load(&posting) > 0) /* another thread's handler holds the notice */
         sched_yield();
+    interrupt->loop->references_own--;
     weft_notice_fini(&interrupt->notice);
 }

@@ -109,7 +109,7 @@ static const struct wf_member_ops task_member_ops = { member_name, member_cancel
 
 bool wf_member_is_task(const struct wf_member *member)
 {
-    return member->ops == &task_member_ops;
+    return member && member->ops == &task_member_ops;
 }
 
 static int set_name(weft_task *task, const struct weft_spawn_options *options)
@@ -199,11 +199,15 @@ static int make(struct wf_scope *scope, weft_fn *fn, const struct weft_spawn_opt
 static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options)
 {
     const char *name = options->name ? options->name : options->function;
+    weft_exception exception = { .error = err,
+                                 .name = name ? name : "task",
+                                 .site = wf_site(options->site),
+                                 .made = "asked for" };
     if (scope->owner)
-        wf_scope_child_failed(scope, err, name ? name : "task", options->site);
+        wf_scope_child_failed(scope, err, exception.name, options->site);
     else
-        weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "task '%s' could not be spawned at %s: %s",
-                 name ? name : "task", wf_site(options->site), weft_error_text(err));
+        wf_exception_raise(scope->loop, &exception, "task '%s' could not be spawned",
+                           exception.name);
     return err;
 }
 
@@ -310,10 +314,9 @@ static void settle_error(weft_task *task, int result)
     bool failed = result < 0 && !task->future.cancelled;
     if (!failed || !wf_task_scope(task)->isolate)
         return;
-    task->future.result = result;
     task->future.story = ancestors_of(task);
     if (task->future.references == 1)
-        wf_future_log(&task->future, "failed");
+        wf_future_raise(&task->future, "failed");
     else
         task->future.retrieved = false;
 }
@@ -325,6 +328,8 @@ static void finish(weft_task *task, int result)
     task->state = WF_TASK_DONE;
     if (task->future.cancelled)
         wf_region_tell(&task->member.region);
+    task->future.result = result;
+    task->future.done = true; /* for an exception handler; who waits is told below */
     settle_error(task, result);
     bool failed = result < 0 && !task->future.cancelled;
     wf_scope_part(wf_task_scope(task), &task->member, failed ? result : 0, task->future.site);

@@ -183,11 +183,12 @@ static int64_t finish_connect(struct wf_epoll *io, struct wf_op *op, uint32_t ev
 
 /* Sockets: submit, and the edge */
 
-static int64_t park(struct wf_op *op, struct wf_op **side)
+static int64_t park(struct wf_epoll *io, struct wf_op *op, struct wf_op **side)
 {
     if (op->now)
         return -EAGAIN;
     op->pending = true;
+    io->base.counters.pending++;
     *side = op;
     return WF_PENDING;
 }
@@ -201,7 +202,7 @@ static int64_t submit_read(struct wf_epoll *io, struct wf_op *op)
         if (result != WF_PENDING)
             return result;
     }
-    return park(op, &descriptor->reader);
+    return park(io, op, &descriptor->reader);
 }
 
 static int64_t submit_write(struct wf_epoll *io, struct wf_op *op)
@@ -213,7 +214,7 @@ static int64_t submit_write(struct wf_epoll *io, struct wf_op *op)
         result = start_connect(io, op);
     else if (descriptor->can_write)
         result = try_send(io, op);
-    return result == WF_PENDING ? park(op, &descriptor->writer) : result;
+    return result == WF_PENDING ? park(io, op, &descriptor->writer) : result;
 }
 
 static void read_edge(struct wf_epoll *io, struct wf_descriptor *descriptor)
@@ -361,7 +362,6 @@ static int64_t epoll_submit(struct wf_io *base, struct wf_op *op)
 /* Nothing of ours is in the kernel's hands, so only a job can be out of reach. */
 static bool epoll_cancel(struct wf_io *base, struct wf_op *op)
 {
-    (void)base;
     wf_assert(op->pending);
     if (op->code == WF_OP_JOB && !wf_pool_withdraw(op->job.pool, op->job.job))
         return false;
@@ -372,6 +372,7 @@ static bool epoll_cancel(struct wf_io *base, struct wf_op *op)
     else if (op->code != WF_OP_JOB)
         op->descriptor->reader = NULL;
     op->pending = false;
+    base->counters.pending -= op->code != WF_OP_JOB;
     return true;
 }
 

@@ -55,6 +55,7 @@ static inline struct wf_epoll_slot *wf_epoll_slot_of_key(struct wf_epoll *io, ui
 static inline void wf_epoll_finish(struct wf_epoll *io, struct wf_op *op, int64_t result)
 {
     op->pending = false;
+    io->base.counters.pending--;
     io->base.counters.completions++;
     op->done(op, result);
 }

@@ -99,6 +99,7 @@ int64_t wf_epoll_submit_poll(struct wf_epoll *io, struct wf_op *op)
         return err;
     wf_list_push_back(&slot->watch->waiting, &op->poll.link);
     op->pending = true;
+    io->base.counters.pending++;
     return WF_PENDING;
 }
 

@@ -103,6 +103,7 @@ struct wf_op {
 struct wf_io_counters {
     uint64_t waits, receives, sends, accepts, connects, controls, wakes, others;
     uint64_t completions; /* operations that finished through done() */
+    uint64_t pending;     /* operations that wait now, jobs left out */
 };
 
 /* What every driver's own state begins with. */

@@ -17,11 +17,10 @@
 
 #include "io/pool.h"
 #include "base/memory.h"
-#include "io/fault.h"
+#include "io/threads.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 
 #define THREADS_DEFAULT 4
@@ -118,7 +117,9 @@ static struct wf_job *take(struct worker *worker)
     while (wf_list_is_empty(&pool->queue)) {
         if (pool->closing)
             return NULL;
+        wf_threads_own(1);
         pthread_cond_wait(&pool->work, &pool->lock);
+        wf_threads_own(-1);
     }
     struct wf_job *job = wf_container(wf_list_pop_front(&pool->queue), struct wf_job, link);
     pool->counters.queued--;
@@ -165,18 +166,6 @@ static void *work(void *argument)
     return NULL;
 }
 
-static int create(pthread_t *thread, struct worker *worker)
-{
-    sigset_t all, before;
-    if (wf_io_fault_hits(WF_FAULT_THREAD))
-        return -errno;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread is born with its maker's mask */
-    int error = pthread_create(thread, NULL, work, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -error;
-}
-
 /* A thread for the queue, if it needs one and may have it. With the lock held. Errors: there is
  * none at all. */
 static int provide_thread(struct wf_pool *pool)
@@ -187,7 +176,7 @@ static int provide_thread(struct wf_pool *pool)
         return 0;
     struct worker *worker = &pool->workers[threads];
     worker->pool = pool;
-    if (create(&worker->thread, worker) < 0)
+    if (wf_thread_create(&worker->thread, work, worker) < 0)
         return threads == 0 ? -EAGAIN : 0;
     pool->counters.threads++;
     pool->references++;

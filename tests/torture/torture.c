@@ -23,10 +23,11 @@
 #define PATIENCE_SECONDS 30 /* for one run */
 #define FAR              1000000000L
 #define ROUNDS           300 /* random ones, of each scenario */
+#define SEEDS            20  /* other orders, likewise */
 
 /* What can go wrong. */
 
-enum source { SUSPENSION, ALLOCATION, STACK, CALL, DICE };
+enum source { SUSPENSION, ALLOCATION, STACK, CALL, ORDER, DICE };
 
 struct kind {
     const char *name;
@@ -91,6 +92,7 @@ static const struct kind kinds[] = {
     CALLS("thread", WF_FAULT_THREAD, EAGAIN),
     CALLS("short_recv", WF_FAULT_SHORT_RECV, 0),
     CALLS("short_send", WF_FAULT_SHORT_SEND, 0),
+    { .name = "shuffle", .source = ORDER },
     { .name = "random", .source = DICE },
 };
 
@@ -110,7 +112,7 @@ static struct {
 
 bool torture_is_calm(void)
 {
-    return !now.kind;
+    return !now.kind || now.kind->source == ORDER;
 }
 
 static void print_repeat(void)
@@ -186,7 +188,7 @@ static void judge_line(void *context, enum weft_logger logger, enum weft_log_lev
                        const char *text, size_t size)
 {
     static const char *const never[] = { "has ignored", "destroyed while pending", "left open",
-                                         "would wait for its own end" };
+                                         "would wait for its own end", "nothing can happen" };
     (void)context, (void)logger, (void)level, (void)size;
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         if (strstr(text, never[i]))
@@ -219,6 +221,8 @@ static void on_suspend(weft_loop *loop, weft_task *task)
 static void on_birth(weft_loop *loop)
 {
     loop->stacks.fault = now.stack;
+    if (now.kind && now.kind->source == ORDER)
+        wf_shuffle_begin(loop, now.point);
 }
 
 static void on_death(weft_loop *loop)
@@ -348,6 +352,12 @@ static long count_calls(const struct torture_scenario *scenario, const struct ki
     return FAR - now.call.countdown;
 }
 
+static long number_from(const char *variable, long otherwise)
+{
+    const char *text = getenv(variable);
+    return text ? strtol(text, NULL, 10) : otherwise;
+}
+
 static long points_of(const struct torture_scenario *scenario, const struct kind *kind,
                       struct totals *totals)
 {
@@ -363,6 +373,8 @@ static long points_of(const struct torture_scenario *scenario, const struct kind
         totals->calls += kind->persistent ? 0 : calls;
         return calls;
     }
+    case ORDER:
+        return number_from("WEFT_TORTURE_SEEDS", SEEDS);
     default:
         return 0;
     }
@@ -423,7 +435,8 @@ static int repeat_one(const struct torture_scenario *scenarios, size_t count, co
 
 int torture(const struct torture_scenario *scenarios, size_t count)
 {
-    const char *only = getenv("WEFT_TORTURE"), *rounds = getenv("WEFT_TORTURE_ROUNDS");
+    const char *only = getenv("WEFT_TORTURE");
+    long rounds = number_from("WEFT_TORTURE_ROUNDS", ROUNDS);
     listen_for_death();
     signal(SIGPIPE, SIG_IGN);
     weft_set_allocator(&counting);
@@ -431,6 +444,6 @@ int torture(const struct torture_scenario *scenarios, size_t count)
     if (only)
         return repeat_one(scenarios, count, only);
     for (size_t i = 0; i < count; i++)
-        torture_one(&scenarios[i], rounds ? strtol(rounds, NULL, 10) : ROUNDS);
+        torture_one(&scenarios[i], rounds);
     return 0;
 }

@@ -12,6 +12,7 @@
  *     stack:n    the n-th mmap, mprotect or munmap of a stack fails; stacks:n: and all that follow
  *     accept:n, recv:n, send:n, connect:n, control:n, wait:n, open:n, thread:n and their plurals,
  *     short_recv:n, short_send:n: the n-th system call of a kind (io/fault.h)
+ *     shuffle:s  nothing fails; ready tasks run in the order of the seed s (core/shuffle.h)
  *     random:s   several of these at once, drawn from the seed s
  *
  * A suspension point is the entry of a suspending call, and the moment at which it is about to
@@ -50,7 +51,7 @@ struct torture_scenario {
  * how many random rounds each gets. */
 int torture(const struct torture_scenario *scenarios, size_t count);
 
-/* Whether nothing is being injected: the run must succeed wholly. */
+/* Whether nothing is being injected, shuffles included: the run must succeed wholly. */
 bool torture_is_calm(void);
 
 /* Print why, and the line that repeats it; abort. */

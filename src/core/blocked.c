@@ -1,0 +1,98 @@
+/* Everything is blocked: found where the loop would wait in the kernel without a limit, and told
+ * once a run; then it waits, because Ctrl-C still works and because we may be wrong about what a
+ * program does by signal handlers.
+ *
+ * Who could still make something happen, and silences the report:
+ *
+ *     a timer, also one for ever         somebody wants to wait
+ *     an operation in the kernel         a peer, a client, a foreign descriptor
+ *     a job on a pool thread
+ *     a reference on the loop            a thread or a signal handler that may post: notices hold
+ *                                        one; the run's own interrupt handler does not count
+ *     another thread of the process      who knows that the loop lives may post without one
+ *
+ * A loop in which no task waits is merely idle. */
+
+#include "core/blocked.h"
+
+#include "core/loop.h"
+#include "io/threads.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weft/log.h>
+
+#define LINES_MAX 20
+
+/* The next task after `region`, which is the background's or a task's; NULL after the last. */
+static weft_task *next_task(weft_loop *loop, struct wf_region **region)
+{
+    struct wf_region *root = &loop->background.region;
+    while ((*region = wf_region_next(root, *region))) {
+        const struct wf_member *member = (*region)->member;
+        if ((*region)->kind == WF_REGION_MEMBER && wf_member_is_task(member))
+            return wf_task_of_member(member);
+    }
+    return NULL;
+}
+
+static size_t count_waiting(weft_loop *loop)
+{
+    struct wf_region *region = &loop->background.region;
+    size_t count = 0;
+    for (const weft_task *task; (task = next_task(loop, &region));)
+        count += task->parked != NULL;
+    return count;
+}
+
+/* Whom it waits for, where that has a name. */
+static const char *describe(const struct wf_waiter *w, char *text, size_t size)
+{
+    const char *kind = w->ops->kind;
+    const weft_task *task = w->object;
+    const struct wf_scope *scope = w->object;
+    if (strcmp(kind, "task") == 0)
+        snprintf(text, size, "task '%s'", task->name);
+    else if (strcmp(kind, "tasks of its scope") == 0)
+        snprintf(text, size, "tasks of its scope '%s' (%s)", scope->name ? scope->name : "scope",
+                 wf_site(scope->site));
+    else
+        snprintf(text, size, "%s", kind);
+    return text;
+}
+
+static void report(weft_loop *loop, size_t count)
+{
+    struct wf_region *region = &loop->background.region;
+    char text[256];
+    size_t lines = 0;
+    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
+             "nothing can happen any more: %zu task%s for each other", count,
+             count == 1 ? " waits" : "s wait");
+    for (const weft_task *task; lines < LINES_MAX && (task = next_task(loop, &region));) {
+        if (!task->parked)
+            continue;
+        weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "task '%s' (spawned at %s) waits for %s",
+                 task->name, task->future.site, describe(task->parked, text, sizeof text));
+        lines++;
+    }
+    if (lines < count)
+        weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "and so do %zu more", count - lines);
+}
+
+static bool may_happen(weft_loop *loop)
+{
+    return loop->timers.count > 0 || loop->io_ops->counters(loop->io)->pending > 0 ||
+           loop->jobs > 0 || atomic_load(&loop->references) > loop->references_own ||
+           !wf_inbox_is_empty(loop->inbox) || wf_threads_has_others();
+}
+
+void wf_blocked_check(weft_loop *loop)
+{
+    if (loop->blocked_told || may_happen(loop))
+        return;
+    size_t count = count_waiting(loop);
+    loop->blocked_told = count > 0;
+    if (count > 0)
+        report(loop, count);
+}
