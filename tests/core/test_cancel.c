@@ -186,7 +186,8 @@ static int expired_main(void *arg)
 {
     (void)arg;
     weft_scope s;
-    bool done = false;
+    static bool done; /* the background outlives this frame */
+    done = false;
     weft_spawn(weft_background(), count_turns, &done);
     for (int i = 0; i < 5000; i++) { /* "only if it is ready": a scope that is over, 5000 times */
         weft_scope_begin(&s, .timeout = -1);
