@@ -30,10 +30,13 @@ class Absent(Exception):
     """The server is not on this machine."""
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+def reserve_port():
+    """A socket on a free port that nobody else is given while it is open. A server that sets
+    SO_REUSEADDR, as all do, may listen on it all the same, because this one does not."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(('127.0.0.1', 0))
+    return reserved
 
 
 def user():
@@ -127,6 +130,7 @@ class Peer:
         self.process = None
         self.recorder = Recorder() if self.is_proxy else None
         self.port = self.backend = 0
+        self.reserved = None
 
     def at(self, path):
         return os.path.join(self.root, path)
@@ -151,13 +155,11 @@ class Peer:
         if self.recorder and not self.backend:
             await self.recorder.start()
             self.backend = self.recorder.port
-        for _ in range(3):  # somebody else may take the port first
-            self.port = free_port()
-            self.launch()
-            if await self.is_ready():
-                return
-            self.stop()
-        raise AssertionError('%s does not start:\n%s' % (self.name, self.errors()))
+        self.reserved = reserve_port()
+        self.port = self.reserved.getsockname()[1]
+        self.launch()
+        if not await self.is_ready():
+            raise AssertionError('%s does not start:\n%s' % (self.name, self.errors()))
 
     def launch(self):
         with open(self.here('output'), 'ab') as output, open(self.here('errors'), 'ab') as errors:
@@ -215,6 +217,8 @@ class Peer:
         if self.process and not self.ends_within(QUICK):
             self.process.kill()
             self.process.wait()
+        if self.reserved:
+            self.reserved.close()
 
     def notes(self):
         """What it has read, in order, for each address."""
