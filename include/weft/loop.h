@@ -214,7 +214,8 @@ struct weft_call_options {
     const char *name;     /* for the log; static or outliving the callback; NULL: the function's */
     const char *function; /* the function's name; set by the macro */
     const char *site;     /* where it was called; set by the macro */
-    size_t size;          /* of this struct; set by the macro */
+    uint32_t size;        /* of this struct; set by the macro */
+    bool no_locals;       /* run without the task-local values of who asks for it */
 };
 
 /** Call `fn(arg)` once in the next turn of the current loop, after what is ready now.

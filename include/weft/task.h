@@ -34,6 +34,7 @@ struct weft_spawn_options {
                              the copy */
     uint16_t size;        /* of this struct; set by the macro */
     bool eager;           /* run up to the first suspension before spawn returns */
+    bool no_locals;       /* begin without the task-local values of who spawns it */
 };
 
 /** Start `fn(arg)` as a task of a scope.
@@ -166,7 +167,7 @@ void weft_task_release(weft_task *task);
 WEFT_API
 weft_task *weft_task_self(void);
 
-/** The task's name: `.name`, else its function's.
+/** The task's name: what weft_task_set_name() has given it, else `.name`, else its function's.
  *
  * Returns: a string; "?" for NULL.
  * Errors: none.
@@ -176,6 +177,45 @@ weft_task *weft_task_self(void);
  * Threads: the loop's own. */
 WEFT_API
 const char *weft_task_name(const weft_task *task);
+
+/** Give a task another name.
+ *
+ * Returns: 0.
+ * Errors: -ENOMEM, then it keeps the old one; for NULL the maker's error; WEFT_ETHREAD.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the handle; at most 31 bytes of `name` are kept, copied. What weft_task_name()
+ *   has answered before is valid no more.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_task_set_name(weft_task *task, const char *name);
+
+/* What weft_task_each() calls. Anything but 0 ends it. */
+typedef int weft_task_fn(weft_task *task, void *arg);
+
+/** Call `fn(task, arg)` for each task of the current loop that has not ended: depth first by
+ * scopes, in each scope by age.
+ *
+ *     static int cancel_other(weft_task *task, void *self)
+ *     {
+ *         if (task != self)
+ *             weft_task_cancel(task, "only one may stay");
+ *         return 0;
+ *     }
+ *     weft_task_each(cancel_other, weft_task_self());
+ *
+ * `fn` may do whatever its caller may: cancel, spawn, release handles, suspend. Tasks that are born
+ * meanwhile are left out; so are those that have ended when their turn comes.
+ *
+ * Returns: 0; what `fn` returned, when that was not 0.
+ * Errors: -ENOMEM for the list; -EPERM where there is no loop.
+ * Suspends: only where `fn` does.
+ * Cancel: never delivered here.
+ * Ownership: `fn` borrows the task; weft_future_retain() of its future keeps it.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_task_each(weft_task_fn *fn, void *arg);
 
 /** A task in words, for a line in a log: its name, where it was spawned, and the scopes that it
  * lives in, outward, with the tasks that own them.

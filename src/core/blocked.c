@@ -24,23 +24,11 @@
 
 #define LINES_MAX 20
 
-/* The next task after `region`, which is the background's or a task's; NULL after the last. */
-static weft_task *next_task(weft_loop *loop, struct wf_region **region)
-{
-    struct wf_region *root = &loop->background.region;
-    while ((*region = wf_region_next(root, *region))) {
-        const struct wf_member *member = (*region)->member;
-        if ((*region)->kind == WF_REGION_MEMBER && wf_member_is_task(member))
-            return wf_task_of_member(member);
-    }
-    return NULL;
-}
-
 static size_t count_waiting(weft_loop *loop)
 {
     struct wf_region *region = &loop->background.region;
     size_t count = 0;
-    for (const weft_task *task; (task = next_task(loop, &region));)
+    for (const weft_task *task; (task = wf_task_next(loop, &region));)
         count += task->parked != NULL;
     return count;
 }
@@ -69,7 +57,7 @@ static void report(weft_loop *loop, size_t count)
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
              "nothing can happen any more: %zu task%s for each other", count,
              count == 1 ? " waits" : "s wait");
-    for (const weft_task *task; lines < LINES_MAX && (task = next_task(loop, &region));) {
+    for (const weft_task *task; lines < LINES_MAX && (task = wf_task_next(loop, &region));) {
         if (!task->parked)
             continue;
         weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "task '%s' (spawned at %s) waits for %s",

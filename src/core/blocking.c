@@ -30,6 +30,7 @@ struct job {
     weft_loop *loop;
     struct wf_waiter *waiter; /* NULL: nobody waits */
     const char *name;
+    const struct wf_locals *locals; /* of the task that waits; NULL when it may not */
     int result;
 };
 
@@ -79,7 +80,9 @@ bool weft_blocking_cancelled(void)
 static void run(struct wf_job *inner)
 {
     struct job *job = wf_container(inner, struct job, job);
+    wf_locals_lend(job->locals);
     job->result = job->fn(job->arg);
+    wf_locals_lend(NULL);
     struct wf_value value = wf_value_take(&job->result);
     if (value.drop)
         value.drop(value.pointer);
@@ -173,6 +176,7 @@ static int run_bound(weft_loop *loop, struct wf_pool *pool, weft_fn *fn,
     struct job job;
     bool abandoned = false;
     init_job(&job, loop, pool, fn, options);
+    job.locals = loop->current->locals;
     return wait_for(loop, &job, &abandoned);
 }
 

@@ -63,10 +63,12 @@ static void put(struct wf_calls *calls, struct wf_call *call)
 
 void wf_callback_run(weft_loop *loop, const struct wf_callback *callback)
 {
+    struct wf_locals *around = wf_locals_enter(loop, callback->locals);
     loop->callback = callback;
     loop->counters.callbacks++;
     callback->fn(callback->arg);
     loop->callback = NULL;
+    wf_locals_leave(loop, around);
 }
 
 static weft_handle handle_of(const struct wf_call *call)
@@ -84,6 +86,8 @@ static void run(struct wf_ready *item, bool closed)
     put(&loop->calls, call);
     if (callback.fn && !closed)
         wf_callback_run(loop, &callback);
+    else
+        wf_locals_release(callback.locals);
     if (drop)
         drop(callback.arg);
 }
@@ -122,11 +126,13 @@ static struct wf_call *get(weft_callback *fn, const struct weft_call_options *op
     calls->free = call->next_free;
     calls->live++;
     call->loop = loop;
-    call->callback =
-        (struct wf_callback){ .fn = fn,
-                              .arg = options->arg,
-                              .name = options->name ? options->name : options->function,
-                              .site = options->site };
+    call->callback = (struct wf_callback){
+        .fn = fn,
+        .arg = options->arg,
+        .name = options->name ? options->name : options->function,
+        .site = options->site,
+        .locals = wf_locals_inherit(options->no_locals ? NULL : loop->current->locals)
+    };
     call->drop = options->drop;
     call->ready.run = run;
     wf_timer_init(&call->timer, fire);
@@ -190,6 +196,7 @@ bool weft_handle_cancel(weft_handle handle)
         return false;
     void *arg = call->callback.arg;
     weft_drop_fn *drop = call->drop;
+    wf_locals_drop(&call->callback.locals);
     if (call->state == WF_CALL_TIMED) {
         wf_timer_cancel(&call->loop->timers, &call->timer);
         put(&call->loop->calls, call);

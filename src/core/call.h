@@ -6,6 +6,7 @@
  * A handle is slot + generation, by value. A slot is reused with the next generation, so a handle
  * that is too old names nothing: cancelling late is harmless, ignoring a handle is free. */
 
+#include "core/local.h"
 #include "core/ready.h"
 #include "core/timer.h"
 
@@ -15,9 +16,10 @@
 struct wf_callback {
     weft_callback *fn;
     void *arg;
-    const char *name;   /* NULL: nobody said */
-    const char *site;   /* likewise */
-    weft_handle handle; /* its id is 0: it has none */
+    const char *name;         /* NULL: nobody said */
+    const char *site;         /* likewise */
+    weft_handle handle;       /* its id is 0: it has none */
+    struct wf_locals *locals; /* with which it runs; NULL: none */
 };
 
 enum wf_call_state { WF_CALL_FREE, WF_CALL_TIMED, WF_CALL_READY };
@@ -53,7 +55,7 @@ void wf_calls_refuse(struct wf_calls *calls);
 /* The one whose own code runs; NULL: none does. */
 const struct wf_callback *wf_callback_running(void);
 
-/* Call a user's callback on the dispatcher, so that it may say that it failed. */
+/* Call a user's callback on the dispatcher, so that it may say that it failed. Takes its locals. */
 void wf_callback_run(weft_loop *loop, const struct wf_callback *callback);
 
 #endif

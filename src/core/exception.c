@@ -60,6 +60,12 @@ static void run_handler(void *arg)
         call->error = result;
 }
 
+/* The failed task's while it ends, else those of who finds out. */
+static struct wf_locals *locals_of(const weft_loop *loop, const weft_exception *exception)
+{
+    return exception->task ? exception->task->locals : loop->current->locals;
+}
+
 static void tell(weft_loop *loop, const weft_exception *exception)
 {
     struct wf_exception_handler *handler = &loop->exception_handler;
@@ -68,9 +74,11 @@ static void tell(weft_loop *loop, const weft_exception *exception)
         return;
     }
     struct call call = { .loop = loop, .exception = exception, .outer = running };
+    struct wf_locals *around = wf_locals_enter(loop, wf_locals_retain(locals_of(loop, exception)));
     running = &call;
     handler->busy = true;
     wf_drop(wf_running, run_handler, &call);
+    wf_locals_leave(loop, around);
     handler->busy = false;
     running = call.outer;
     if (call.error < 0)

@@ -464,6 +464,7 @@ static void drop_done(struct wf_done *done)
     weft_drop_fn *drop = done->drop;
     done->fn = NULL;
     done->drop = NULL;
+    wf_locals_drop(&done->locals);
     if (drop)
         wf_drop(wf_running, drop, done->arg);
 }
@@ -476,15 +477,22 @@ static void free_done(struct wf_done *done)
     wf_future_unref(future);
 }
 
+static void call_done(void *arg)
+{
+    struct wf_done *done = arg;
+    done->fn(done->waiter.object, done->arg);
+}
+
 static void run_done(struct wf_ready *item, bool closed)
 {
     struct wf_done *done = wf_container(item, struct wf_done, ready);
-    weft_future *future = done->waiter.object;
-    const struct wf_callback callback = { .name = done->name, .site = done->site };
+    const weft_future *future = done->waiter.object;
+    struct wf_callback callback = {
+        .fn = call_done, .arg = done, .name = done->name, .site = done->site, .locals = done->locals
+    };
     if (done->fn && !closed) {
-        future->loop->callback = &callback;
-        done->fn(future, done->arg);
-        future->loop->callback = NULL;
+        done->locals = NULL;
+        wf_callback_run(future->loop, &callback);
     }
     free_done(done);
 }
@@ -507,6 +515,7 @@ static void init_done(struct wf_done *done, weft_future *future, weft_done_fn *f
     done->drop = options->drop;
     done->name = options->name ? options->name : options->function ? options->function : "callback";
     done->site = options->site;
+    done->locals = wf_locals_inherit(options->no_locals ? NULL : future->loop->current->locals);
 }
 
 int weft_future_on_done_with(weft_future *future, weft_done_fn *fn,

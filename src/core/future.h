@@ -18,6 +18,7 @@
  *   - a promise without handles, timer and result has no waiters: they were told WEFT_EABANDONED */
 
 #include "base/list.h"
+#include "core/local.h"
 #include "core/ready.h"
 #include "core/timer.h"
 #include "core/waiter.h"
@@ -71,6 +72,7 @@ struct wf_done {
     void *arg;
     weft_drop_fn *drop;
     const char *name, *site;
+    struct wf_locals *locals; /* with which it runs */
 };
 
 static inline bool wf_is_task(const weft_future *future)

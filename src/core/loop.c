@@ -587,6 +587,7 @@ static int destroy(weft_loop *loop)
         wf_stack_pool_fini(&loop->stacks);
     }
     forget(loop);
+    wf_locals_drop(&loop->root.locals);
     if (!wf_newest)
         wf_coros_give_up();
     weft_loop_release(loop);

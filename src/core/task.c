@@ -102,6 +102,7 @@ static void member_abandon(struct wf_member *member)
     task->future.done = true;
     task->future.result = WEFT_ESTUCK;
     task->future.story = NULL;
+    wf_locals_drop(&task->locals);
 }
 
 static const struct wf_member_ops task_member_ops = { member_name, member_cancelled,
@@ -112,19 +113,28 @@ bool wf_member_is_task(const struct wf_member *member)
     return member && member->ops == &task_member_ops;
 }
 
+static int keep_name(weft_task *task, const char *text)
+{
+    struct wf_task_name *name = wf_slab_get(&task->future.loop->names);
+    if (!name)
+        return -ENOMEM;
+    snprintf(name->text, sizeof name->text, "%s", text);
+    task->name = name->text;
+    task->owned_name = true;
+    return 0;
+}
+
+static void forget_name(weft_loop *loop, const char *name)
+{
+    if (name)
+        wf_slab_put(&loop->names, (void *)(uintptr_t)name);
+}
+
 static int set_name(weft_task *task, const struct weft_spawn_options *options)
 {
     task->owned_name = false;
     task->name = options->function ? options->function : "task";
-    if (!options->name)
-        return 0;
-    struct wf_task_name *name = wf_slab_get(&task->future.loop->names);
-    if (!name)
-        return -ENOMEM;
-    snprintf(name->text, sizeof name->text, "%s", options->name);
-    task->name = name->text;
-    task->owned_name = true;
-    return 0;
+    return options->name ? keep_name(task, options->name) : 0;
 }
 
 struct wf_scope *wf_task_scope(const weft_task *task)
@@ -169,8 +179,7 @@ static int check_options(const struct weft_spawn_options *options)
 static void put_task(weft_task *task)
 {
     weft_loop *loop = task->future.loop;
-    if (task->owned_name)
-        wf_slab_put(&loop->names, (void *)(uintptr_t)task->name);
+    forget_name(loop, task->owned_name ? task->name : NULL);
     wf_slab_put(&loop->tasks, task);
 }
 
@@ -194,6 +203,19 @@ static int make(struct wf_scope *scope, weft_fn *fn, const struct weft_spawn_opt
     }
     *out = task;
     return 0;
+}
+
+/* Whose values a task inherits: of who spawns it. On the dispatcher, where a server's clients come
+ * in, that is who serves. */
+static const weft_task *creator_in(const struct wf_scope *scope)
+{
+    const weft_loop *loop = scope->loop;
+    const struct wf_region *region = &scope->region;
+    if (WF_LIKELY(loop->current != &loop->root))
+        return loop->current;
+    while (region && !(region->member && wf_member_is_task(region->member)))
+        region = region->outer;
+    return region ? wf_task_of_member(region->member) : loop->current;
 }
 
 static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options)
@@ -237,6 +259,7 @@ WF_NOINLINE int weft_spawn_with(weft_scope *opaque, weft_fn *fn,
     if (err < 0)
         return spawn_failed(scope, err, options);
     wf_scope_join(scope, &task->member);
+    task->locals = options->no_locals ? NULL : wf_locals_inherit(creator_in(scope)->locals);
     task->number = (uint32_t)++scope->loop->counters.spawns;
     if (options->task)
         *options->task = task;
@@ -333,6 +356,7 @@ static void finish(weft_task *task, int result)
     settle_error(task, result);
     bool failed = result < 0 && !task->future.cancelled;
     wf_scope_part(wf_task_scope(task), &task->member, failed ? result : 0, task->future.site);
+    wf_locals_drop(&task->locals);
     task->member.region.outer = NULL; /* whose frame may go before the last handle */
     wf_future_settle(&task->future, result);
 }
@@ -424,4 +448,19 @@ weft_task *weft_task_self(void)
 const char *weft_task_name(const weft_task *task)
 {
     return task ? task->name : "?";
+}
+
+/* The new one may be a part of the old one. */
+int weft_task_set_name(weft_task *task, const char *name)
+{
+    if (!task)
+        return wf_maker_error();
+    if (wf_future_check_thread(&task->future) < 0)
+        return WEFT_ETHREAD;
+    const char *before = task->owned_name ? task->name : NULL;
+    int err = keep_name(task, name);
+    if (err < 0)
+        return wf_fail(err, "no memory for a task's name");
+    forget_name(task->future.loop, before);
+    return 0;
 }

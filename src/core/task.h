@@ -16,6 +16,7 @@
 
 #include "core/fiber.h"
 #include "core/future.h"
+#include "core/local.h"
 #include "core/ready.h"
 #include "core/region.h"
 #include "core/waiter.h"
@@ -54,7 +55,8 @@ struct weft_task {
     weft_fn *fn;
     void *arg;
     weft_drop_fn *drop;
-    struct wf_member member; /* region, and its place in the scope */
+    struct wf_locals *locals; /* its values; NULL: none, or it has ended */
+    struct wf_member member;  /* region, and its place in the scope */
     const char *name;
 };
 
@@ -65,6 +67,10 @@ static inline weft_task *wf_task_of_member(const struct wf_member *member)
 
 /* Others are servers and parked clients. */
 bool wf_member_is_task(const struct wf_member *member);
+
+/* The next task after `region`, which is the background's or a task's, through all that live; NULL
+ * after the last. */
+weft_task *wf_task_next(const weft_loop *loop, struct wf_region **region);
 
 /* The scope a task was spawned in. */
 struct wf_scope *wf_task_scope(const weft_task *task);

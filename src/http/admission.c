@@ -78,7 +78,7 @@ bool wf_http_admission_relieve(struct wf_http_exchange *x)
             break;
         held -= gain < held ? gain : held;
         if (!server->relieving.id)
-            server->relieving = weft_call_soon(look_again, server);
+            server->relieving = weft_call_soon(look_again, server, .no_locals = true);
     }
     return held <= max;
 }

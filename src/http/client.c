@@ -117,7 +117,8 @@ static int make_own(weft_http_client **made)
         return err;
     }
     wf_list_push_back(&own_clients, &client->link);
-    err = weft_spawn(weft_background(), hold, client, .name = "http client", .drop = end_own);
+    err = weft_spawn(weft_background(), hold, client, .name = "http client", .drop = end_own,
+                     .no_locals = true);
     if (err < 0)
         end_own(client);
     else

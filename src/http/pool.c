@@ -190,7 +190,7 @@ static void arm(struct wf_http_pool *pool)
 {
     struct wf_http_place *place = oldest(pool);
     if (place && !pool->expiry.id)
-        pool->expiry = weft_call_at(place->until, expire, pool);
+        pool->expiry = weft_call_at(place->until, expire, pool, .no_locals = true);
 }
 
 /* Close the coldest connection of a full host, or of a full pool. */

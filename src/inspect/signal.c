@@ -77,7 +77,7 @@ static int take_signal(void)
     sigemptyset(&ours.sa_mask);
     if (sigaction(asked.number, &ours, &asked.before) < 0)
         return -errno;
-    asked.end = weft_call_at(WEFT_FOREVER, never, NULL, .drop = give_back);
+    asked.end = weft_call_at(WEFT_FOREVER, never, NULL, .drop = give_back, .no_locals = true);
     if (asked.end.id != 0)
         return 0;
     restore();
