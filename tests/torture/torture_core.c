@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <weft/blocking.h>
 #include <weft/error.h>
+#include <weft/local.h>
 #include <weft/scope.h>
 #include <weft/task.h>
 
@@ -467,6 +468,65 @@ static int background(void *arg)
     return weft_sleep(WEFT_MILLISECOND);
 }
 
+/* Task-local values: owned ones that tasks and callbacks share. */
+
+static weft_local first = WEFT_LOCAL("first"), second = WEFT_LOCAL("second");
+
+static int set_value(const weft_local *key)
+{
+    return weft_local_set_owned(key, give_away(), take_back);
+}
+
+static int set_and_sleep(void *arg)
+{
+    (void)arg;
+    torture_require(weft_local_get(&first));
+    int err = set_value(&second);
+    if (err == 0)
+        err = weft_task_set_name(weft_task_self(), "one that has a value");
+    if (err == 0)
+        err = weft_sleep(WEFT_MILLISECOND);
+    torture_require(err < 0 || weft_local_get(&second));
+    return err;
+}
+
+static int hurry(weft_task *task, void *self)
+{
+    if (task != self)
+        weft_task_cancel(task, "enough");
+    return 0;
+}
+
+static int inherit(weft_scope *s)
+{
+    int err = weft_spawn(s, set_and_sleep, NULL);
+    if (err == 0)
+        err = weft_spawn(s, set_and_sleep, NULL, .eager = true);
+    if (err == 0 && !weft_call_soon(hear_again, NULL).id)
+        err = -ENOMEM;
+    if (err == 0)
+        err = set_value(&first);
+    if (err == 0)
+        err = weft_sleep(0);
+    int each = weft_task_each(hurry, weft_task_self());
+    return err < 0 ? err : each;
+}
+
+static int locals(void *arg)
+{
+    (void)arg;
+    int err = set_value(&first);
+    if (err < 0)
+        return err;
+    torture_require(weft_local_get(&first));
+    weft_scope s;
+    weft_scope_begin(&s);
+    err = weft_scope_leave(&s, inherit(&s));
+    if (err == 0)
+        err = weft_local_set(&first, NULL);
+    return err;
+}
+
 int main(void)
 {
     static const struct torture_scenario scenarios[] = {
@@ -480,6 +540,7 @@ int main(void)
         { "blocking", blocking, begin, check },
         { "messages", messages, begin, check },
         { "polls", polls, begin, check },
+        { "locals", locals, begin, check },
         { "background", background, begin_resources, check_resources },
     };
     return torture(scenarios, TORTURE_COUNT(scenarios));
