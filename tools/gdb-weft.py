@@ -24,6 +24,7 @@ from gdb.unwinder import Unwinder
 
 STATES = 'new', 'ready', 'running', 'parked', 'done'
 SCOPE = 1                       # enum wf_region_kind
+ONE = 0                         # enum wf_quorum
 
 
 def null(pointer):
@@ -76,6 +77,8 @@ class Task:
         if null(waiter) or self.state != 'parked':
             return ''
         kind = text(waiter['ops']['kind'])
+        if int(waiter['ops']['quorum']) != ONE:
+            return kind + ' several'
         if kind == 'task':
             target = Task(self.loop, waiter['object'].cast(gdb.lookup_type('weft_task').pointer()))
             kind += " %d '%s'" % (target.number, target.name)

@@ -33,35 +33,18 @@ static size_t count_waiting(weft_loop *loop)
     return count;
 }
 
-/* Whom it waits for, where that has a name. */
-static const char *describe(const struct wf_waiter *w, char *text, size_t size)
-{
-    const char *kind = w->ops->kind;
-    const weft_task *task = w->object;
-    const struct wf_scope *scope = w->object;
-    if (strcmp(kind, "task") == 0)
-        snprintf(text, size, "task '%s'", task->name);
-    else if (strcmp(kind, "tasks of its scope") == 0)
-        snprintf(text, size, "tasks of its scope '%s' (%s)", scope->name ? scope->name : "scope",
-                 wf_site(scope->site));
-    else
-        snprintf(text, size, "%s", kind);
-    return text;
-}
-
 static void report(weft_loop *loop, size_t count)
 {
     struct wf_region *region = &loop->background.region;
     char text[256];
     size_t lines = 0;
-    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
-             "nothing can happen any more: %zu task%s for each other", count,
-             count == 1 ? " waits" : "s wait");
+    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "nothing can happen any more: %zu task%s", count,
+             count == 1 ? " waits, and nobody is left to wake it" : "s wait for each other");
     for (const weft_task *task; lines < LINES_MAX && (task = wf_task_next(loop, &region));) {
         if (!task->parked)
             continue;
         weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "task '%s' (spawned at %s) waits for %s",
-                 task->name, task->future.site, describe(task->parked, text, sizeof text));
+                 task->name, task->future.site, wf_wait_describe(task->parked, text, sizeof text));
         lines++;
     }
     if (lines < count)

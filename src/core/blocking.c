@@ -135,7 +135,7 @@ static bool abort_wait(struct wf_waiter *w)
     return false;
 }
 
-static const struct wf_wait_ops wait_ops = { "a blocking function", abort_wait };
+static const struct wf_wait_ops wait_ops = { .kind = "a blocking function", .abort = abort_wait };
 
 static int wait_for(weft_loop *loop, struct job *job, bool *abandoned)
 {

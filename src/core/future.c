@@ -385,41 +385,84 @@ static bool await_abort(struct wf_waiter *w)
     return true;
 }
 
-static const struct wf_wait_ops task_ops = { "task", await_abort };
-static const struct wf_wait_ops future_ops = { "future", await_abort };
-
-/* Whether `target` cannot end before we do: it is us, or we live in a scope of its, or it awaits
- * such a task. */
-static bool awaits_us(const weft_task *target, const weft_task *us)
+static weft_future *awaited(const struct wf_waiter *w, size_t *at)
 {
-    for (int hops = 0; target && hops < 10000; hops++) {
-        if (wf_region_is_inside(&us->member.region, &target->member.region))
+    return (*at)++ == 0 ? w->object : NULL;
+}
+
+static const struct wf_wait_ops task_ops = { .kind = "task",
+                                             .abort = await_abort,
+                                             .awaits = awaited };
+static const struct wf_wait_ops future_ops = { .kind = "future",
+                                               .abort = await_abort,
+                                               .awaits = awaited };
+
+/* What may still be looked at: waits, and the forks among them, each of which needs stack. */
+struct search {
+    unsigned hops, forks;
+};
+
+static bool depends_on(const weft_future *future, const weft_task *task, struct search *left);
+
+/* The first one is left to who asks: a chain is no recursion. */
+static bool others_depend_on(const struct wf_waiter *w, size_t at, const weft_task *task,
+                             struct search *left)
+{
+    const weft_future *next;
+    if (left->forks == 0)
+        return false;
+    left->forks--;
+    while (left->hops > 0 && (next = w->ops->awaits(w, &at)))
+        if (depends_on(next, task, left))
             return true;
-        const struct wf_waiter *w = target->parked;
-        target = w && w->ops == &task_ops ? w->object : NULL;
+    left->forks++;
+    return false;
+}
+
+static bool depends_on(const weft_future *future, const weft_task *task, struct search *left)
+{
+    size_t at;
+    while (future && wf_is_task(future) && !future->done && left->hops > 0) {
+        const weft_task *it = (const weft_task *)future;
+        left->hops--;
+        if (wf_region_is_inside(&task->member.region, &it->member.region))
+            return true;
+        const struct wf_waiter *w = it->parked;
+        if (!w || !w->ops->awaits || w->ops->quorum == WF_QUORUM_ANY)
+            return false;
+        at = 0;
+        future = w->ops->awaits(w, &at);
+        if (others_depend_on(w, at, task, left))
+            return true;
     }
     return false;
 }
 
 /* Without an open scope and a wait of its own a task cannot stand in our way. */
-static bool is_in_our_way(const weft_future *future, const weft_task *self)
+bool wf_future_depends_on(const weft_future *future, const weft_task *task)
 {
-    const weft_task *task = (const weft_task *)future;
+    const weft_task *it = (const weft_task *)future;
     if (!wf_is_task(future))
         return false;
-    if (task == self)
+    if (it == task)
         return true;
-    bool is_plain = task->innermost == &task->member.region && !task->parked;
-    return !is_plain && awaits_us(task, self);
+    bool is_plain = it->innermost == &it->member.region && !it->parked;
+    struct search left = { .hops = 256, .forks = 8 };
+    return !is_plain && depends_on(future, task, &left);
+}
+
+int wf_future_would_deadlock(const weft_future *future, const weft_task *task)
+{
+    return wf_misuse(-EDEADLK, "%s would wait for its own end through task '%s'",
+                     wf_future_describe(&task->future).text, ((const weft_task *)future)->name);
 }
 
 /* The reference keeps it until its result was read: who set it may have given it up since. */
 static int wait_for(weft_task *self, weft_future *future, void **value)
 {
     struct wf_waiter w;
-    if (is_in_our_way(future, self))
-        return wf_misuse(-EDEADLK, "%s would wait for its own end through task '%s'",
-                         wf_future_describe(&self->future).text, ((weft_task *)future)->name);
+    if (wf_future_depends_on(future, self))
+        return wf_future_would_deadlock(future, self);
     future->references++;
     wf_waiter_arm(&w, wf_is_task(future) ? &task_ops : &future_ops, future);
     wf_list_push_back(&future->waiters, &w.link);
@@ -503,7 +546,7 @@ static void queue_done(struct wf_waiter *w)
     wf_ready_push(&((weft_future *)w->object)->loop->ready, &done->ready);
 }
 
-static const struct wf_wait_ops done_ops = { "future", NULL };
+static const struct wf_wait_ops done_ops = { .kind = "future" };
 
 static void init_done(struct wf_done *done, weft_future *future, weft_done_fn *fn,
                       const struct weft_call_options *options)

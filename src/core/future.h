@@ -118,6 +118,14 @@ struct wf_future_text {
 };
 struct wf_future_text wf_future_describe(const weft_future *future);
 
+/* Whether it cannot be done before `task` has ended: it is that task, or has it in a scope, or
+ * waits for such a one. Looks at some hundred waits; who is in a longer circle will be found to be
+ * blocked. */
+bool wf_future_depends_on(const weft_future *future, const weft_task *task);
+
+/* -EDEADLK and its sentence for who waits for such a one. */
+int wf_future_would_deadlock(const weft_future *future, const weft_task *task);
+
 /* 0 or WEFT_ETHREAD. */
 int wf_future_check_thread(const weft_future *future);
 

@@ -358,7 +358,7 @@ struct run {
     struct wf_ready ready;
 };
 
-static const struct wf_wait_ops run_ops = { "the run's task", NULL };
+static const struct wf_wait_ops run_ops = { .kind = "the run's task" };
 
 static void stop_in_turn(struct wf_ready *item, bool closed)
 {

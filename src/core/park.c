@@ -55,7 +55,7 @@ int wf_enter_slowly(weft_task **out, const void *frame)
 
 /* The uncancellable pause of who does not listen. */
 
-static const struct wf_wait_ops pause_ops = { "its turn, after it has ignored a cancel", NULL };
+static const struct wf_wait_ops pause_ops = { .kind = "its turn, after it has ignored a cancel" };
 
 struct pause {
     struct wf_waiter waiter;
@@ -112,7 +112,7 @@ static bool sleep_abort(struct wf_waiter *w)
     return true;
 }
 
-static const struct wf_wait_ops sleep_ops = { "sleep", sleep_abort };
+static const struct wf_wait_ops sleep_ops = { .kind = "sleep", .abort = sleep_abort };
 
 struct sleep {
     struct wf_waiter waiter;

@@ -3,7 +3,8 @@
 #include "core/loop.h"
 #include "core/operation.h"
 
-static const struct wf_wait_ops poll_ops = { "readiness of a descriptor", wf_operation_abort };
+static const struct wf_wait_ops poll_ops = { .kind = "readiness of a descriptor",
+                                             .abort = wf_operation_abort };
 
 int weft_poll_fd(int fd, unsigned interest)
 {

@@ -192,14 +192,14 @@ int wf_scope_admit(struct wf_scope *scope, const void *frame)
 
 /* The end. */
 
-static const struct wf_wait_ops join_ops = { "tasks of its scope", NULL };
+const struct wf_wait_ops wf_scope_join_ops = { .kind = "tasks of its scope" };
 
 void wf_scope_join_all(struct wf_scope *scope)
 {
     struct wf_waiter w;
     if (scope->live == 0)
         return;
-    wf_waiter_arm(&w, &join_ops, scope);
+    wf_waiter_arm(&w, &wf_scope_join_ops, scope);
     scope->joiner = &w;
     wf_park(&w);
     scope->joiner = NULL;

@@ -56,7 +56,9 @@ void wf_scope_hang(struct wf_scope *scope, struct wf_member *member, struct wf_s
 /* Set or move the deadline; WEFT_FOREVER: there is none. */
 void wf_scope_limit(struct wf_scope *scope, int64_t deadline);
 
-/* Wait until it has no members; the current task, uncancellable. */
+/* Wait until it has no members; the current task, uncancellable. Its waiter's object is the scope.
+ */
+extern const struct wf_wait_ops wf_scope_join_ops;
 void wf_scope_join_all(struct wf_scope *scope);
 
 /* A task may join: 0, -ESHUTDOWN, -EPERM, WEFT_ETHREAD. `frame`: of the call that asks. */

@@ -84,19 +84,20 @@ static void member_cancelled(struct wf_member *member)
         wf_abort(task->parked);
 }
 
-static const char *waits_for(const weft_task *task)
+static const char *waits_for(const weft_task *task, char *text, size_t size)
 {
     if (task->parked)
-        return task->parked->ops->kind;
+        return wf_wait_describe(task->parked, text, size);
     return task->state == WF_TASK_NEW ? "its first turn" : "its turn";
 }
 
 static void member_abandon(struct wf_member *member)
 {
     weft_task *task = wf_task_of_member(member);
+    char text[256];
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR,
              "task '%s' (spawned at %s) was destroyed while pending: it still waits for %s",
-             task->name, task->future.site, waits_for(task));
+             task->name, task->future.site, waits_for(task, text, sizeof text));
     task->parked = NULL; /* whatever it waits for may still come */
     task->state = WF_TASK_DONE;
     task->future.done = true;

@@ -25,13 +25,21 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct wf_waiter;
+struct weft_future;
+
+enum wf_quorum { WF_QUORUM_ONE, WF_QUORUM_ALL, WF_QUORUM_ANY };
 
 struct wf_wait_ops {
     const char *kind;                   /* "sleep", "task", "read": what it waits for */
     bool (*abort)(struct wf_waiter *w); /* true: gone now; false: not yet. NULL: uncancellable */
+    /* The futures it waits for: the next one at or after place *at, which moves past it; NULL after
+     * the last. No function: it waits for something else. */
+    struct weft_future *(*awaits)(const struct wf_waiter *w, size_t *at);
+    uint8_t quorum; /* enum wf_quorum: how many of those */
 };
 
 enum wf_wait_state { WF_WAIT_ARMED, WF_WAIT_ABORTING, WF_WAIT_DONE };
@@ -62,6 +70,9 @@ static inline void wf_wake(struct wf_waiter *w, int64_t result)
 
 /* ARMED -> DONE or ABORTING; anything else, or uncancellable: nothing. */
 void wf_abort(struct wf_waiter *w);
+
+/* What it waits for, in words, with the names of tasks and futures: `text`. */
+const char *wf_wait_describe(const struct wf_waiter *w, char *text, size_t size);
 
 /* Suspend the current task until its armed waiter is done; the result.
  * Aborts the process when the frame holds a dead open scope (semantics 13). */

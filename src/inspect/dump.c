@@ -177,16 +177,11 @@ static int64_t waited(const struct dump *dump, const weft_task *task)
 static void put_wait(struct dump *dump, const weft_task *task)
 {
     const struct wf_waiter *waiter = task->parked;
+    char text[256];
     if (!waiter || task->state != WF_TASK_PARKED)
         return;
     put_text(dump, ": waits for ");
-    put_text(dump, waiter->ops->kind);
-    if (strcmp(waiter->ops->kind, "task") == 0) {
-        const weft_task *target = waiter->object;
-        put(dump, " %u '", target->number);
-        put_name(dump, target->name);
-        put_text(dump, "'");
-    }
+    put_name(dump, wf_wait_describe(waiter, text, sizeof text));
     put_text(dump, ", for ");
     put_duration(dump, waited(dump, task));
 }

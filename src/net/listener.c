@@ -116,7 +116,8 @@ static bool unlink_abort(struct wf_waiter *w)
     return true;
 }
 
-static const struct wf_wait_ops connector_ops = { "room in a listener's backlog", unlink_abort };
+static const struct wf_wait_ops connector_ops = { .kind = "room in a listener's backlog",
+                                                  .abort = unlink_abort };
 
 static int wait_for_backlog(weft_listener *listener)
 {
@@ -191,7 +192,7 @@ static bool arriving_abort(struct wf_waiter *w)
     return true;
 }
 
-static const struct wf_wait_ops arriving_ops = { "a client", arriving_abort };
+static const struct wf_wait_ops arriving_ops = { .kind = "a client", .abort = arriving_abort };
 
 static int accept_in_memory(weft_listener *listener, weft_stream **client)
 {
@@ -212,7 +213,7 @@ static int accept_in_memory(weft_listener *listener, weft_stream **client)
     return 0;
 }
 
-static const struct wf_wait_ops accept_ops = { "a client", wf_operation_abort };
+static const struct wf_wait_ops accept_ops = { .kind = "a client", .abort = wf_operation_abort };
 
 static int accept_from_socket(weft_listener *listener, weft_stream **client)
 {
@@ -353,7 +354,7 @@ void wf_listener_left(weft_listener *listener)
     wf_wake(w, 0);
 }
 
-static const struct wf_wait_ops leave_ops = { "others to leave the listener", NULL };
+static const struct wf_wait_ops leave_ops = { .kind = "others to leave the listener" };
 
 static void wait_until_left(weft_listener *listener)
 {

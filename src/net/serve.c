@@ -199,7 +199,8 @@ static bool leave_wait_abort(struct wf_waiter *w)
     return true;
 }
 
-static const struct wf_wait_ops leave_wait_ops = { "a client to leave", leave_wait_abort };
+static const struct wf_wait_ops leave_wait_ops = { .kind = "a client to leave",
+                                                   .abort = leave_wait_abort };
 
 /* What is waited for may come while wf_enter() gives up the processor: `is_needed` (NULL: always)
  * is asked after it. */

@@ -127,7 +127,8 @@ int wf_socket_stream(weft_loop *loop, int fd, const struct wf_stream_options *op
 
 /* Connecting. */
 
-static const struct wf_wait_ops connect_ops = { "a connection", wf_operation_abort };
+static const struct wf_wait_ops connect_ops = { .kind = "a connection",
+                                                .abort = wf_operation_abort };
 
 int wf_socket_connect(weft_loop *loop, const struct wf_address *address,
                       const struct wf_stream_options *options, weft_stream **out)

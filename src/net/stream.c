@@ -118,7 +118,7 @@ static bool read_abort(struct wf_waiter *w)
     return wait->stream->ops->cancel(wait->stream, &wait->op);
 }
 
-static const struct wf_wait_ops read_ops = { "bytes to read", read_abort };
+static const struct wf_wait_ops read_ops = { .kind = "bytes to read", .abort = read_abort };
 
 static void read_done(struct wf_op *op, int64_t result)
 {
@@ -295,7 +295,7 @@ static void evict_writer(weft_stream *stream)
     wf_wake(w, WEFT_ECLOSED);
 }
 
-static const struct wf_wait_ops leave_ops = { "others to leave the stream", NULL };
+static const struct wf_wait_ops leave_ops = { .kind = "others to leave the stream" };
 
 static void wait_until_left(weft_stream *stream)
 {

@@ -16,7 +16,7 @@ static bool drain_abort(struct wf_waiter *w)
     return true;
 }
 
-static const struct wf_wait_ops drain_ops = { "room to write", drain_abort };
+static const struct wf_wait_ops drain_ops = { .kind = "room to write", .abort = drain_abort };
 
 static int wait_drained(weft_stream *stream, size_t to)
 {

@@ -28,7 +28,7 @@ int weft_completed_begin(weft_completed *opaque, weft_awaitable *const list[], s
         wf_group_refuse(list, count);
         return wf_fail(-ENOMEM, "no memory to wait for %zu at once", count);
     }
-    int err = wf_group_of(group, list, count);
+    int err = wf_group_of(group, list, count, WF_GROUP_ANY);
     if (err < 0)
         wf_free(group);
     else

@@ -177,7 +177,8 @@ int weft_gather_with(weft_awaitable *const list[], const struct weft_gather_opti
     struct gather gather = { .list = list };
     read_options(&gather, given);
     size_t count = gather.options.count;
-    int err = wf_group_check(list, count, gather.options.on_error != WEFT_RETURN_FIRST);
+    int err =
+        wf_group_check(list, count, gather.options.on_error != WEFT_RETURN_FIRST, WF_GROUP_ALL);
     if (err == 0)
         err = wf_group_open(&gather.group, count);
     if (err < 0) {

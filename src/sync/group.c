@@ -48,7 +48,7 @@ static void seat_done(struct wf_waiter *w)
         wf_wake(&group->waiter, 0);
 }
 
-static const struct wf_wait_ops seat_ops = { "one of several", NULL };
+static const struct wf_wait_ops seat_ops = { .kind = "one of several" };
 
 void wf_group_join(struct wf_group *group, size_t index, weft_future *future)
 {
@@ -88,8 +88,27 @@ static bool group_abort(struct wf_waiter *w)
     return true;
 }
 
-static const struct wf_wait_ops group_ops = { "several tasks or futures", group_abort };
-static const struct wf_wait_ops join_ops = { "several that it has cancelled", NULL };
+/* Seats that were never taken, and futures that are done, are passed over. */
+static weft_future *awaited(const struct wf_waiter *w, size_t *at)
+{
+    const struct wf_group *group = w->object;
+    while (*at < group->count) {
+        weft_future *future = group->seats[(*at)++].future;
+        if (future && !future->done)
+            return future;
+    }
+    return NULL;
+}
+
+static const struct wf_wait_ops all_ops = {
+    .kind = "all of", .abort = group_abort, .awaits = awaited, .quorum = WF_QUORUM_ALL
+};
+static const struct wf_wait_ops any_ops = {
+    .kind = "one of", .abort = group_abort, .awaits = awaited, .quorum = WF_QUORUM_ANY
+};
+static const struct wf_wait_ops join_ops = {
+    .kind = "all that it has cancelled:", .awaits = awaited, .quorum = WF_QUORUM_ALL
+};
 
 static void time_is_over(struct wf_timer *timer)
 {
@@ -116,7 +135,8 @@ int wf_group_wait(struct wf_group *group, enum wf_group_rule rule, int64_t timeo
     int err = wf_enter(&self);
     if (err < 0 || wf_group_is_settled(group, rule))
         return err;
-    return timeout <= 0 ? -ETIMEDOUT : park(group, rule, &group_ops, timeout);
+    return timeout <= 0 ? -ETIMEDOUT
+                        : park(group, rule, rule == WF_GROUP_ALL ? &all_ops : &any_ops, timeout);
 }
 
 void wf_group_join_all(struct wf_group *group)
@@ -127,7 +147,7 @@ void wf_group_join_all(struct wf_group *group)
 
 /* Lists. */
 
-static int check_one(const weft_awaitable *awaitable, bool with_coros)
+static int check_one(const weft_awaitable *awaitable, bool with_coros, enum wf_group_rule rule)
 {
     if (!awaitable)
         return wf_maker_error();
@@ -137,19 +157,22 @@ static int check_one(const weft_awaitable *awaitable, bool with_coros)
                    : wf_misuse(-EINVAL, "a coroutine was given to a function that only looks on: "
                                         "make a task of it, or nobody would hold it afterwards");
     const weft_future *future = (const weft_future *)awaitable;
-    if (future->loop == wf_running)
-        return 0;
+    if (future->loop == wf_running) {
+        bool circle = rule == WF_GROUP_ALL && wf_future_depends_on(future, wf_running->current);
+        return circle ? wf_future_would_deadlock(future, wf_running->current) : 0;
+    }
     return wf_misuse(WEFT_ETHREAD, "%s was awaited in another loop",
                      wf_future_describe(future).text);
 }
 
-int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros)
+int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros,
+                   enum wf_group_rule rule)
 {
     int err = 0;
     if (!wf_in_task(wf_running))
         return wf_misuse(-EPERM, "a function that suspends was called outside a task");
     for (size_t i = 0; i < count && err == 0; i++)
-        err = check_one(list[i], with_coros);
+        err = check_one(list[i], with_coros, rule);
     return err;
 }
 
@@ -162,9 +185,10 @@ void wf_group_refuse(weft_awaitable *const list[], size_t count)
     }
 }
 
-int wf_group_of(struct wf_group *group, weft_awaitable *const list[], size_t count)
+int wf_group_of(struct wf_group *group, weft_awaitable *const list[], size_t count,
+                enum wf_group_rule rule)
 {
-    int err = wf_group_check(list, count, false);
+    int err = wf_group_check(list, count, false, rule);
     if (err == 0)
         err = wf_group_open(group, count);
     if (err < 0) {

@@ -62,14 +62,17 @@ void wf_group_join_all(struct wf_group *group);
 void wf_group_close(struct wf_group *group);
 
 /* Look at a list of awaitables before anything is done with it: 0; a NULL's maker's error; -EINVAL
- * for a coroutine where these are not wanted; WEFT_ETHREAD; -EPERM outside a task. */
-int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros);
+ * for a coroutine where these are not wanted; -EDEADLK where all are waited for, and one waits for
+ * us; WEFT_ETHREAD; -EPERM outside a task. */
+int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros,
+                   enum wf_group_rule rule);
 
 /* Take the coroutines of a list that was refused. */
 void wf_group_refuse(weft_awaitable *const list[], size_t count);
 
 /* Open a group with a seat at each of a list without coroutines, which it refuses: 0 or an error.
  */
-int wf_group_of(struct wf_group *group, weft_awaitable *const list[], size_t count);
+int wf_group_of(struct wf_group *group, weft_awaitable *const list[], size_t count,
+                enum wf_group_rule rule);
 
 #endif

@@ -38,7 +38,7 @@ static ssize_t wait_until(weft_awaitable *const list[], size_t count, enum wf_gr
                           int64_t timeout)
 {
     struct wf_group group;
-    int err = wf_group_of(&group, list, count);
+    int err = wf_group_of(&group, list, count, rule);
     if (err < 0)
         return err;
     err = wf_group_wait(&group, rule, timeout);
@@ -90,7 +90,7 @@ int weft_wait_for_with(weft_awaitable *awaitable, int64_t timeout, void **value)
     struct wf_group group;
     if (awaitable && awaitable->kind == WEFT_AWAITABLE_CORO && wf_in_task(wf_running))
         return run_coro_for((weft_coro *)awaitable, timeout, value);
-    int err = wf_group_of(&group, &awaitable, 1);
+    int err = wf_group_of(&group, &awaitable, 1, WF_GROUP_ALL);
     if (err < 0)
         return err;
     weft_future *future = (weft_future *)awaitable;
@@ -110,7 +110,7 @@ int weft_wait_for_with(weft_awaitable *awaitable, int64_t timeout, void **value)
 int weft_with_timeout_with(weft_awaitable *awaitable, int64_t timeout, void **value)
 {
     struct wf_group group;
-    int err = wf_group_of(&group, &awaitable, 1);
+    int err = wf_group_of(&group, &awaitable, 1, WF_GROUP_ALL);
     if (err < 0)
         return err;
     err = wf_group_wait(&group, WF_GROUP_ALL, timeout);

@@ -4,7 +4,9 @@
 #include "core_test.h"
 
 #include <sched.h>
+#include <weft/future.h>
 #include <weft/stream.h>
+#include <weft/wait.h>
 
 /* The first line about it sends the loop the way out; the line itself is kept. */
 static weft_loop *blocked_loop;
@@ -122,8 +124,32 @@ static void test_blocked_awaiting_a_task_names_it(void **state)
     (void)state;
     assert_int_equal(run(main_awaits, NULL), -ECANCELED);
     expect_log("nothing can happen any more: 2 tasks wait for each other");
-    expect_log("waits for task 'b'");
+    expect_log("waits for task 2 'b'");
     expect_log("task 'b' (spawned at ");
+}
+
+static int main_gathers(void *arg)
+{
+    weft_awaitable *list[5];
+    weft_future *futures[5];
+    (void)arg;
+    prepare();
+    for (int i = 0; i < 5; i++)
+        list[i] = weft_any(futures[i] = weft_future_new_with(i % 2 ? "odd.c:1" : "even.c:2"));
+    int err = weft_wait_all(list, 5, WEFT_FOREVER);
+    for (int i = 0; i < 5; i++)
+        weft_future_release(futures[i]);
+    unprepare();
+    return err;
+}
+
+static void test_blocked_waiting_for_several_names_some(void **state)
+{
+    (void)state;
+    assert_int_equal(run(main_gathers, NULL), -ECANCELED);
+    expect_log("nothing can happen any more: 1 task waits, and nobody is left to wake it");
+    expect_log("waits for all of the future made at even.c:2, the future made at odd.c:1, the "
+               "future made at even.c:2, and 2 more");
 }
 
 enum { MANY = 25 };
@@ -302,6 +328,7 @@ int main(void)
         core_test(test_blocked_is_found_by_the_test_clock_too),
         core_test(test_blocked_is_found_beside_the_interrupt_handler),
         core_test(test_blocked_awaiting_a_task_names_it),
+        core_test(test_blocked_waiting_for_several_names_some),
         core_test(test_blocked_names_twenty_tasks_at_most),
         core_test(test_blocked_is_not_said_of_a_listener),
         core_test(test_blocked_is_not_said_while_a_thread_may_post),

@@ -21,8 +21,8 @@ static bool count_abort(struct wf_waiter *w)
     return gone;
 }
 
-static const struct wf_wait_ops counting = { "a test", count_abort };
-static const struct wf_wait_ops uncancellable = { "a test", NULL };
+static const struct wf_wait_ops counting = { .kind = "a test", .abort = count_abort };
+static const struct wf_wait_ops uncancellable = { .kind = "a test" };
 
 static struct wf_waiter new_waiter(const struct wf_wait_ops *ops, bool abort_says_gone)
 {

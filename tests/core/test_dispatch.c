@@ -19,7 +19,7 @@ static void wake_by_hand(struct wf_waiter *w)
         wf_hand_over(task);
 }
 
-static const struct wf_wait_ops baton_ops = { "the baton", NULL };
+static const struct wf_wait_ops baton_ops = { .kind = "the baton" };
 
 /* Serve whoever waits, and wait to be served. */
 static void pass(struct baton *b)

@@ -2,7 +2,9 @@
 
 #include "core_test.h"
 
+#include <weft/future.h>
 #include <weft/stream.h>
+#include <weft/wait.h>
 
 /* "file:line" of the line that many lines before the call. */
 static char site[160];
@@ -117,6 +119,43 @@ static void test_misuse_awaiting_in_a_circle_is_told_with_the_site(void **state)
     (void)state;
     assert_int_equal(run(main_circle, NULL), -EDEADLK);
     expect_sentence("task 'three' (spawned at ", ") would wait for its own end through task 'one'");
+}
+
+/* The same through waits for several. */
+
+static int gather_next(void *arg)
+{
+    weft_future *soon = weft_sleep_future(WEFT_SECOND);
+    weft_awaitable *list[] = { weft_any(soon), weft_any(*(weft_task **)arg) };
+    int err = weft_gather(list, 2);
+    weft_future_release(soon);
+    return err;
+}
+
+static int wait_for_next(void *arg)
+{
+    return weft_wait_for(*(weft_task **)arg, WEFT_HOUR);
+}
+
+static int main_circle_of_gathers(void *arg)
+{
+    (void)arg;
+    weft_spawn(weft_background(), gather_next, &circle[1], .task = &circle[0], .name = "one");
+    weft_spawn(weft_background(), wait_for_next, &circle[2], .task = &circle[1], .name = "two");
+    weft_spawn(weft_background(), gather_next, &circle[0], .task = &circle[2], .name = "three");
+    REMEMBER_SITE(1);
+    for (int i = 2; i >= 0; i--) {
+        assert_int_equal(weft_await(circle[i]), -EDEADLK);
+        weft_task_release(circle[i]);
+    }
+    return 0;
+}
+
+static void test_misuse_waiting_for_several_in_a_circle_is_told_with_the_site(void **state)
+{
+    (void)state;
+    assert_int_equal(run(main_circle_of_gathers, NULL), 0);
+    take_log("would wait for its own end");
 }
 
 /* Another loop, another thread. */
@@ -262,6 +301,7 @@ int main(void)
         core_test(test_misuse_destroyed_while_pending_and_spinning_are_told_with_the_site),
         core_test(test_misuse_awaiting_oneself_is_told_with_the_site),
         core_test(test_misuse_awaiting_in_a_circle_is_told_with_the_site),
+        core_test(test_misuse_waiting_for_several_in_a_circle_is_told_with_the_site),
         core_test(test_misuse_of_another_loop_is_told_with_the_site),
         core_test(test_misuse_of_another_thread_is_told_with_the_site),
         core_test(test_misuse_a_second_reader_is_told_who_is_the_first),

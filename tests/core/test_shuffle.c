@@ -5,7 +5,7 @@
 enum { SEEDS = 200, TASKS = 8 };
 
 /* A thing to wait for. */
-static const struct wf_wait_ops lamp_ops = { "a lamp", NULL };
+static const struct wf_wait_ops lamp_ops = { .kind = "a lamp" };
 static struct wf_waiter waiters[TASKS];
 static char lamps[TASKS];
 static bool same_lamp;

@@ -228,7 +228,7 @@ static int shielded_main(void *arg)
     raise(SIGINT);
     raise(SIGINT);
     struct wf_waiter w;
-    static const struct wf_wait_ops deaf_ops = { "what never comes", NULL };
+    static const struct wf_wait_ops deaf_ops = { .kind = "what never comes" };
     wf_waiter_arm(&w, &deaf_ops, NULL);
     wf_park(&w);
     return weft_scope_end(&s);
