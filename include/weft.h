@@ -14,6 +14,7 @@
 #include <weft/future.h>
 #include <weft/generator.h>
 #include <weft/inspect.h>
+#include <weft/interval.h>
 #include <weft/local.h>
 #include <weft/log.h>
 #include <weft/loop.h>

@@ -245,6 +245,23 @@ WEFT_API
 WEFT_SUSPENDS
 int weft_sleep(int64_t duration);
 
+/** Sleep until weft_now() is `when`; a time that is over gives every other ready task and callback
+ * exactly one turn.
+ *
+ *     int64_t next = weft_now();
+ *     while (work() == 0 && weft_sleep_until(next += WEFT_MINUTE) == 0)
+ *         ;
+ *
+ * Returns: 0, never before that time.
+ * Errors: -ECANCELED; -EPERM outside a task.
+ * Suspends: always.
+ * Cancel: wakes at once; nothing is lost.
+ * Ownership: none.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_sleep_until(int64_t when);
+
 /** Ask whether the next suspending call would be cancelled.
  *
  * For long computations. Does not count as having been told.

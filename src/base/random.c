@@ -4,6 +4,8 @@
 
 #include "base/compiler.h"
 
+#include <sys/random.h>
+
 __extension__ typedef unsigned __int128 wide;
 
 /* splitmix64: one step of a counter, scrambled. */
@@ -25,6 +27,15 @@ void wf_random_seed(struct wf_random *random, uint64_t seed)
 {
     for (int i = 0; i < 4; i++)
         random->state[i] = scramble(&seed);
+}
+
+/* Without waiting: a machine that has just booted has the address of a stack instead. */
+uint64_t wf_random_entropy(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
+        seed = (uint64_t)(uintptr_t)&seed;
+    return seed;
 }
 
 uint64_t wf_random_next(struct wf_random *random)

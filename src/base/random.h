@@ -15,6 +15,9 @@ struct wf_random {
 
 void wf_random_seed(struct wf_random *random, uint64_t seed);
 
+/* A seed that no other process and no other run has, from the kernel. */
+uint64_t wf_random_entropy(void);
+
 /* 64 random bits. */
 uint64_t wf_random_next(struct wf_random *random);
 

@@ -53,22 +53,29 @@ int64_t weft_now(void)
     return wf_clock_now(loop ? &loop->clock : &real);
 }
 
-static int64_t later(int64_t now, int64_t duration)
-{
-    int64_t deadline;
-    if (__builtin_add_overflow(now, duration, &deadline))
-        return duration > 0 ? WEFT_FOREVER : INT64_MIN;
-    return deadline;
-}
-
 int64_t weft_deadline(int64_t timeout)
 {
-    return later(weft_now(), timeout);
+    return wf_clock_after(weft_now(), timeout);
 }
 
 int64_t wf_deadline_after(weft_loop *loop, int64_t duration)
 {
-    return later(wf_clock_now(&loop->clock), duration);
+    return wf_clock_after(wf_clock_now(&loop->clock), duration);
+}
+
+/* A shuffled run and one in virtual time depend on nothing but seed and program. */
+struct wf_random *wf_loop_dice(weft_loop *loop)
+{
+    static const struct wf_random none;
+    if (memcmp(&loop->dice, &none, sizeof none) != 0)
+        return &loop->dice;
+    uint64_t seed = 0;
+    if (loop->shuffle.on)
+        seed = wf_random_next(&loop->shuffle.dice);
+    else if (!loop->clock.test)
+        seed = wf_random_entropy();
+    wf_random_seed(&loop->dice, seed);
+    return &loop->dice;
 }
 
 /* Birth. */

@@ -110,8 +110,9 @@ struct weft_loop {
     struct wf_fiber thread_fiber; /* the root's: this thread's own stack */
     struct wf_loop_counters counters;
     struct wf_shuffle shuffle;
-    uint64_t thread;  /* whose loop this is */
-    weft_loop *older; /* made before by this thread */
+    struct wf_random dice; /* wf_loop_dice(); all zero: nobody has thrown them yet */
+    uint64_t thread;       /* whose loop this is */
+    weft_loop *older;      /* made before by this thread */
     atomic_int references;
     int references_own; /* of these nobody posts by: the owner's, the interrupt handler's */
     atomic_uint posts;  /* waiting weft_post()s */
@@ -252,6 +253,13 @@ void wf_loop_unrefuse(weft_loop *loop, const struct wf_mail *mail);
 
 /* Take what other threads have sent and make it ready. */
 void wf_loop_deliver_mail(weft_loop *loop);
+
+/* The loop's dice, seeded at the first call: anew in each process, but for runs that must repeat.
+ */
+struct wf_random *wf_loop_dice(weft_loop *loop);
+
+/* Park the current task, which has entered, until the clock says `when`. 0; -ECANCELED. */
+int wf_sleep_until(weft_task *task, int64_t when);
 
 /* now + duration, without overflow. */
 int64_t wf_deadline_after(weft_loop *loop, int64_t duration);

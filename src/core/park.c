@@ -124,6 +124,22 @@ static void sleep_over(struct wf_timer *timer)
     wf_wake(&wf_container(timer, struct sleep, timer)->waiter, 0);
 }
 
+static struct wf_waiter *begin_sleep(struct sleep *s, weft_task *task, int64_t when)
+{
+    wf_waiter_arm(&s->waiter, &sleep_ops, &s->timer);
+    wf_timer_init(&s->timer, sleep_over);
+    wf_timer_add(&task->future.loop->timers, &s->timer, when);
+    return &s->waiter;
+}
+
+/* Each parks by itself, so that a backtrace names the function that was called. */
+
+int wf_sleep_until(weft_task *task, int64_t when)
+{
+    struct sleep s;
+    return (int)wf_park(begin_sleep(&s, task, when));
+}
+
 int weft_sleep(int64_t duration)
 {
     weft_task *task;
@@ -135,11 +151,21 @@ int weft_sleep(int64_t duration)
         return 0;
     }
     struct sleep s;
-    wf_waiter_arm(&s.waiter, &sleep_ops, &s.timer);
-    wf_timer_init(&s.timer, sleep_over);
-    wf_timer_add(&task->future.loop->timers, &s.timer,
-                 wf_deadline_after(task->future.loop, duration));
-    return (int)wf_park(&s.waiter);
+    return (int)wf_park(begin_sleep(&s, task, wf_deadline_after(task->future.loop, duration)));
+}
+
+int weft_sleep_until(int64_t when)
+{
+    weft_task *task;
+    int err = wf_enter(&task);
+    if (err < 0)
+        return err;
+    if (when <= wf_clock_now(&task->future.loop->clock)) {
+        wf_task_yield(task);
+        return 0;
+    }
+    struct sleep s;
+    return (int)wf_park(begin_sleep(&s, task, when));
 }
 
 int weft_cancelled(void)

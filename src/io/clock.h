@@ -18,6 +18,15 @@ void wf_clock_init(struct wf_clock *clock, bool test);
 /* Monotonic nanoseconds, never 0. */
 int64_t wf_clock_now(const struct wf_clock *clock);
 
+/* time + duration; a sum that would overflow is INT64_MAX, which is WEFT_FOREVER, or INT64_MIN. */
+static inline int64_t wf_clock_after(int64_t time, int64_t duration)
+{
+    int64_t sum;
+    if (__builtin_add_overflow(time, duration, &sum))
+        return duration > 0 ? INT64_MAX : INT64_MIN;
+    return sum;
+}
+
 /* Test only: never backwards. */
 void wf_clock_advance_to(struct wf_clock *clock, int64_t time);
 

@@ -20,6 +20,12 @@ static void test_random_same_seed_same_throws(void **state)
     assert_true(differs);
 }
 
+static void test_random_entropy_is_another_one_each_time(void **state)
+{
+    (void)state;
+    assert_true(wf_random_entropy() != wf_random_entropy());
+}
+
 /* splitmix64 of 0 begins with 0xe220a8397b1dcdaf, as published. */
 static void test_random_seed_is_splitmix64(void **state)
 {
@@ -69,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_same_seed_same_throws),
+        cmocka_unit_test(test_random_entropy_is_another_one_each_time),
         cmocka_unit_test(test_random_seed_is_splitmix64),
         cmocka_unit_test(test_random_next_is_xoshiro256_plus_plus),
         cmocka_unit_test(test_random_below_stays_below),

@@ -2,10 +2,18 @@
 """Run one example as a reader would, and compare what it does with what it says.
 
 usage: run.py NAME PROGRAM [--sanitized]
+       run.py note PROGRAM EXPECTED
+       run.py minute_loops PROGRAM EXPECTED PROGRAM EXPECTED
+
+A note's EXPECTED is what it writes, line by line. `stderr: ` begins a line of its standard error,
+`{}` stands for any text, and `{70-200}` for a number that is measured: from 70 to 200. The lower
+end is exact. The upper one allows for a machine that has other things to do, and a note that
+measures may try three times to be fast enough.
 """
 import http.client
 import http.server
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -49,6 +57,57 @@ def prints(program, text):
     done = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=30, check=False)
     assert (done.stdout, done.stderr, done.returncode) == (text, '', 0), done
+
+
+def pattern(line):
+    """A line of EXPECTED as a regular expression; the ranges of its numbers."""
+    words = re.split(r'\{(.*?)\}', line)
+    ranges = [tuple(map(float, word.split('-'))) for word in words[1::2] if word]
+    for i, word in enumerate(words):
+        words[i] = re.escape(word) if i % 2 == 0 else r'([0-9.]+)' if word else '.*'
+    return ''.join(words), ranges
+
+
+def numbers(expected, written):
+    """[(number, least, most)] of what was written as expected; None: it was not."""
+    if len(expected) != len(written):
+        return None
+    found = []
+    for line, text in zip(expected, written):
+        regex, ranges = pattern(line)
+        match = re.fullmatch(regex, text)
+        if not match:
+            return None
+        found += [(float(n), *r) for n, r in zip(match.groups(), ranges)]
+    return found
+
+
+def note(program, expected, tries=3):
+    """Run it; the numbers that it has measured."""
+    with open(expected, encoding='utf-8') as file:
+        lines = file.read().splitlines()
+    errors = [line[len('stderr: '):] for line in lines if line.startswith('stderr: ')]
+    lines = [line for line in lines if not line.startswith('stderr: ')]
+    done = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=30, check=False)
+    assert done.returncode == 0, done
+    found = numbers(lines, done.stdout.splitlines())
+    reported = numbers(errors, done.stderr.splitlines())
+    assert not found or all(least <= n for n, least, _ in found), (found, done.stdout)
+    if found is not None and reported is not None and all(n <= most for n, _, most in found):
+        return [n for n, _, _ in found]
+    measures = any(pattern(line)[1] for line in lines)
+    assert measures and tries > 1, done
+    return note(program, expected, tries - 1)
+
+
+def minute_loops(first, first_expected, second, second_expected):
+    """The second one is what the note recommends: its rounds come more often."""
+    for _ in range(3):
+        slow, fast = note(first, first_expected)[0], note(second, second_expected)[0]
+        if fast < slow:
+            return
+    assert False, 'a round each %.1f ms, and %.1f ms' % (slow, fast)
 
 
 def interruptible():
@@ -222,17 +281,19 @@ def gateway(program):
 
 
 def main():
-    name, program = sys.argv[1:3]
+    name, *words = [word for word in sys.argv[1:] if word != '--sanitized']
     checks = {
         'echo': echo,
         'fetch': fetch,
         'gateway': gateway,
         'generator': lambda path: prints(path, GENERATOR),
         'hello': lambda path: prints(path, HELLO),
+        'minute_loops': minute_loops,
+        'note': note,
         'race': lambda path: prints(path, RACE),
         'readme': readme,
     }
-    checks[name](program)
+    checks[name](*words)
     print('ok', name)
 
 

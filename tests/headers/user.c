@@ -65,6 +65,19 @@ static int generators(void *arg)
     return err < 0 ? err : weft_gen_close(gen);
 }
 
+static int intervals(void *arg)
+{
+    weft_interval every;
+    int err = weft_interval_init(&every, WEFT_MINUTE);
+
+    (void)arg;
+    err = err < 0 ? err
+                  : weft_interval_init(&every, WEFT_MINUTE, .policy = WEFT_INTERVAL_BURST,
+                                       .first = -1, .jitter = WEFT_SECOND);
+    err = err < 0 ? err : (int)weft_interval_next(&every);
+    return err < 0 ? err : weft_sleep_until(weft_deadline(WEFT_SECOND));
+}
+
 static int streams(void *address)
 {
     weft_listener *listener;
@@ -107,6 +120,7 @@ int main(void)
     weft_loop_free(loop);
     err = err < 0 ? err : weft_run(tasks, "argument");
     err = err < 0 ? err : weft_run(generators, NULL);
+    err = err < 0 ? err : weft_run(intervals, NULL);
     err = err < 0 ? err : weft_run(streams, NULL, .grace = WEFT_SECOND, .clock = WEFT_CLOCK_TEST);
     return err < 0 ? err : weft_run(pools, NULL, .no_signals = true);
 }

@@ -49,6 +49,7 @@ static int serve_and_ask(void *arg)
     weft_listener *listener;
     weft_scope scope;
     weft_task *client = NULL;
+    weft_interval every;
     int calls = 0;
     int err = weft_listen(&listener, "127.0.0.1:0");
 
@@ -73,6 +74,8 @@ static int serve_and_ask(void *arg)
     weft_scope_cancel(&scope, "the client is done");
     weft_scope_end(&scope);
     weft_listener_close(listener);
+    if (err == 1 && weft_interval_init(&every, WEFT_MILLISECOND) == 0)
+        err = weft_interval_next(&every) < 0 ? 0 : err;
     return calls == 1 ? err : 0;
 }
 
