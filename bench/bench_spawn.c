@@ -1,11 +1,14 @@
-/* What tasks, callbacks, timers and scopes cost, each beside the least that could do it by hand
- * (bench/floor/task_floor.h). Figures mean something in a release build only.
+/* What tasks, futures, callbacks, timers and scopes cost, each beside the least that could do it by
+ * hand (bench/floor/task_floor.h), and some beside what comes nearest in Go and in CPython's
+ * asyncio (bench/rivals/), where those are on the machine. Figures mean something in a release
+ * build only.
  *
  *     bench_spawn [pairs [text]]        only the rows whose name contains the text */
 
 #include "bench.h"
 #include "core/loop.h"
 #include "floor/task_floor.h"
+#include "rival.h"
 
 #include <string.h>
 #include <weft.h>
@@ -119,6 +122,42 @@ static int await_done(void *arg)
     finish(row, start);
     weft_task_release(task);
     return weft_scope_end(&scope);
+}
+
+static int await_ready(void *arg)
+{
+    struct row *row = arg;
+    weft_future *future = weft_future_new();
+    weft_future_set(future, NULL);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++)
+        bench_keep((uint64_t)weft_await(future));
+    finish(row, start);
+    weft_future_release(future);
+    return 0;
+}
+
+static int call_and_release(void *arg)
+{
+    struct row *row = arg;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++)
+        weft_future_release(weft_call(nothing, NULL));
+    return finish(row, start);
+}
+
+static int gather_a_thousand(void *arg)
+{
+    enum { MANY = 1000 };
+    struct row *row = arg;
+    static weft_awaitable *list[MANY];
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i += MANY) {
+        for (int k = 0; k < MANY; k++)
+            list[k] = weft_any(weft_coro_new(nothing, NULL));
+        weft_gather(list, MANY);
+    }
+    return finish(row, start);
 }
 
 /* Turns: the others yield until told to end, so one turn of ours is one of each. */
@@ -286,15 +325,45 @@ static int ping_pong(void *arg)
 
 /* The table. */
 
-static double compare(const char *name, weft_fn *body, const char *floor_name,
-                      double (*floor_run)(void *arg), long count, int pairs)
+static struct rival go, python;
+
+static void compare_rival(const char *name, struct row *row, struct rival *rival,
+                          const char *operation, int pairs)
 {
-    struct row row = { .body = body, .count = count };
-    struct bench_side ours = { name, run_in_loop, &row };
-    struct bench_side floor = { floor_name, floor_run, &count };
-    if (!strstr(name, wanted))
-        return 0; /* not measured */
-    return bench_compare_print(&ours, &floor, pairs, "ns").ours.value;
+    struct rival_run run = { rival, operation, row->count / 10 };
+    struct bench_side ours = { name, run_in_loop, row }, theirs = { rival->name, rival_ns, &run };
+    if (rival->questions && rival_ns(&run) > 0)
+        bench_compare_print(&ours, &theirs, pairs, "ns");
+    else
+        printf("%-28s           %s: not here\n", name, rival->name);
+}
+
+struct line {
+    const char *name;
+    weft_fn *body;
+    const char *floor;
+    double (*floor_run)(void *count);
+    long count;
+    const char *operation; /* of the rivals; NULL: nothing compares */
+    double target;         /* ns; 0: none was set */
+};
+
+static void compare(const struct line *line, int pairs)
+{
+    struct row row = { .body = line->body, .count = line->count };
+    struct bench_side ours = { line->name, run_in_loop, &row };
+    struct bench_side floor = { line->floor, line->floor_run, &row.count };
+    char target[32];
+    if (!strstr(line->name, wanted))
+        return;
+    double ns = bench_compare_print(&ours, &floor, pairs, "ns").ours.value;
+    snprintf(target, sizeof target, "<= %g ns", line->target);
+    if (line->target > 0)
+        bench_target_print(target, ns <= line->target);
+    if (line->operation) {
+        compare_rival(line->name, &row, &go, line->operation, pairs < 15 ? pairs : 15);
+        compare_rival(line->name, &row, &python, line->operation, pairs < 15 ? pairs : 15);
+    }
 }
 
 static void compare_yields(const char *name, int tasks, const char *floor_name, int pairs)
@@ -308,42 +377,49 @@ static void compare_yields(const char *name, int tasks, const char *floor_name, 
         bench_compare_print(&ours, &floor, pairs, "ns");
 }
 
+enum { FEW = 300 * 1000, MANY = 3 * 1000 * 1000 };
+
+#define LIFE "a stack, a switch there and back"
+#define DONE "a call, two loads"
+#define RING "a switch in a ring"
+
+static const struct line tasks[] = {
+    { "spawn, await, release", spawn_and_await, LIFE, task_floor_life_ns, FEW, "spawn", 45 },
+    { "scope, spawn, join", spawn_and_join, LIFE, task_floor_life_ns, FEW, NULL, 45 },
+    { "spawn 1,000, join; each", spawn_many_and_join, LIFE, task_floor_life_ns, FEW, NULL, 0 },
+    { "scope, spawn eagerly, join", spawn_eagerly_and_join, LIFE, task_floor_life_ns, FEW, NULL,
+      0 },
+    { "gather 1,000; each", gather_a_thousand, LIFE, task_floor_life_ns, FEW, "gather", 80 },
+    { "call that never suspends", call_and_release, LIFE, task_floor_life_ns, FEW, "call", 25 },
+    { "await a ready future", await_ready, DONE, task_floor_done_ns, MANY, "await", 5 },
+    { "await an ended task", await_done, DONE, task_floor_done_ns, MANY, NULL, 5 },
+};
+
+static const struct line others[] = {
+    { "call_soon, run", call_soon_and_run, "a ring buffer of calls", task_floor_queue_ns, MANY,
+      "callback", 20 },
+    { "call_at, cancel", call_at_and_cancel, "link, unlink", task_floor_timer_ns, MANY, NULL, 0 },
+    { "call_later, cancel", call_later_and_cancel, "clock, link, unlink",
+      task_floor_timer_from_now_ns, FEW, NULL, 0 },
+    { "scope begin, end", begin_and_end, "the same of a record", task_floor_record_ns, MANY, NULL,
+      0 },
+    { "scope with a timeout", begin_and_end_in_time, "clock, link, unlink",
+      task_floor_timer_from_now_ns, FEW, NULL, 0 },
+    { "generator, a value", ask_for_items, "two switches, a store and a load", task_floor_value_ns,
+      MANY, "generator", 5 },
+    { "64 B in memory, and back", ping_pong, "two switches, four copies", task_floor_ping_pong_ns,
+      FEW, NULL, 0 },
+};
+
 static void measure_all(int pairs)
 {
-    static const char life[] = "a stack, a switch there and back", link[] = "link, unlink",
-                      clock_link[] = "clock, link, unlink", ring[] = "a switch in a ring";
-    const long few = 300 * 1000, many = 3 * 1000 * 1000;
-
-    double ns =
-        compare("spawn, await, release", spawn_and_await, life, task_floor_life_ns, few, pairs);
-    if (ns > 0)
-        bench_target_print("<= 60 ns", ns <= 60);
-    compare("scope, spawn, join", spawn_and_join, life, task_floor_life_ns, few, pairs);
-    compare("spawn 1,000, join; each", spawn_many_and_join, life, task_floor_life_ns, few, pairs);
-    compare("scope, spawn eagerly, join", spawn_eagerly_and_join, life, task_floor_life_ns, few,
-            pairs);
-    compare("await what is done", await_done, "a call, two loads", task_floor_done_ns, many, pairs);
-
+    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++)
+        compare(&tasks[i], pairs);
     compare_yields("sleep(0), 1 task", 1, "a call", pairs);
-    compare_yields("sleep(0), 100 tasks", 100, ring, pairs);
-    compare_yields("sleep(0), 10,000 tasks", 10000, ring, pairs < 15 ? pairs : 15);
-
-    compare("call_soon, run", call_soon_and_run, "a ring buffer of calls", task_floor_queue_ns,
-            many, pairs);
-    compare("call_at, cancel", call_at_and_cancel, link, task_floor_timer_ns, many, pairs);
-    compare("call_later, cancel", call_later_and_cancel, clock_link, task_floor_timer_from_now_ns,
-            few, pairs);
-
-    compare("scope begin, end", begin_and_end, "the same of a record", task_floor_record_ns, many,
-            pairs);
-    compare("scope with a timeout", begin_and_end_in_time, clock_link, task_floor_timer_from_now_ns,
-            few, pairs);
-    ns = compare("generator, a value", ask_for_items, "two switches, a store and a load",
-                 task_floor_value_ns, many, pairs);
-    if (ns > 0)
-        bench_target_print("<= 5 ns", ns <= 5);
-    compare("64 B in memory, and back", ping_pong, "two switches, four copies",
-            task_floor_ping_pong_ns, few, pairs);
+    compare_yields("sleep(0), 100 tasks", 100, RING, pairs);
+    compare_yields("sleep(0), 10,000 tasks", 10000, RING, pairs < 15 ? pairs : 15);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        compare(&others[i], pairs);
 }
 
 int main(int argc, char **argv)
@@ -351,11 +427,15 @@ int main(int argc, char **argv)
     int pairs = bench_pairs(argc, argv);
     wanted = argc > 2 ? argv[2] : "";
     bench_pin(-1);
+    rival_start(&go, "Go", (const char *const[]){ RIVAL_GO, NULL });
+    rival_start(&python, "asyncio", (const char *const[]){ "python3", RIVAL_PYTHON, NULL });
     task_floor_init();
     if (weft_loop_new(&loop) < 0)
         return 1;
     bench_title_print("bench_spawn", loop->io_ops->name);
     measure_all(pairs);
     weft_loop_free(loop);
+    rival_stop(&go);
+    rival_stop(&python);
     return 0;
 }

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""The operations of bench_spawn in asyncio. Reads lines "operation count", answers each with a line:
+nanoseconds for one operation; "-" for an operation that this Python does not have.
+"""
+import asyncio
+import sys
+import time
+
+
+async def nothing():
+    return 0
+
+
+async def spawn(count):
+    for _ in range(count):
+        await asyncio.create_task(nothing())
+
+
+async def call(count):
+    """A task that is begun at once: from 3.12 on."""
+    loop = asyncio.get_running_loop()
+    for _ in range(count):
+        await asyncio.Task(nothing(), loop=loop, eager_start=True)
+
+
+async def gather(count):
+    for _ in range(0, count, 1000):
+        await asyncio.gather(*[nothing() for _ in range(1000)])
+
+
+async def await_done(count):
+    future = asyncio.get_running_loop().create_future()
+    future.set_result(0)
+    for _ in range(count):
+        await future
+
+
+async def callback(count):
+    """A hundred at a time."""
+    loop, calls = asyncio.get_running_loop(), []
+    for _ in range(0, count, 100):
+        for _ in range(100):
+            loop.call_soon(calls.append, 1)
+        await asyncio.sleep(0)
+        calls.clear()
+
+
+def numbers():
+    i = 0
+    while True:
+        yield i
+        i += 1
+
+
+async def generator(count):
+    values = numbers()
+    for _ in range(count):
+        next(values)
+
+
+def main():
+    operations = {'spawn': spawn, 'gather': gather, 'await': await_done, 'callback': callback,
+                  'generator': generator}
+    if sys.version_info >= (3, 12):
+        operations['call'] = call
+    for line in sys.stdin:
+        name, count = line.split()
+        if name in operations:
+            begin = time.perf_counter_ns()
+            asyncio.run(operations[name](int(count)))
+            print((time.perf_counter_ns() - begin) / int(count), flush=True)
+        else:
+            print('-', flush=True)
+
+
+if __name__ == '__main__':
+    main()
