@@ -172,11 +172,12 @@ size_t weft_future_remove_callback(weft_future *future, weft_done_fn *fn, void *
 /** Have `target` get the result of `source` when that is done, unless it is done by then.
  *
  * Returns: 0.
- * Errors: as weft_future_on_done(); -EPERM when `target` is a task's future.
+ * Errors: as weft_future_on_done(); -EPERM when `target` is a task's future; WEFT_ETHREAD when the
+ *   two belong to different loops.
  * Suspends: never.
  * Cancel: cancelling `target` leaves `source` alone; a cancel of `source` cancels `target`.
  * Ownership: keeps both until then. A pointer is passed on and stays the source's: `target` holds
- *   `source` as long as it lives.
+ *   `source` as long as it lives. A failure counts as read, and is the target's to report.
  * Threads: the loop's own. */
 WEFT_API
 int weft_future_chain(weft_future *source, weft_future *target);

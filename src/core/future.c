@@ -110,6 +110,7 @@ static struct wf_promise *make(const char *site)
     wf_future_init(&promise->future, loop, WEFT_AWAITABLE_FUTURE, site);
     wf_list_push_back(&loop->pending, &promise->pending);
     wf_timer_init(&promise->timer, time_is_over);
+    promise->origin = NULL;
     return promise;
 }
 
@@ -163,11 +164,14 @@ void wf_future_fini(weft_future *future)
 static void free_promise(struct wf_promise *promise)
 {
     weft_loop *loop = promise->future.loop;
+    weft_future *origin = promise->origin;
     wf_timer_cancel(&loop->timers, &promise->timer);
     if (!promise->future.done)
         wf_list_remove(&promise->pending);
     wf_future_fini(&promise->future);
     wf_slab_put(&loop->promises, promise);
+    if (origin)
+        wf_future_unref(origin);
     if (loop->closed)
         weft_loop_release(loop);
 }
@@ -631,4 +635,58 @@ size_t weft_future_remove_callback(weft_future *future, weft_done_fn *fn, void *
     size_t removed = remove_waiting(future, fn, arg) + remove_queued(future, fn, arg);
     wf_future_unref(future);
     return removed;
+}
+
+/* Chains. */
+
+/* Who owns the pointer that `source` gives; so the last of a long chain holds one future. */
+static weft_future *origin_of(weft_future *source)
+{
+    weft_future *origin = wf_is_task(source) ? NULL : promise_of(source)->origin;
+    return origin ? origin : source;
+}
+
+/* The source is done, and it is the turn after. */
+static void pass_on(weft_future *source, void *arg)
+{
+    weft_future *target = arg;
+    if (target->done)
+        return;
+    if (source->cancelled) {
+        weft_future_cancel(target, NULL);
+        return;
+    }
+    wf_future_retrieve(source); /* a failure is the target's to report from here on */
+    if (source->result < 0) {
+        weft_future_fail(target, source->result, wf_is_task(source) ? NULL : source->story);
+        return;
+    }
+    weft_future *origin = origin_of(source);
+    origin->references++;
+    promise_of(target)->origin = origin;
+    target->value.pointer = source->value.pointer;
+    settle_promise(target, source->result);
+}
+
+static void give_back(void *target)
+{
+    weft_future_release(target);
+}
+
+int weft_future_chain(weft_future *source, weft_future *target)
+{
+    if (!source || !target)
+        return wf_maker_error();
+    if (wf_future_check_thread(source) < 0 || wf_future_check_thread(target) < 0)
+        return WEFT_ETHREAD;
+    if (wf_is_task(target))
+        return wf_misuse(-EPERM, "%s was chained to a future: its function sets it",
+                         wf_future_describe(target).text);
+    if (source->loop != target->loop)
+        return wf_misuse(WEFT_ETHREAD, "%s was chained to a future of another loop",
+                         wf_future_describe(target).text);
+    int err = weft_future_on_done(source, pass_on, weft_future_retain(target), .drop = give_back);
+    if (err < 0)
+        weft_future_release(target);
+    return err;
 }

@@ -62,6 +62,7 @@ struct wf_promise {
     weft_future future;
     struct wf_list pending; /* in loop->pending until it is done */
     struct wf_timer timer;  /* weft_sleep_future() */
+    weft_future *origin;    /* whose pointer it passes on, a reference; NULL: its own */
 };
 
 /* A callback that waits for a future, then for its turn. */

@@ -50,7 +50,7 @@ static int order_main(void *arg)
     return 0;
 }
 
-static void test_semantics_22_equal_times_keep_the_order_of_asking(void **state)
+static void test_F9_equal_times_keep_the_order_of_asking(void **state)
 {
     (void)state;
     assert_int_equal(run(order_main, NULL), 0);
@@ -181,7 +181,7 @@ static int cancel_ready_main(void *arg)
     return weft_sleep(0);
 }
 
-static void test_semantics_22_a_ready_callback_can_still_be_cancelled(void **state)
+static void test_F7_a_ready_callback_can_still_be_cancelled(void **state)
 {
     (void)state;
     assert_int_equal(run(cancel_ready_main, NULL), 0);
@@ -474,11 +474,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         core_test(test_semantics_22_a_callbacks_child_runs_in_the_next_turn),
-        core_test(test_semantics_22_equal_times_keep_the_order_of_asking),
+        core_test(test_F9_equal_times_keep_the_order_of_asking),
         core_test(test_semantics_22_cancelling_late_or_twice_is_harmless),
         core_test(test_semantics_22_a_handle_of_a_loop_that_is_gone_names_nothing),
         core_test(test_semantics_22_a_handle_is_found_in_every_loop_of_its_thread),
-        core_test(test_semantics_22_a_ready_callback_can_still_be_cancelled),
+        core_test(test_F7_a_ready_callback_can_still_be_cancelled),
         core_test(test_semantics_22_a_failing_callback_is_logged_and_stops_nothing),
         core_test(test_semantics_22_a_callback_without_a_name_is_told_by_its_address),
         core_test(test_semantics_22_a_task_that_a_callback_starts_is_none),

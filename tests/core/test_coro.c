@@ -329,7 +329,7 @@ static int r4_main(void *arg)
     return 0;
 }
 
-static void test_R4_tasks_run_side_by_side_and_coroutines_one_after_the_other(void **state)
+static void test_coro_tasks_run_side_by_side_and_coroutines_one_after_the_other(void **state)
 {
     (void)state;
     assert_int_equal(run(r4_main, NULL), 0);
@@ -514,7 +514,7 @@ int main(void)
         core_test(test_semantics_13_a_scope_left_open_by_a_coroutine_aborts),
         core_test(test_R3_R6_a_created_task_runs_by_itself_when_its_creator_suspends),
         core_test(test_R2_creating_a_task_outside_a_loop_is_refused),
-        core_test(test_R4_tasks_run_side_by_side_and_coroutines_one_after_the_other),
+        core_test(test_coro_tasks_run_side_by_side_and_coroutines_one_after_the_other),
         core_test(test_E1_an_error_is_stored_and_does_not_surface_at_the_call),
         core_test(test_C7_a_called_function_runs_at_once_up_to_its_first_suspension),
         core_test(test_C8_each_kind_says_what_it_is),

@@ -80,7 +80,7 @@ static int main_callback(void *arg)
     return 0;
 }
 
-static void test_exception_handler_is_told_of_a_callback_that_failed(void **state)
+static void test_F6_the_exception_handler_is_told_of_a_callback_that_failed(void **state)
 {
     (void)state;
     assert_int_equal(run(main_callback, NULL), 0);
@@ -247,7 +247,7 @@ static void test_exception_handler_belongs_to_the_loop_s_thread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        core_test(test_exception_handler_is_told_of_a_callback_that_failed),
+        core_test(test_F6_the_exception_handler_is_told_of_a_callback_that_failed),
         core_test(test_exception_handler_is_told_of_a_background_task_that_failed),
         core_test(test_exception_handler_is_told_of_a_result_that_nobody_read),
         core_test(test_exception_handler_that_fails_falls_back_to_the_default_one),

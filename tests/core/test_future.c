@@ -210,7 +210,7 @@ static void note_result(weft_future *future, void *arg)
     note(text_of(future));
 }
 
-static void test_F2_F4_R7_the_note_s_loop_by_hand(void **state)
+static void test_F4_a_run_ends_after_the_callbacks_that_came_before_it(void **state)
 {
     (void)state;
     int x = 2;
@@ -279,6 +279,127 @@ static void test_F7_a_removed_callback_is_never_called(void **state)
     assert_int_equal(run(f7_main, &dropped), 0);
     assert_string_equal(trace, "a");
     assert_int_equal(dropped, 3);
+}
+
+/* Chains. */
+
+static int chain_main(void *arg)
+{
+    int *dropped = arg;
+    weft_future *source[4], *target[4];
+    for (int i = 0; i < 4; i++) {
+        source[i] = weft_future_new();
+        target[i] = weft_future_new();
+        assert_int_equal(weft_future_chain(source[i], target[i]), 0);
+    }
+    assert_int_equal(weft_future_set_owned(source[0], dropped, drop_count), 0);
+    assert_false(weft_is_done(target[0])); /* by a callback, so in the next turn */
+    assert_int_equal(weft_future_fail(source[1], -EIO, "the disk is on fire"), 0);
+    assert_int_equal(weft_future_cancel(source[2], "why"), 0);
+    assert_int_equal(weft_future_set(target[3], "earlier"), 0);
+    assert_int_equal(weft_future_set(source[3], "later"), 0);
+    for (int i = 0; i < 4; i++)
+        weft_future_release(source[i]);
+    weft_sleep(0);
+    assert_ptr_equal(text_of(target[0]), dropped);
+    assert_int_equal(*dropped, 0); /* the target holds the source */
+    assert_int_equal(weft_await(target[1]), -EIO);
+    assert_true(weft_future_is_cancelled(target[2]));
+    assert_string_equal(text_of(target[3]), "earlier");
+    for (int i = 0; i < 4; i++)
+        weft_future_release(target[i]);
+    assert_int_equal(*dropped, 1);
+    return 0;
+}
+
+static void test_future_chain_passes_on_what_becomes_of_the_source(void **state)
+{
+    (void)state;
+    int dropped = 0;
+    assert_int_equal(run(chain_main, &dropped), 0);
+}
+
+static int chain_cancel_main(void *arg)
+{
+    (void)arg;
+    weft_future *source = weft_future_new(), *target = weft_future_new();
+    assert_int_equal(weft_future_chain(source, target), 0);
+    assert_int_equal(weft_future_cancel(target, "why"), 0);
+    weft_sleep(0);
+    assert_false(weft_is_done(source));
+    assert_int_equal(weft_future_set(source, NULL), 0);
+    weft_sleep(0);
+    weft_future_release(source);
+    weft_future_release(target);
+    return 0;
+}
+
+static void test_future_chain_leaves_the_source_alone_when_its_target_is_cancelled(void **state)
+{
+    (void)state;
+    assert_int_equal(run(chain_cancel_main, NULL), 0);
+}
+
+static int chain_task_main(void *arg)
+{
+    (void)arg;
+    int seven = 7;
+    weft_future *task = weft_call(return_code, &seven), *target = weft_future_new();
+    weft_future *last = weft_future_new();
+    assert_int_equal(weft_future_chain(target, last), 0);
+    assert_int_equal(weft_future_chain(task, target), 0); /* done already */
+    assert_int_equal(weft_future_chain(target, task), -EPERM);
+    assert_int_equal(weft_future_chain(target, NULL), -ENOMEM);
+    weft_future_release(task);
+    weft_future_release(target);
+    assert_int_equal(weft_await(last), 7);
+    weft_future_release(last);
+    struct wf_memory_fault fault = { .countdown = 1, .persistent = true };
+    weft_future *source = weft_future_new(), *kept[1000];
+    size_t count = 0;
+    wf_memory_fault_set(&fault);
+    int err = 0;
+    while (count < 1000 && err == 0 && (kept[count] = weft_future_new()))
+        err = weft_future_chain(source, kept[count++]);
+    wf_memory_fault_set(NULL);
+    assert_true(count < 1000);
+    while (count > 0)
+        weft_future_release(kept[--count]); /* refused or pending: nobody else holds them */
+    weft_future_set(source, NULL);
+    weft_future_release(source);
+    return weft_sleep(0);
+}
+
+static void test_future_chain_takes_tasks_as_sources_and_fails_without_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(run(chain_task_main, NULL), 0);
+    expect_log("was chained to a future: its function sets it");
+}
+
+static weft_future *chained;
+
+static int leave_chain_main(void *arg)
+{
+    (void)arg;
+    weft_future *source = weft_future_new();
+    chained = weft_future_new();
+    assert_int_equal(weft_future_chain(source, chained), 0);
+    weft_future_release(source); /* nobody can set it, and so it is told in the next turn */
+    weft_future_chain(weft_future_retain(chained), chained);
+    return 0;
+}
+
+static void test_future_chain_may_be_left_when_the_loop_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(run(leave_chain_main, NULL), 0);
+    take_log("abandoned");
+    take_log("nobody read its result");
+    assert_true(weft_is_done(chained));
+    assert_int_equal(weft_future_result(chained, NULL), WEFT_EABANDONED);
+    weft_future_release(chained);
+    weft_future_release(chained);
 }
 
 /* Ownership. */
@@ -383,6 +504,24 @@ static int minute_loop2(void *arg)
     return 0;
 }
 
+static int sleep_50(void *arg)
+{
+    (void)arg;
+    return weft_sleep(50 * MILLISECOND);
+}
+
+/* The same as minute_loop2() by what begins only when it is awaited. */
+static int minute_loop_lazy(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        weft_coro *next = weft_coro_new(sleep_50, NULL);
+        weft_sleep(20 * MILLISECOND);
+        assert_int_equal(weft_await(next), 0);
+    }
+    return 0;
+}
+
 static int timed(weft_fn *fn)
 {
     int64_t begin = weft_now();
@@ -395,6 +534,7 @@ static int minutes_main(void *arg)
     (void)arg;
     assert_int_equal(timed(minute_loop), ROUNDS * 70);
     assert_int_equal(timed(minute_loop2), ROUNDS * 50);
+    assert_int_equal(timed(minute_loop_lazy), ROUNDS * 70);
     return 0;
 }
 
@@ -500,9 +640,13 @@ int main(void)
         core_test(test_E2_a_failure_that_nobody_reads_is_reported_once),
         core_test(test_semantics_26_setting_a_cancelled_future_drops_the_value),
         core_test(test_F3_callbacks_run_in_order_and_never_inline),
-        core_test(test_F2_F4_R7_the_note_s_loop_by_hand),
+        core_test(test_F4_a_run_ends_after_the_callbacks_that_came_before_it),
         core_test(test_F6_a_failing_callback_stops_nothing),
         core_test(test_F7_a_removed_callback_is_never_called),
+        core_test(test_future_chain_passes_on_what_becomes_of_the_source),
+        core_test(test_future_chain_leaves_the_source_alone_when_its_target_is_cancelled),
+        core_test(test_future_chain_takes_tasks_as_sources_and_fails_without_memory),
+        core_test(test_future_chain_may_be_left_when_the_loop_ends),
         core_test(test_semantics_26_the_last_release_of_a_pending_future_tells_who_waits),
         core_test(test_semantics_24_a_future_outlives_its_loop),
         core_test(test_future_of_another_thread_is_refused),

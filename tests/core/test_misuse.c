@@ -260,7 +260,7 @@ static int main_callback(void *arg)
     return weft_sleep(0);
 }
 
-static void test_misuse_suspending_in_a_callback_is_told_with_the_site(void **state)
+static void test_C12_suspending_in_a_callback_is_refused_by_its_name(void **state)
 {
     (void)state;
     int err = 0;
@@ -305,7 +305,7 @@ int main(void)
         core_test(test_misuse_of_another_loop_is_told_with_the_site),
         core_test(test_misuse_of_another_thread_is_told_with_the_site),
         core_test(test_misuse_a_second_reader_is_told_who_is_the_first),
-        core_test(test_misuse_suspending_in_a_callback_is_told_with_the_site),
+        core_test(test_C12_suspending_in_a_callback_is_refused_by_its_name),
         core_test(test_misuse_a_scope_left_open_aborts_with_its_site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,7 @@ static int failure_main(void *arg)
     return 0;
 }
 
-static void test_semantics_03_failing_child_cancels_siblings_and_returns_its_error(void **state)
+static void test_E4_semantics_03_a_failing_child_cancels_its_siblings_and_is_returned(void **state)
 {
     (void)state;
     assert_int_equal(run(failure_main, NULL), 0);
@@ -868,7 +868,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         core_test(test_semantics_03_all_well_returns_0),
-        core_test(test_semantics_03_failing_child_cancels_siblings_and_returns_its_error),
+        core_test(test_E4_semantics_03_a_failing_child_cancels_its_siblings_and_is_returned),
         core_test(test_semantics_03_leave_with_an_error_does_not_wait_for_healthy_children),
         core_test(test_semantics_03_a_child_that_failed_cancels_the_body),
         core_test(test_semantics_03_own_deadline_delivered_returns_etimedout),
