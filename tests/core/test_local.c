@@ -1,5 +1,4 @@
-/* Task-local values, names, and all tasks: who inherits what, when owned values go, and that a
- * task lives without a handle (statement R6). */
+/* Task-local values, names, and all tasks: who inherits what, and when owned values go. */
 
 #include "core_test.h"
 
@@ -542,31 +541,6 @@ static void test_task_each_without_a_loop_is_refused(void **state)
     expect_log("weft_task_each() where there is no loop");
 }
 
-/* R6. A task lives without a handle: whoever drops his goes on to see it end. */
-static int work_unheld(void *arg)
-{
-    for (int i = 0; i < 100; i++)
-        if (weft_sleep(MILLISECOND) < 0)
-            return -EIO;
-    *(bool *)arg = true;
-    return 0;
-}
-
-static int drop_handle(void *arg)
-{
-    weft_task *task = weft_create_task(weft_coro_new(work_unheld, arg));
-    weft_task_release(task);
-    return weft_sleep(SECOND);
-}
-
-static void test_task_without_a_handle_goes_on_to_its_end(void **state)
-{
-    (void)state;
-    bool done = false;
-    assert_int_equal(run(drop_handle, &done), 0);
-    assert_true(done);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -588,7 +562,6 @@ int main(void)
         core_test(test_task_each_finds_all_and_lets_them_be_cancelled),
         core_test(test_task_each_leaves_out_who_ended_meanwhile),
         core_test(test_task_each_without_a_loop_is_refused),
-        core_test(test_task_without_a_handle_goes_on_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
