@@ -32,17 +32,28 @@
  * fails (real code, with its checks). A task that waits for another one needs a deadline: the other
  * may be cancelled alone. `check` looks at the result of the run and at what the
  * scenario counted: torture_require() what must hold whatever failed, such as "each argument was
- * dropped once". `begin` resets those counters. Use pool threads freely, sleeps never. */
+ * dropped once"; torture_excuses() says which errors this run may answer with. `begin` resets those
+ * counters. Use pool threads freely, sleeps never.
+ *
+ * A scenario may also be a `program`, which makes its loops itself. They are put on virtual time
+ * when they are born. What is to run beside it, such as a client of a server, is spawned by `born`.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <weft/loop.h>
 
 struct torture_scenario {
-    const char *name;          /* no colon */
-    weft_fn *main;             /* arg is NULL */
-    void (*begin)(void);       /* before each run; may be NULL */
-    void (*check)(int result); /* after each run, with what weft_run() returned; may be NULL */
+    const char *name;              /* no colon */
+    weft_fn *main;                 /* arg is NULL */
+    void (*begin)(void);           /* before each run; may be NULL */
+    void (*check)(int result);     /* after each run, with what weft_run() returned; may be NULL */
+    int (*program)(void);          /* instead of `main`: its status is the result */
+    void (*born)(weft_loop *loop); /* each loop, before its first task; may be NULL */
+    void (*suspends)(void);        /* at each suspension point; may be NULL */
+    const char *const *says; /* with `strict`: parts of the errors that it provokes, then NULL */
+    bool strict;             /* no other line of the runtime log may be an error */
+    bool debug;              /* as WEFT_DEBUG=1 */
 };
 
 #define TORTURE_COUNT(scenarios) (sizeof(scenarios) / sizeof((scenarios)[0]))
@@ -54,6 +65,10 @@ int torture(const struct torture_scenario *scenarios, size_t count);
 /* Whether nothing is being injected, shuffles included: the run must succeed wholly. */
 bool torture_is_calm(void);
 
+/* Whether something has gone wrong in this run that explains this error: -ENOMEM where memory, a
+ * stack or a registration was refused, -ECANCELED where anything was, and so on. */
+bool torture_excuses(int err);
+
 /* Print why, and the line that repeats it; abort. */
 _Noreturn void torture_failed(const char *file, int line, const char *what);
 
@@ -62,5 +77,11 @@ _Noreturn void torture_failed(const char *file, int line, const char *what);
         if (!(condition))                                                                          \
             torture_failed(__FILE__, __LINE__, #condition);                                        \
     } while (0)
+
+/* An answer that is right, or explained by what went wrong. */
+#define torture_accept(err) torture_require((err) >= 0 || torture_excuses(err))
+
+/* From now on what the scenarios print is discarded. For programs that print. */
+void torture_hush(void);
 
 #endif
