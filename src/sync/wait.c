@@ -75,7 +75,7 @@ static int run_coro_for(weft_coro *coro, int64_t timeout, void **value)
     weft_scope_begin(&scope, .timeout = timeout > 0 ? timeout : -1, .name = "wait_for");
     int result = wf_coro_await(coro, value);
     int err = weft_scope_leave(&scope, result < 0 ? result : 0);
-    return result < 0 ? err : result;
+    return result < 0 && err < 0 ? err : result;
 }
 
 /* It was told to end, by us: what it made of that. */
@@ -96,7 +96,8 @@ int weft_wait_for_with(weft_awaitable *awaitable, int64_t timeout, void **value)
     weft_future *future = (weft_future *)awaitable;
     err = wf_group_wait(&group, WF_GROUP_ALL, timeout);
     if (err < 0) {
-        weft_future_cancel(future, err == -ETIMEDOUT ? "deadline" : "who waits was cancelled");
+        if (!future->done) /* else the cancel has met it at the call's door */
+            weft_future_cancel(future, err == -ETIMEDOUT ? "deadline" : "who waits was cancelled");
         wf_group_join_all(&group);
         err = err == -ETIMEDOUT ? end_of(future, err, value) : err;
         wf_future_retrieve(future);

@@ -321,6 +321,27 @@ static void test_E5_R8_wait_for_cancels_and_waits_for_the_cleanup(void **state)
     assert_string_equal(trace, "");
 }
 
+/* The cancel is met at the door: what is done keeps its result, and nothing is said. */
+static int wait_for_done_main(void *arg)
+{
+    (void)arg;
+    weft_future *done = weft_future_new();
+    assert_int_equal(weft_future_set(done, "kept"), 0);
+    weft_task_cancel(weft_task_self(), "test");
+    assert_int_equal(weft_wait_for(done, SECOND), -ECANCELED);
+    void *value = NULL;
+    assert_int_equal(weft_future_result(done, &value), 0);
+    assert_string_equal(value, "kept");
+    weft_future_release(done);
+    return 0;
+}
+
+static void test_E5_wait_for_leaves_a_done_future_alone_when_cancelled(void **state)
+{
+    (void)state;
+    assert_int_equal(run(wait_for_done_main, NULL), 0);
+}
+
 static int with_timeout_main(void *arg)
 {
     (void)arg;
@@ -419,6 +440,7 @@ int main(void)
         core_test(test_wait_any_all_and_first_error_cancel_nobody),
         core_test(test_completed_gives_them_as_they_are_done),
         core_test(test_E5_R8_wait_for_cancels_and_waits_for_the_cleanup),
+        core_test(test_E5_wait_for_leaves_a_done_future_alone_when_cancelled),
         core_test(test_E5_with_timeout_leaves_the_operation_running),
         core_test(test_shield_lets_the_coroutine_go_on),
         core_test(test_gather_gives_away_the_values_that_it_is_asked_for),
