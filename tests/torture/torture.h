@@ -79,7 +79,11 @@ _Noreturn void torture_failed(const char *file, int line, const char *what);
     } while (0)
 
 /* An answer that is right, or explained by what went wrong. */
-#define torture_accept(err) torture_require((err) >= 0 || torture_excuses(err))
+#define torture_accept(err)                                                                        \
+    do {                                                                                           \
+        long accepted = (long)(err);                                                               \
+        torture_require(accepted >= 0 || torture_excuses((int)accepted));                          \
+    } while (0)
 
 /* From now on what the scenarios print is discarded. For programs that print. */
 void torture_hush(void);
