@@ -384,6 +384,11 @@ static void arm_dice(void)
                                          .error = ENOMEM };
 }
 
+static size_t short_bytes(void)
+{
+    return now.scenario->short_bytes ? now.scenario->short_bytes : 1;
+}
+
 /* Without a kind the counters stand far away, and tell afterwards how often each was passed. */
 static void arm(void)
 {
@@ -401,7 +406,7 @@ static void arm(void)
                                          .countdown = point,
                                          .persistent = persistent,
                                          .error = now.kind->error,
-                                         .bytes_max = 1 };
+                                         .bytes_max = short_bytes() };
     if (source == DICE)
         arm_dice();
     now.stack_armed = now.kind && now.stack.countdown > 0;

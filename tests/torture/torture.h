@@ -54,6 +54,7 @@ struct torture_scenario {
     const char *const *says; /* with `strict`: parts of the errors that it provokes, then NULL */
     bool strict;             /* no other line of the runtime log may be an error */
     bool debug;              /* as WEFT_DEBUG=1 */
+    size_t short_bytes;      /* of short transfers; 0: 1. For those that move a lot */
 };
 
 #define TORTURE_COUNT(scenarios) (sizeof(scenarios) / sizeof((scenarios)[0]))
