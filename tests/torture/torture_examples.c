@@ -1,0 +1,233 @@
+/* Every example under the torture driver, its source unchanged: meson.build compiles each once more
+ * with its main() renamed, so that one found in the folder tomorrow is here too.
+ *
+ * What an example prints is discarded. It has to end, with 0 or 1, and with 0 when nothing went
+ * wrong. Servers get a client in the same loop, which talks to them and then interrupts the program
+ * as Ctrl-C does; who fetches gets a server there. Loops are on virtual time, so that no example
+ * takes as long as it says. */
+
+#include "torture.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weft/error.h>
+#include <weft/http.h>
+#include <weft/scope.h>
+#include <weft/stream.h>
+#include <weft/task.h>
+
+/* What runs beside an example, in its first loop. */
+struct peer {
+    const char *name; /* the example's */
+    weft_fn *fn;
+    bool is_client; /* it interrupts the program when it ends */
+};
+
+static struct {
+    const struct peer *peer; /* still to be started; NULL */
+    bool is_missing;         /* it could not be started */
+    bool is_interrupted;
+} now;
+
+static char address[32], url[64];
+
+/* All of 127.0.0.0/8 is this machine: other runs have other addresses. */
+static void make_addresses(void)
+{
+    unsigned pid = (unsigned)getpid();
+    snprintf(address, sizeof address, "127.%u.%u.%u:7777", 1 + pid % 200, pid / 200 % 256,
+             1 + pid / 51200 % 200);
+    snprintf(url, sizeof url, "http://%s/", address);
+}
+
+/* Ctrl-C, once the program listens to it. */
+static void interrupt(void)
+{
+    struct sigaction action;
+    if (now.is_interrupted || sigaction(SIGINT, NULL, &action) < 0 || action.sa_handler == SIG_DFL)
+        return;
+    now.is_interrupted = true;
+    raise(SIGINT);
+}
+
+/* Peers. */
+
+/* A connection that fails only because the driver says so needs a deadline; in the calm run it
+ * could strike while the kernel still carries bytes. */
+static int within_limit(weft_fn *fn, void *arg)
+{
+    weft_scope scope;
+    weft_scope_begin(&scope, .timeout = torture_is_calm() ? 0 : WEFT_SECOND);
+    return weft_scope_leave(&scope, fn(arg));
+}
+
+static int converse(void *arg)
+{
+    weft_stream *stream = arg;
+    char answer[5];
+    int err = weft_write(stream, "hello", 5);
+    if (err >= 0)
+        err = weft_read_exact(stream, answer, sizeof answer);
+    torture_require(err < 0 || memcmp(answer, "hello", 5) == 0);
+    return err;
+}
+
+static int read_to_end(void *stream)
+{
+    char byte;
+    return (int)weft_read(stream, &byte, 1);
+}
+
+/* Two clients; one is still there when the server ends. */
+static int echo_client(void *arg)
+{
+    (void)arg;
+    weft_stream *first, *second;
+    int err = weft_sleep(WEFT_MILLISECOND); /* it listens by then */
+    if (err < 0 || (err = weft_connect(&second, address)) < 0)
+        return err;
+    err = weft_connect(&first, address);
+    if (err >= 0) {
+        err = within_limit(converse, first);
+        weft_close(first);
+    }
+    interrupt();
+    if (err >= 0)
+        err = within_limit(read_to_end, second);
+    weft_close(second);
+    return err;
+}
+
+static int get(const char *path, int status, const char *body)
+{
+    weft_http_call call = { 0 };
+    int err = weft_arena_new(&call.arena, 0);
+    if (err < 0)
+        return err;
+    call.url = weft_arena_format(call.arena, "http://%s%s", address, path);
+    err = call.url ? within_limit((weft_fn *)weft_http_fetch, &call) : -ENOMEM;
+    torture_require(err < 0 || call.status == status || !torture_is_calm());
+    if (call.status == 200)
+        torture_require(err < 0 || strcmp(call.body, body) == 0);
+    weft_arena_free(call.arena);
+    return err;
+}
+
+static int gateway_client(void *arg)
+{
+    (void)arg;
+    int err = weft_sleep(WEFT_MILLISECOND);
+    if (err >= 0)
+        err = get("/basket/7", 200,
+                  "{\"user\":{\"id\":\"7\",\"name\":\"Ada\"},\"cart\":[\"tea\",\"bread\"]}\n");
+    if (err >= 0)
+        err = get("/basket/slow", 502, "");
+    return err < 0 ? err : get("/nothing", 404, "");
+}
+
+static int page(weft_http *http, void *app)
+{
+    (void)app;
+    return weft_http_text(http, 200, "a page");
+}
+
+static int site(void *arg)
+{
+    static const weft_http_route routes[] = { { "GET", "/", page, NULL }, { 0 } };
+    (void)arg;
+    return weft_http_serve(address, routes);
+}
+
+static const struct peer peers[] = {
+    { "echo", echo_client, true },
+    { "gateway", gateway_client, true },
+    { "fetch", site, false },
+};
+
+/* A server that accepts nobody keeps its client waiting: somebody loses patience. Not in the calm
+ * run, where the clock may run ahead of the kernel. */
+static void lose_patience(void *arg)
+{
+    (void)arg;
+    if (!torture_is_calm())
+        interrupt();
+}
+
+static void client_has_ended(void *arg)
+{
+    (void)arg;
+    interrupt();
+}
+
+static void start_peer(weft_loop *loop)
+{
+    const struct peer *peer = now.peer;
+    now.peer = NULL;
+    if (!peer)
+        return;
+    weft_drop_fn *drop = peer->is_client ? client_has_ended : NULL;
+    int err = weft_spawn(weft_loop_background(loop), peer->fn, NULL, .name = "peer", .drop = drop);
+    if (!peer->is_client && err == 0)
+        err = weft_call_later(WEFT_HOUR, lose_patience, NULL).id == 0 ? -ENOMEM : 0;
+    now.is_missing = err < 0;
+}
+
+static void interrupt_if_alone(void)
+{
+    if (now.is_missing)
+        interrupt();
+}
+
+/* Examples. */
+
+typedef int main_fn(int argc, char **argv);
+
+static int run_example(main_fn *fn, char *name)
+{
+    char *words[] = { name, NULL, NULL };
+    int count = 1;
+    now.peer = NULL;
+    now.is_missing = now.is_interrupted = false;
+    for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
+        if (strcmp(peers[i].name, name) != 0)
+            continue;
+        now.peer = &peers[i];
+        words[count++] = peers[i].is_client ? address : url;
+    }
+    return fn(count, words);
+}
+
+static void check(int status)
+{
+    torture_require(status == 0 || (status == 1 && !torture_is_calm()));
+}
+
+#define EXAMPLE(symbol, text)                                                                      \
+    main_fn example_##symbol;                                                                      \
+    static int run_##symbol(void)                                                                  \
+    {                                                                                              \
+        static char name[] = text;                                                                 \
+        return run_example(example_##symbol, name);                                                \
+    }
+#include "example_list.h"
+#undef EXAMPLE
+
+static const struct torture_scenario scenarios[] = {
+#define EXAMPLE(symbol, text)                                                                      \
+    { .name = text,                                                                                \
+      .program = run_##symbol,                                                                     \
+      .check = check,                                                                              \
+      .born = start_peer,                                                                          \
+      .suspends = interrupt_if_alone },
+#include "example_list.h"
+#undef EXAMPLE
+};
+
+int main(void)
+{
+    make_addresses();
+    torture_hush();
+    return torture(scenarios, TORTURE_COUNT(scenarios));
+}
