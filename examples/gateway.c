@@ -57,13 +57,15 @@ static int serve_carts(void *address)
 static int serve(void *address)
 {
     weft_listener *listener;
-    int err = weft_listen(&listener, address);
+    int err = weft_http_client_map(NULL, "users", "mem:users");
+    if (err == 0) /* for a gateway they could be anywhere */
+        err = weft_http_client_map(NULL, "carts", "mem:carts");
+    if (err == 0)
+        err = weft_listen(&listener, address);
     if (err < 0)
         return err;
     printf("http://%s\n", weft_listener_address(listener));
     fflush(stdout);
-    weft_http_client_map(NULL, "users", "mem:users"); /* for a gateway they could be anywhere */
-    weft_http_client_map(NULL, "carts", "mem:carts");
     weft_scope services;
     weft_scope_begin(&services);
     weft_spawn(&services, serve_users, "mem:users");
