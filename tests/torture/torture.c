@@ -437,7 +437,7 @@ static void run(const struct torture_scenario *scenario, const struct kind *kind
     wf_io_fault_set(&now.call);
     alarm(PATIENCE_SECONDS);
     int result = scenario->program
-                     ? scenario->program()
+                     ? scenario->program(scenario)
                      : weft_run(scenario->main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true,
                                 .grace = WEFT_HOUR, .debug = scenario->debug);
     wf_io_fault_set(NULL);

@@ -44,11 +44,12 @@
 #include <weft/loop.h>
 
 struct torture_scenario {
-    const char *name;              /* no colon */
-    weft_fn *main;                 /* arg is NULL */
-    void (*begin)(void);           /* before each run; may be NULL */
-    void (*check)(int result);     /* after each run, with what weft_run() returned; may be NULL */
-    int (*program)(void);          /* instead of `main`: its status is the result */
+    const char *name;          /* no colon */
+    weft_fn *main;             /* arg is NULL */
+    void (*begin)(void);       /* before each run; may be NULL */
+    void (*check)(int result); /* after each run, with what weft_run() returned; may be NULL */
+    /* Instead of `main`: its status is the result. */
+    int (*program)(const struct torture_scenario *scenario);
     void (*born)(weft_loop *loop); /* each loop, before its first task; may be NULL */
     void (*suspends)(void);        /* at each suspension point; may be NULL */
     const char *const *says; /* with `strict`: parts of the errors that it provokes, then NULL */

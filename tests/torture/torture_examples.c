@@ -184,10 +184,40 @@ static void interrupt_if_alone(void)
 
 typedef int main_fn(int argc, char **argv);
 
-static int run_example(main_fn *fn, char *name)
+#define EXAMPLE(symbol, text) main_fn example_##symbol;
+#include "example_list.h"
+#undef EXAMPLE
+
+static main_fn *const mains[] = {
+#define EXAMPLE(symbol, text) example_##symbol,
+#include "example_list.h"
+#undef EXAMPLE
+};
+
+static int run_example(const struct torture_scenario *scenario);
+
+static void check(int status)
 {
+    torture_require(status == 0 || (status == 1 && !torture_is_calm()));
+}
+
+static const struct torture_scenario scenarios[] = {
+#define EXAMPLE(symbol, text)                                                                      \
+    { .name = text,                                                                                \
+      .program = run_example,                                                                      \
+      .check = check,                                                                              \
+      .born = start_peer,                                                                          \
+      .suspends = interrupt_if_alone },
+#include "example_list.h"
+#undef EXAMPLE
+};
+
+static int run_example(const struct torture_scenario *scenario)
+{
+    char name[64];
     char *words[] = { name, NULL, NULL };
     int count = 1;
+    snprintf(name, sizeof name, "%s", scenario->name);
     now.peer = NULL;
     now.is_missing = now.is_interrupted = false;
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
@@ -196,34 +226,8 @@ static int run_example(main_fn *fn, char *name)
         now.peer = &peers[i];
         words[count++] = peers[i].is_client ? address : url;
     }
-    return fn(count, words);
+    return mains[scenario - scenarios](count, words);
 }
-
-static void check(int status)
-{
-    torture_require(status == 0 || (status == 1 && !torture_is_calm()));
-}
-
-#define EXAMPLE(symbol, text)                                                                      \
-    main_fn example_##symbol;                                                                      \
-    static int run_##symbol(void)                                                                  \
-    {                                                                                              \
-        static char name[] = text;                                                                 \
-        return run_example(example_##symbol, name);                                                \
-    }
-#include "example_list.h"
-#undef EXAMPLE
-
-static const struct torture_scenario scenarios[] = {
-#define EXAMPLE(symbol, text)                                                                      \
-    { .name = text,                                                                                \
-      .program = run_##symbol,                                                                     \
-      .check = check,                                                                              \
-      .born = start_peer,                                                                          \
-      .suspends = interrupt_if_alone },
-#include "example_list.h"
-#undef EXAMPLE
-};
 
 int main(void)
 {

@@ -523,9 +523,10 @@ static int run_some(weft_loop *loop)
     return err;
 }
 
-static int by_hand(void)
+static int by_hand(const struct torture_scenario *scenario)
 {
     weft_loop *loop;
+    (void)scenario;
     weft_coro *early = owned_coro(in_a_while, 1);
     int err = weft_loop_new(&loop);
     if (err < 0) {
