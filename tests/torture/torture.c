@@ -67,6 +67,38 @@ static void pierce_all(weft_loop *loop, weft_task *task)
     wf_region_pierce(&loop->background.region, "torture");
 }
 
+static void cancel_main(weft_loop *loop, weft_task *task)
+{
+    weft_task_cancel(loop->main ? loop->main : task, "torture");
+}
+
+/* Members of scopes that are tasks. */
+static weft_task *next_task(weft_loop *loop, struct wf_region **region)
+{
+    while ((*region = wf_region_next(&loop->background.region, *region)))
+        if ((*region)->kind == WF_REGION_MEMBER && wf_member_is_task((*region)->member))
+            return wf_task_of_member((*region)->member);
+    return NULL;
+}
+
+/* One that does not suspend just now: it waits, was woken, or has not begun. Each point has its. */
+static void cancel_other(weft_loop *loop, weft_task *task)
+{
+    struct wf_region *region = &loop->background.region;
+    unsigned count = 0;
+    while (next_task(loop, &region))
+        count++;
+    uint64_t skip = count > 0 ? loop->counters.resumes % count : 0;
+    region = &loop->background.region;
+    weft_task *other = next_task(loop, &region);
+    for (; skip > 0; skip--)
+        other = next_task(loop, &region);
+    if (other == task)
+        other = next_task(loop, &region);
+    if (other)
+        weft_task_cancel(other, "torture");
+}
+
 #define CALLS(kind_name, which, error_code)                                                        \
     { .name = kind_name, .source = CALL, .call = which, .error = error_code },                     \
     {                                                                                              \
@@ -76,6 +108,8 @@ static void pierce_all(weft_loop *loop, weft_task *task)
 
 static const struct kind kinds[] = {
     { .name = "cancel", .source = SUSPENSION, .act = cancel_task },
+    { .name = "other", .source = SUSPENSION, .act = cancel_other },
+    { .name = "main", .source = SUSPENSION, .act = cancel_main },
     { .name = "twice", .source = SUSPENSION, .act = cancel_task, .twice = true },
     { .name = "scope", .source = SUSPENSION, .act = cancel_scope },
     { .name = "all", .source = SUSPENSION, .act = cancel_all },
@@ -284,9 +318,10 @@ static void judge_line(void *context, enum weft_logger logger, enum weft_log_lev
 
 static void roll_dice(weft_loop *loop, weft_task *task)
 {
-    static void (*const acts[])(weft_loop *, weft_task *) = { cancel_task,  cancel_task,
-                                                              cancel_scope, cancel_scope,
-                                                              cancel_all,   pierce_all };
+    static void (*const acts[])(weft_loop *, weft_task *) = {
+        cancel_task, cancel_task, cancel_scope, cancel_scope,
+        cancel_all,  pierce_all,  cancel_other, cancel_other,
+    };
     if (wf_random_below(&now.dice, 12) == 0 && ++now.struck)
         acts[wf_random_below(&now.dice, sizeof acts / sizeof acts[0])](loop, task);
 }

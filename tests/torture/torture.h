@@ -4,6 +4,8 @@
 /* The torture driver: one scenario, run again and again, each time with something else going wrong.
  *
  *     cancel:k   the suspending task is cancelled at the k-th suspension point, for every k
+ *     other:k    another task is cancelled there, which may wait, be woken or not have begun
+ *     main:k     the main task is
  *     twice:k    … and the one that suspends at k + 1
  *     scope:k    the innermost scope of the suspending task is cancelled
  *     all:k      the whole program is, as by Ctrl-C
