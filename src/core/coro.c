@@ -271,6 +271,6 @@ weft_future *weft_call_with(weft_fn *fn, const struct weft_coro_options *given)
         return wf_not_made(wf_misuse(-EPERM, "'%s' was called at %s where no loop runs",
                                      given->function ? given->function : "a function",
                                      wf_site(given->site)));
-    int err = weft_spawn_with(weft_background(), fn, &options);
+    int err = weft_spawn_with((weft_scope *)&wf_running->background, fn, &options);
     return err < 0 ? wf_not_made(err) : &task->future;
 }

@@ -41,9 +41,9 @@ struct wf_future_text wf_future_describe(const weft_future *future)
     return out;
 }
 
-int wf_future_check_thread(const weft_future *future)
+int wf_future_check_thread_slowly(const weft_future *future)
 {
-    if (WF_LIKELY(future->loop->thread == wf_this_thread()))
+    if (future->loop->thread == wf_this_thread())
         return 0;
     return wf_misuse(WEFT_ETHREAD, "%s was used from another thread",
                      wf_future_describe(future).text);
@@ -69,21 +69,6 @@ void wf_future_raise(weft_future *future, const char *how)
 }
 
 /* Life. */
-
-void wf_future_init(weft_future *future, weft_loop *loop, enum weft_awaitable_kind kind,
-                    const char *site)
-{
-    future->awaitable.kind = (uint8_t)kind;
-    future->done = false;
-    future->cancelled = false;
-    future->retrieved = true;
-    future->references = 1;
-    future->handles = 1;
-    future->loop = loop;
-    wf_list_init(&future->waiters);
-    future->value = (struct wf_value){ NULL, NULL };
-    future->site = wf_site(site);
-}
 
 static struct wf_promise *promise_of(weft_future *future)
 {
@@ -151,7 +136,7 @@ void wf_futures_report_unread(weft_loop *loop)
         report_unread(wf_container(link, weft_future, unread));
 }
 
-void wf_future_fini(weft_future *future)
+void wf_future_fini_slowly(weft_future *future)
 {
     if (!future->retrieved)
         report_unread(future);
@@ -161,7 +146,7 @@ void wf_future_fini(weft_future *future)
         wf_drop(wf_running, future->value.drop, future->value.pointer);
 }
 
-static void free_promise(struct wf_promise *promise)
+void wf_promise_free(struct wf_promise *promise)
 {
     weft_loop *loop = promise->future.loop;
     weft_future *origin = promise->origin;
@@ -174,14 +159,6 @@ static void free_promise(struct wf_promise *promise)
         wf_future_unref(origin);
     if (loop->closed)
         weft_loop_release(loop);
-}
-
-void wf_future_free(weft_future *future)
-{
-    if (wf_is_task(future))
-        wf_task_free((weft_task *)future);
-    else
-        free_promise(promise_of(future));
 }
 
 weft_future *weft_future_retain(weft_future *future)
@@ -235,13 +212,11 @@ weft_future *weft_task_future(weft_task *task)
 
 /* The result. */
 
-void wf_future_settle(weft_future *future, int result)
+void wf_future_tell(weft_future *future)
 {
     struct wf_list waiters, *link;
     wf_list_init(&waiters);
     wf_list_splice(&waiters, &future->waiters);
-    future->result = result;
-    future->done = true;
     if (!future->retrieved)
         wf_list_push_back(&future->loop->unread, &future->unread);
     while ((link = wf_list_pop_front(&waiters)))

@@ -81,23 +81,58 @@ static inline bool wf_is_task(const weft_future *future)
     return future->awaitable.kind == WEFT_AWAITABLE_TASK;
 }
 
-void wf_future_init(weft_future *future, weft_loop *loop, enum weft_awaitable_kind kind,
-                    const char *site);
+static inline void wf_future_init(weft_future *future, weft_loop *loop,
+                                  enum weft_awaitable_kind kind, const char *site)
+{
+    future->awaitable.kind = (uint8_t)kind;
+    future->done = false;
+    future->cancelled = false;
+    future->retrieved = true;
+    future->references = 1;
+    future->handles = 1;
+    future->loop = loop;
+    wf_list_init(&future->waiters);
+    future->value = (struct wf_value){ NULL, NULL };
+    future->site = site ? site : "?";
+}
 
-/* PENDING -> DONE. A result that is not retrieved joins the loop's unread ones. */
-void wf_future_settle(weft_future *future, int result);
+/* It is done: tell who waits, in order; a result that is not retrieved joins the loop's unread
+ * ones.
+ */
+void wf_future_tell(weft_future *future);
+
+/* PENDING -> DONE. */
+static inline void wf_future_settle(weft_future *future, int result)
+{
+    future->result = result;
+    future->done = true;
+    if (!wf_list_is_empty(&future->waiters) || !future->retrieved)
+        wf_future_tell(future);
+}
 
 /* The last reference is gone. */
-void wf_future_free(weft_future *future);
+void wf_promise_free(struct wf_promise *promise);
+void wf_task_free(weft_task *task);
 
 /* What every future has to give back. */
-void wf_future_fini(weft_future *future);
+void wf_future_fini_slowly(weft_future *future);
+
+static inline void wf_future_fini(weft_future *future)
+{
+    bool is_plain = future->retrieved && future->result >= 0 && !future->value.drop;
+    if (WF_UNLIKELY(!is_plain || !future->done))
+        wf_future_fini_slowly(future);
+}
 
 static inline void wf_future_unref(weft_future *future)
 {
     wf_assert(future->references > 0);
-    if (--future->references == 0)
-        wf_future_free(future);
+    if (--future->references > 0)
+        return;
+    if (WF_LIKELY(wf_is_task(future)))
+        wf_task_free((weft_task *)future);
+    else
+        wf_promise_free(wf_container(future, struct wf_promise, future));
 }
 
 /* The failure of one that is done counts as read. */
@@ -128,7 +163,12 @@ bool wf_future_depends_on(const weft_future *future, const weft_task *task);
 int wf_future_would_deadlock(const weft_future *future, const weft_task *task);
 
 /* 0 or WEFT_ETHREAD. */
-int wf_future_check_thread(const weft_future *future);
+int wf_future_check_thread_slowly(const weft_future *future);
+
+static inline int wf_future_check_thread(const weft_future *future)
+{
+    return WF_LIKELY(future->loop == wf_running) ? 0 : wf_future_check_thread_slowly(future);
+}
 
 /* The loop ends: nobody will set what is pending. */
 void wf_futures_abandon(weft_loop *loop);

@@ -132,9 +132,6 @@ struct weft_loop {
     bool tasks_abandoned; /* their stacks stay mapped */
 };
 
-/* The loop that runs on this thread; NULL. */
-extern _Thread_local weft_loop *wf_running;
-
 /* The loops that this thread made and has not freed, through older; NULL. */
 extern _Thread_local weft_loop *wf_newest;
 

@@ -246,14 +246,22 @@ static void start_now(weft_task *task)
     wf_dispatch_eager(task);
 }
 
+/* The caller's innermost scope, or the background of the loop that runs it. */
+static inline bool is_at_hand(const struct wf_scope *scope)
+{
+    const weft_loop *loop = wf_running;
+    return loop && (scope == &loop->background
+                        ? !loop->closed
+                        : scope && scope->magic == WF_SCOPE_MAGIC && scope->loop == loop &&
+                              loop->current->innermost == &scope->region);
+}
+
 WF_NOINLINE int weft_spawn_with(weft_scope *opaque, weft_fn *fn,
                                 const struct weft_spawn_options *options)
 {
     struct wf_scope *scope = (struct wf_scope *)opaque;
     weft_task *task;
-    bool is_ours = scope && scope->magic == WF_SCOPE_MAGIC && scope->loop == wf_running &&
-                   scope->loop->current->innermost == &scope->region;
-    int err = WF_LIKELY(is_ours) ? 0 : wf_scope_admit(scope, __builtin_frame_address(0));
+    int err = WF_LIKELY(is_at_hand(scope)) ? 0 : wf_scope_admit(scope, __builtin_frame_address(0));
     if (err < 0)
         return err;
     err = make(scope, fn, options, &task);
@@ -345,7 +353,7 @@ static void settle_error(weft_task *task, int result)
         task->future.retrieved = false;
 }
 
-static void finish(weft_task *task, int result)
+static WF_ALWAYS_INLINE void finish(weft_task *task, int result)
 {
     task->future.cancelled = task->member.region.effective && result == -ECANCELED;
     drop_argument(task);
@@ -362,8 +370,9 @@ static void finish(weft_task *task, int result)
     wf_future_settle(&task->future, result);
 }
 
-static void check_value(const weft_task *task)
+static void take_value(weft_task *task, int *code)
 {
+    task->future.value = wf_value_take(code);
     const char *value = task->future.value.pointer;
     const struct wf_stack_slot *stack = task->fiber->stack;
     static char text[160];
@@ -379,8 +388,9 @@ void wf_task_run(weft_task *task)
     int code = task->fn(task->arg);
     if (WF_UNLIKELY(task->innermost != &task->member.region))
         wf_scope_left_open(task);
-    task->future.value = wf_value_take(&code);
-    check_value(task);
+    const struct wf_value *value = &task->future.value;
+    if (WF_UNLIKELY(code == WEFT_VALUE || value->pointer || value->drop))
+        take_value(task, &code);
     finish(task, code);
 }
 

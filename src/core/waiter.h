@@ -30,6 +30,10 @@
 
 struct wf_waiter;
 struct weft_future;
+struct weft_loop;
+
+/* The loop that runs on this thread; NULL. */
+extern _Thread_local struct weft_loop *wf_running;
 
 enum wf_quorum { WF_QUORUM_ONE, WF_QUORUM_ALL, WF_QUORUM_ANY };
 
