@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <weft/blocking.h>
 #include <weft/exception.h>
 #include <weft/future.h>
 #include <weft/inspect.h>
@@ -89,6 +90,27 @@ static int taken_twice(void *arg)
     weft_coro_free(owned_coro(at_once, 1));
     owned_coro(at_once, 1);
     return first_of(err, await_task(task, 2));
+}
+
+/* Taken by who refuses them: that is quick, and costs no suspension. */
+static void take_some(void)
+{
+    weft_awaitable *list[60];
+    for (size_t i = 0; i < TORTURE_COUNT(list); i++)
+        list[i] = weft_any(owned_coro(at_once, 1));
+    int err = weft_wait_all(list, TORTURE_COUNT(list), 0);
+    torture_require(is_due(err, -EINVAL));
+}
+
+/* More than one heap holds; the first ones are used again. */
+static int many(void *arg)
+{
+    (void)arg;
+    weft_coro *first = owned_coro(in_a_while, 1);
+    for (int i = 0; i < 20; i++)
+        take_some();
+    int err = await_number(owned_coro(in_a_while, 2), 3);
+    return first_of(err, await_number(first, 2));
 }
 
 /* weft_call(). */
@@ -293,6 +315,157 @@ static int on_done(void *arg)
         torture_require(called == asked || slept < 0);
         err = first_of(err, slept);
     }
+    weft_future_release(future);
+    return err;
+}
+
+/* Callbacks that do what callbacks do: ask for another one, make a task, set the next future, give
+ * the last handle back. */
+
+struct relay {
+    weft_future *next; /* handles */
+    weft_future *self;
+    int left;
+};
+
+static void free_relay(void *arg)
+{
+    struct relay *relay = arg;
+    weft_future_release(relay->next);
+    weft_future_release(relay->self);
+    atomic_fetch_add(&returned, 1);
+    free(relay);
+}
+
+static int start_relay(weft_future *future, weft_future *last, int left);
+
+static void pass_on(weft_future *future, void *arg)
+{
+    struct relay *relay = arg;
+    void *value = NULL;
+    int err = weft_future_result(future, &value);
+    called++;
+    weft_task_release(owned_task(in_a_while, 1));
+    weft_future_release(relay->self);
+    relay->self = NULL;
+    if (err == 0 && relay->left > 0) {
+        weft_future *between = weft_sleep_future(WEFT_MILLISECOND);
+        err = between ? start_relay(between, relay->next, relay->left - 1) : -ENOMEM;
+    } else if (err == 0) {
+        err = weft_future_set(relay->next, relay->next);
+    }
+    if (err < 0 && !weft_is_done(relay->next))
+        weft_future_fail(relay->next, err, "the relay was lost");
+    if (err < 0)
+        weft_callback_fail(err, "the relay was lost");
+}
+
+/* Takes a handle of `future`. */
+static int start_relay(weft_future *future, weft_future *last, int left)
+{
+    struct relay *relay = malloc(sizeof *relay);
+    torture_require(relay);
+    atomic_fetch_add(&given, 1);
+    *relay = (struct relay){ weft_future_retain(last), future, left };
+    int err = weft_future_on_done(future, pass_on, relay, .drop = free_relay);
+    if (err < 0)
+        free_relay(relay);
+    torture_accept(err);
+    return err;
+}
+
+static int relayed(void *arg)
+{
+    (void)arg;
+    void *value = NULL;
+    weft_future *last = weft_future_new(), *first = weft_sleep_future(WEFT_MILLISECOND);
+    int err = last && first ? start_relay(first, last, 3) : -ENOMEM;
+    if (!last || !first)
+        weft_future_release(first);
+    if (err == 0)
+        err = weft_with_timeout_value(last, WEFT_SECOND, &value);
+    torture_accept(err);
+    torture_require(err < 0 || (called == 4 && value == last));
+    weft_future_release(last);
+    return err;
+}
+
+/* Arguments whose end makes work: the drop makes a task, asks for a callback, sets a future. */
+
+static weft_future *dropped; /* main's handle */
+
+static void drop_busily(void *arg)
+{
+    weft_task_release(owned_task(in_a_while, 1));
+    void *more = own(1);
+    if (weft_call_soon(give_back, more).id == 0)
+        give_back(more);
+    if (dropped && !weft_is_done(dropped))
+        torture_require(weft_future_set(dropped, NULL) == 0);
+    give_back(arg);
+}
+
+static int end_soon(void *arg)
+{
+    return weft_sleep(number_of(arg) * WEFT_MILLISECOND);
+}
+
+static int busy_drops(void *arg)
+{
+    (void)arg;
+    void *job = own(1);
+    dropped = weft_future_new();
+    weft_coro *coro = weft_coro_new(end_soon, job, .drop = drop_busily);
+    if (!coro)
+        give_back(job);
+    weft_task *task = weft_create_task(coro);
+    int err = weft_await(task);
+    torture_accept(err);
+    torture_require(!dropped || !coro || weft_is_done(dropped) || torture_excuses(-ECANCELED));
+    weft_task_release(task);
+    err = first_of(err, weft_sleep(2 * WEFT_MILLISECOND));
+    weft_future_release(dropped);
+    dropped = NULL;
+    return err;
+}
+
+/* A future that a thread has set, by a message. */
+
+struct message {
+    weft_loop *loop;
+    weft_future *future; /* a handle; the message's once it was posted */
+    bool is_posted;
+};
+
+static void deliver(void *future)
+{
+    int err = weft_future_set_owned(future, own(7), give_back);
+    torture_require(err == 0);
+    weft_future_release(future);
+}
+
+static int post_it(void *arg)
+{
+    struct message *message = arg;
+    int err = weft_post(message->loop, deliver, message->future, .dropped = release);
+    message->is_posted = err == 0;
+    return err;
+}
+
+static int posted(void *arg)
+{
+    (void)arg;
+    void *value = NULL;
+    weft_future *future = weft_future_new();
+    struct message message = { weft_loop_current(), weft_future_retain(future), false };
+    int err = future ? weft_blocking(post_it, &message) : -ENOMEM;
+    if (!message.is_posted)
+        weft_future_release(message.future);
+    torture_accept(err);
+    if (err == 0)
+        err = weft_await_value(future, &value);
+    torture_accept(err);
+    torture_require(err < 0 || number_of(value) == 7);
     weft_future_release(future);
     return err;
 }
@@ -549,6 +722,7 @@ static int by_hand(const struct torture_scenario *scenario)
 
 /* Without its setter a future is abandoned. */
 static const char *const twice[] = { "was awaited before", "was set twice", "was abandoned", NULL };
+static const char *const refused[] = { "only looks on", NULL };
 static const char *const nobody[] = { "was abandoned", NULL };
 
 int main(void)
@@ -562,12 +736,16 @@ int main(void)
         { "cancel", cancel_once, begin, owned_check, .strict = true },
         { "chain", chained, begin, owned_check, .strict = true, .says = nobody },
         { "on done", on_done, begin, owned_check, .strict = true, .says = nobody },
+        { "relay", relayed, begin, owned_check, .strict = true, .says = nobody },
+        { "busy drops", busy_drops, begin, owned_check, .strict = true },
+        { "posted", posted, begin, owned_check, .strict = true },
         { "sleep futures", sleep_futures, begin, owned_check, .strict = true, .says = nobody },
         { "abandoned", abandoned, begin, owned_check, .strict = true, .says = nobody },
         { "kept", keep, begin, check_kept, .strict = true, .says = nobody },
         { "callbacks", callbacks, begin, owned_check, .strict = true },
         { "failures", failures, begin, owned_check, .strict = true, .debug = true },
         { "by hand", .program = by_hand, .begin = begin, .check = owned_check, .strict = true },
+        { "many", many, begin, owned_check, .strict = true, .says = refused },
     };
     return torture(scenarios, TORTURE_COUNT(scenarios));
 }
