@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <weft/blocking.h>
 #include <weft/future.h>
+#include <weft/generator.h>
 #include <weft/inspect.h>
 #include <weft/scope.h>
 
@@ -505,6 +506,141 @@ static int blocking(void *arg)
     return first_of(err, result);
 }
 
+/* All of it inside one another: a limit around a gather, whose coroutines shield, gather and wait
+ * with limits of their own. */
+
+static int limited(void *arg)
+{
+    int err = weft_wait_for(owned_coro(in_a_while, 1000), number_of(arg) * WEFT_MILLISECOND);
+    torture_require(is_due(err, -ETIMEDOUT) || err == -ECANCELED);
+    return err == -ETIMEDOUT ? at_once(arg) : err;
+}
+
+static int shielding(void *arg)
+{
+    void *value = NULL;
+    int err = weft_shield_value(owned_coro(in_a_while, number_of(arg)), &value);
+    torture_accept(err == -ECANCELED ? 0 : err); /* the limit around it */
+    return err < 0 ? err : weft_return_owned(value, give_back);
+}
+
+static int mixed(void *arg)
+{
+    weft_task *task = owned_task(limited, 2);
+    weft_awaitable *list[] = { weft_any(owned_coro(limited, 1)), weft_any(owned_coro(shielding, 3)),
+                               weft_any(owned_coro(gather_tree, 1)), weft_any(task) };
+    void *values[COUNT(list)] = { NULL };
+    int err = weft_gather(list, COUNT(list), .on_error = WEFT_CANCEL_REST, .values = values);
+    torture_require(!task || weft_task_is_done(task) || err == -ENOMEM);
+    values[3] = NULL; /* the task's */
+    int sum = sum_of(values, COUNT(list));
+    weft_task_release(task);
+    return err < 0 ? err : sum + number_of(arg);
+}
+
+static int inside(void *arg)
+{
+    (void)arg;
+    int sum = weft_wait_for(owned_coro(mixed, 100), WEFT_SECOND);
+    torture_accept(sum);
+    torture_require(sum < 0 || sum == 100 + 2 + 4 + (1 + 1 + 2));
+    int late = weft_wait_for(owned_coro(mixed, 100), 2 * WEFT_MILLISECOND);
+    torture_require(is_due(late, -ETIMEDOUT));
+    return first_of(sum, late == -ETIMEDOUT ? 0 : late);
+}
+
+/* Refused lists: whoever is refused has taken the coroutines. */
+static int refused(void *arg)
+{
+    (void)arg;
+    weft_future *future = set_in(1);
+    weft_awaitable *list[] = { weft_any(owned_coro(at_once, 1)), weft_any(future),
+                               weft_any(owned_coro(at_once, 2)) };
+    int err = weft_gather(list, COUNT(list), .on_error = WEFT_RETURN_FIRST);
+    torture_require(is_due(err, -EINVAL));
+    list[0] = weft_any(owned_coro(at_once, 3));
+    list[2] = NULL;
+    torture_require(weft_gather(list, COUNT(list)) < 0);
+    torture_require(is_due(weft_with_timeout(owned_coro(at_once, 1), 1), -EINVAL));
+    weft_completed none;
+    list[0] = weft_any(owned_coro(at_once, 4));
+    torture_require(is_due(weft_completed_begin(&none, list, 2), -EINVAL));
+    torture_require(weft_completed_next(&none, &(size_t){ 0 }) == 0);
+    weft_completed_end(&none);
+    err = weft_await(future);
+    torture_accept(err);
+    weft_future_release(future);
+    return err;
+}
+
+/* Two tasks that would wait for each other. */
+
+static weft_task *partners[2];
+
+static int await_partner(void *arg)
+{
+    int err = weft_await(partners[number_of(arg)]);
+    torture_require(is_due(err, -EDEADLK) || err >= 0);
+    return err == -EDEADLK ? 0 : err;
+}
+
+static int deadlock(void *arg)
+{
+    (void)arg;
+    partners[0] = owned_task(await_partner, 1);
+    partners[1] = owned_task(await_partner, 0);
+    weft_awaitable *both[] = { weft_any(partners[0]), weft_any(partners[1]) };
+    int err = weft_gather(both, 2);
+    torture_accept(err);
+    if (!weft_is_done(both[0]) || !weft_is_done(both[1])) /* the gather was refused */
+        err = first_of(err, weft_sleep(WEFT_MILLISECOND));
+    for (int i = 0; i < 2; i++) {
+        weft_task_cancel(partners[i], "its partner is forgotten");
+        weft_task_release(partners[i]);
+    }
+    return err;
+}
+
+/* A generator whose items are gathered, closed in the middle. */
+
+static int yield_sums(weft_gen *gen, void *arg)
+{
+    int err = 0;
+    for (int i = 1; err == 0 && i <= number_of(arg); i++) {
+        void *value = NULL;
+        err = weft_wait_for_value(owned_coro(gather_tree, 1), WEFT_SECOND, &value);
+        int sum = err < 0 ? 0 : number_of(value);
+        if (value)
+            give_back(value);
+        if (err >= 0)
+            err = weft_yield(gen, &sum);
+    }
+    return err;
+}
+
+static int generated(void *arg)
+{
+    (void)arg;
+    weft_gen *gen;
+    void *count = own(3);
+    int sum,
+        err = weft_gen_open(&gen, yield_sums, count, .item_size = sizeof sum, .drop = give_back);
+    if (err < 0) {
+        give_back(count);
+        return err;
+    }
+    for (int i = 0; i < 2 && err >= 0; i++) {
+        err = weft_gen_next(gen, &sum);
+        torture_accept(err);
+        torture_require(err <= 0 || sum == 1 + 1 + 2);
+    }
+    torture_require(weft_gen_close(gen) == 0);
+    return err < 0 ? err : 0;
+}
+
+static const char *const looks_on[] = { "only looks on", "goes on after", NULL };
+static const char *const own_end[] = { "would wait for its own end", NULL };
+
 int main(void)
 {
     static const struct torture_scenario scenarios[] = {
@@ -518,6 +654,10 @@ int main(void)
         { "wait for", wait_for, owned_begin, owned_check, .strict = true },
         { "with timeout", with_timeout, owned_begin, owned_check, .strict = true },
         { "shield", shield, owned_begin, check_shield, .strict = true },
+        { "inside", inside, owned_begin, owned_check, .strict = true },
+        { "refused", refused, owned_begin, owned_check, .strict = true, .says = looks_on },
+        { "deadlock", deadlock, owned_begin, owned_check, .strict = true, .says = own_end },
+        { "generated", generated, owned_begin, owned_check, .strict = true },
         { "blocking", blocking, owned_begin, owned_check, .strict = true },
     };
     return torture(scenarios, TORTURE_COUNT(scenarios));
