@@ -478,71 +478,7 @@ static void test_future_of_another_thread_is_refused(void **state)
     expect_log("was used from another thread");
 }
 
-/* Sleeping futures: M1 to M3. */
-
-enum { ROUNDS = 10 };
-
-static int minute_loop(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        weft_sleep(20 * MILLISECOND); /* the work */
-        weft_sleep(50 * MILLISECOND);
-    }
-    return 0;
-}
-
-static int minute_loop2(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        weft_future *next = weft_sleep_future(50 * MILLISECOND);
-        weft_sleep(20 * MILLISECOND);
-        assert_int_equal(weft_await(next), 0);
-        weft_future_release(next);
-    }
-    return 0;
-}
-
-static int sleep_50(void *arg)
-{
-    (void)arg;
-    return weft_sleep(50 * MILLISECOND);
-}
-
-/* The same as minute_loop2() by what begins only when it is awaited. */
-static int minute_loop_lazy(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        weft_coro *next = weft_coro_new(sleep_50, NULL);
-        weft_sleep(20 * MILLISECOND);
-        assert_int_equal(weft_await(next), 0);
-    }
-    return 0;
-}
-
-static int timed(weft_fn *fn)
-{
-    int64_t begin = weft_now();
-    assert_int_equal(fn(NULL), 0);
-    return (int)((weft_now() - begin) / MILLISECOND);
-}
-
-static int minutes_main(void *arg)
-{
-    (void)arg;
-    assert_int_equal(timed(minute_loop), ROUNDS * 70);
-    assert_int_equal(timed(minute_loop2), ROUNDS * 50);
-    assert_int_equal(timed(minute_loop_lazy), ROUNDS * 70);
-    return 0;
-}
-
-static void test_M1_M2_M3_a_sleeping_future_runs_from_its_call_on(void **state)
-{
-    (void)state;
-    assert_int_equal(run(minutes_main, NULL), 0);
-}
+/* Sleeping futures. */
 
 static int sleepers_main(void *arg)
 {
@@ -650,7 +586,6 @@ int main(void)
         core_test(test_semantics_26_the_last_release_of_a_pending_future_tells_who_waits),
         core_test(test_semantics_24_a_future_outlives_its_loop),
         core_test(test_future_of_another_thread_is_refused),
-        core_test(test_M1_M2_M3_a_sleeping_future_runs_from_its_call_on),
         core_test(test_semantics_24_a_sleeping_future_ends_with_its_last_reference),
         core_test(test_semantics_10_a_cancelled_await_leaves_the_future),
         core_test(test_semantics_26_cancelling_a_task_s_future_cancels_the_task),
