@@ -90,20 +90,37 @@ void weft_http_client_free(weft_http_client *client)
 
 /* --- the loop's own --- */
 
+static int hold_on(weft_http_client *client);
+
+/* Who cancels all tasks but its own does not mean this one: it begins anew, and with it what was
+ * mapped stays. When the loop ends it does not begin. */
 static int hold(void *arg)
 {
     weft_http_client *client = arg;
     char byte;
-    return (int)weft_read(client->parked[0], &byte, 1);
+    int err = (int)weft_read(client->parked[0], &byte, 1);
+    client->passed_on = hold_on(client) == 0;
+    return err;
 }
 
 static void end_own(void *arg)
 {
     weft_http_client *client = arg;
+    if (client->passed_on) {
+        client->passed_on = false;
+        return;
+    }
     wf_list_remove(&client->link);
     weft_close(client->parked[0]);
     weft_close(client->parked[1]);
     weft_http_client_free(client);
+}
+
+/* At once: cancelled before its first step it could not begin anew. */
+static int hold_on(weft_http_client *client)
+{
+    return weft_spawn(weft_background(), hold, client, .name = "http client", .drop = end_own,
+                      .no_locals = true, .eager = true);
 }
 
 static int make_own(weft_http_client **made)
@@ -117,8 +134,7 @@ static int make_own(weft_http_client **made)
         return err;
     }
     wf_list_push_back(&own_clients, &client->link);
-    err = weft_spawn(weft_background(), hold, client, .name = "http client", .drop = end_own,
-                     .no_locals = true);
+    err = hold_on(client);
     if (err < 0)
         end_own(client);
     else

@@ -17,6 +17,7 @@ struct weft_http_client {
     weft_loop *loop;
     struct wf_list link;    /* among this thread's clients that belong to a loop */
     weft_stream *parked[2]; /* a loop's own: what its task waits on */
+    bool passed_on;         /* likewise: to a new task, when that one was cancelled */
 };
 
 /* The client, or where it is NULL the loop's own, which is made if need be: retained, to be

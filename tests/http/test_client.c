@@ -814,6 +814,33 @@ static void test_client_own_is_one_a_loop(void **state)
     assert_int_equal(weft_loop_free(first), 0);
 }
 
+static int cancel_other(weft_task *task, void *self)
+{
+    if (task != self)
+        weft_task_cancel(task, "only one may stay");
+    return 0;
+}
+
+static int cancel_all_others(void *arg)
+{
+    (void)arg;
+    weft_http_client *before = NULL, *after = NULL;
+    assert_int_equal(find_own(&before), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(weft_task_each(cancel_other, weft_task_self()), 0);
+        assert_int_equal(weft_sleep(WEFT_MILLISECOND), 0);
+    }
+    assert_int_equal(find_own(&after), 0);
+    assert_ptr_equal(before, after);
+    return 0;
+}
+
+static void test_client_own_outlives_a_cancel_of_all_tasks(void **state)
+{
+    (void)state;
+    assert_int_equal(weft_run(cancel_all_others, NULL, .clock = WEFT_CLOCK_TEST), 0);
+}
+
 static void check_steady(void *arg)
 {
     (void)arg;
@@ -902,6 +929,7 @@ int main(void)
         http_test(test_client_survives_any_failed_allocation),
         http_test(test_client_own_of_the_loop_ends_with_it),
         http_test(test_client_own_is_one_a_loop),
+        http_test(test_client_own_outlives_a_cancel_of_all_tasks),
         http_test(test_client_steady_state_allocates_nothing),
         http_test(test_client_options_may_lack_their_size),
         http_test(test_client_needs_a_loop),
