@@ -144,7 +144,7 @@ static int gather(weft_fn *fn, enum weft_on_error on_error)
 {
     struct lot lot;
     open_lot(&lot, fn, on_error == WEFT_RETURN_FIRST ? 0 : 2);
-    int err = weft_gather(lot.list, LOT, .on_error = on_error, .results = lot.results,
+    int err = weft_gather(lot.list, LOT, .on_error = (uint8_t)on_error, .results = lot.results,
                           .values = lot.values);
     dump();
     judge(&lot, err, on_error);
