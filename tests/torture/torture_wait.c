@@ -601,6 +601,50 @@ static int deadlock(void *arg)
     return err;
 }
 
+/* A circle of three, each of which waits in another way. Who closes it is told, and its failure is
+ * what the others get, or they are cancelled. */
+
+static weft_task *circle[3];
+
+static int gather_next(void *arg)
+{
+    (void)arg;
+    return weft_gather((weft_awaitable *[]){ weft_any(circle[1]) }, 1);
+}
+
+static int wait_for_next(void *arg)
+{
+    (void)arg;
+    return weft_wait_for(circle[2], WEFT_HOUR);
+}
+
+static int look_at_next(void *arg)
+{
+    (void)arg;
+    return weft_wait_all((weft_awaitable *[]){ weft_any(circle[0]) }, 1, WEFT_FOREVER);
+}
+
+static int in_a_circle(void *arg)
+{
+    (void)arg;
+    int err = 0, told = 0;
+    circle[0] = owned_task(gather_next, 0);
+    circle[1] = owned_task(wait_for_next, 1);
+    circle[2] = owned_task(look_at_next, 2);
+    for (int i = 0; i < 3; i++) {
+        int result = weft_with_timeout(circle[i], WEFT_MINUTE);
+        torture_require(result >= 0 || is_due(result, -EDEADLK));
+        told += result == -EDEADLK;
+        err = result == -EDEADLK ? err : first_of(err, result);
+    }
+    torture_require(told == 3 || !torture_is_calm());
+    for (int i = 0; i < 3; i++) {
+        weft_task_cancel(circle[i], "the circle is forgotten");
+        weft_task_release(circle[i]);
+    }
+    return err;
+}
+
 /* A generator whose items are gathered, closed in the middle. */
 
 static int yield_sums(weft_gen *gen, void *arg)
@@ -657,6 +701,7 @@ int main(void)
         { "inside", inside, owned_begin, owned_check, .strict = true },
         { "refused", refused, owned_begin, owned_check, .strict = true, .says = looks_on },
         { "deadlock", deadlock, owned_begin, owned_check, .strict = true, .says = own_end },
+        { "circle", in_a_circle, owned_begin, owned_check, .strict = true, .says = own_end },
         { "generated", generated, owned_begin, owned_check, .strict = true },
         { "blocking", blocking, owned_begin, owned_check, .strict = true },
     };
