@@ -9,56 +9,61 @@
  * few returns after the last item are predicted wrong, whatever the number of items.
  *
  * A context that was left here looks like any other, and wf_context_switch() may resume it; only
- * the value is arbitrary then. */
+ * the value is arbitrary then. The frame pointer is not pushed: the context has it. */
 
 #include "context/context.h"
 
 #if WF_CONTEXT_NATIVE && !WF_CONTEXT_HOOKED
 
-/* Both sides have an exit of their own, whose jump always goes the same way. */
-#    define PASS(name)                                                                             \
-        __asm__(".text\n"                                                                          \
-                ".p2align 4\n"                                                                     \
-                ".globl " name "\n"                                                                \
-                ".hidden " name "\n"                                                               \
-                ".type " name ", @function\n" name ":\n"                                           \
-                ".cfi_startproc\n"                                                                 \
-                "    endbr64\n"                                                                    \
-                "    pushq %rbp\n"                                                                 \
-                ".cfi_def_cfa_offset 16\n"                                                         \
-                ".cfi_offset rbp, -16\n"                                                           \
-                "    pushq %rbx\n"                                                                 \
-                "    pushq %r12\n"                                                                 \
-                "    pushq %r13\n"                                                                 \
-                "    pushq %r14\n"                                                                 \
-                "    pushq %r15\n"                                                                 \
-                ".cfi_def_cfa_offset 56\n"                                                         \
-                "    leaq 1f(%rip), %rax\n"                                                        \
-                "    movq %rsp, (%rdi)\n"                                                          \
-                "    movq %rbp, 8(%rdi)\n"                                                         \
-                "    movq %rax, 16(%rdi)\n"                                                        \
-                "    movq (%rsi), %rsp\n"                                                          \
-                "    movq 8(%rsi), %rbp\n"                                                         \
-                "    movq 24(%rsi), %rbx\n"                                                        \
-                "    jmpq *16(%rsi)\n"                                                             \
-                "1:  endbr64\n"                                                                    \
-                "    popq %r15\n"                                                                  \
-                "    popq %r14\n"                                                                  \
-                "    popq %r13\n"                                                                  \
-                "    popq %r12\n"                                                                  \
-                "    popq %rbx\n"                                                                  \
-                "    popq %rbp\n"                                                                  \
-                ".cfi_def_cfa_offset 8\n"                                                          \
-                ".cfi_restore rbp\n"                                                               \
-                "    movl %edx, %eax\n"                                                            \
-                "    popq %rcx\n"                                                                  \
-                ".cfi_adjust_cfa_offset -8\n"                                                      \
-                "    jmpq *%rcx\n"                                                                 \
-                ".cfi_endproc\n"                                                                   \
-                ".size " name ", . - " name "\n")
+/* What `to` has pushed is popped here, before the jump, so that an item costs two indirect jumps
+ * and not four; `other` is the function that has left `to`. Whoever was left by another switch, or
+ * is new, goes on at its pc. Both sides have an exit of their own, whose jump always goes the same
+ * way. */
+#    define PASS(name, other)                                                                      \
+        ".p2align 4\n"                                                                             \
+        ".globl " name "\n"                                                                        \
+        ".hidden " name "\n"                                                                       \
+        ".type " name ", @function\n"                                                              \
+        "" name ":\n"                                                                              \
+        ".cfi_startproc\n"                                                                         \
+        "    endbr64\n"                                                                            \
+        "    pushq %rbx\n"                                                                         \
+        "    pushq %r12\n"                                                                         \
+        "    pushq %r13\n"                                                                         \
+        "    pushq %r14\n"                                                                         \
+        "    pushq %r15\n"                                                                         \
+        ".cfi_def_cfa_offset 48\n"                                                                 \
+        "    leaq .L" name "_left(%rip), %rax\n"                                                   \
+        "    leaq .L" other "_left(%rip), %rcx\n"                                                  \
+        "    movq %rsp, (%rdi)\n"                                                                  \
+        "    movq %rbp, 8(%rdi)\n"                                                                 \
+        "    movq %rax, 16(%rdi)\n"                                                                \
+        "    movq (%rsi), %rsp\n"                                                                  \
+        "    movq 8(%rsi), %rbp\n"                                                                 \
+        "    cmpq %rcx, 16(%rsi)\n"                                                                \
+        "    jne 1f\n"                                                                             \
+        "2:  popq %r15\n"                                                                          \
+        "    popq %r14\n"                                                                          \
+        "    popq %r13\n"                                                                          \
+        "    popq %r12\n"                                                                          \
+        "    popq %rbx\n"                                                                          \
+        ".cfi_def_cfa_offset 8\n"                                                                  \
+        "    movl %edx, %eax\n"                                                                    \
+        "    popq %rcx\n"                                                                          \
+        ".cfi_adjust_cfa_offset -8\n"                                                              \
+        "    jmpq *%rcx\n"                                                                         \
+        ".cfi_def_cfa_offset 48\n"                                                                 \
+        "1:  movq 24(%rsi), %rbx\n"                                                                \
+        "    jmpq *16(%rsi)\n"                                                                     \
+        ".L" name "_left:\n"                                                                       \
+        "    endbr64\n"                                                                            \
+        "    jmp 2b\n"                                                                             \
+        ".cfi_endproc\n"                                                                           \
+        ".size " name ", . - " name "\n"
 
-PASS("wf_context_ask");
-PASS("wf_context_answer");
+/* One piece, because each names a label of the other. */
+__asm__(".text\n" PASS("wf_context_ask", "wf_context_answer")
+            PASS("wf_context_answer", "wf_context_ask"));
 
 void wf_context_answer_final(struct wf_context *from, struct wf_context *to, int value)
 {
