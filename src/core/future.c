@@ -437,7 +437,7 @@ int wf_future_would_deadlock(const weft_future *future, const weft_task *task)
 }
 
 /* The reference keeps it until its result was read: who set it may have given it up since. */
-static int wait_for(weft_task *self, weft_future *future, void **value)
+static WF_NOINLINE int wait_for(weft_task *self, weft_future *future, void **value)
 {
     struct wf_waiter w;
     if (wf_future_depends_on(future, self))
@@ -452,10 +452,8 @@ static int wait_for(weft_task *self, weft_future *future, void **value)
     return err;
 }
 
-static int check_loop(const weft_task *self, const weft_future *future)
+static WF_COLD int refuse_loop(const weft_future *future)
 {
-    if (WF_LIKELY(future->loop == self->future.loop))
-        return 0;
     if (wf_future_check_thread(future) == 0 && future->loop->closed)
         return wf_misuse(-ESHUTDOWN, "%s was awaited after its loop had ended",
                          wf_future_describe(future).text);
@@ -472,10 +470,10 @@ int weft_await_with(weft_awaitable *awaitable, void **value)
         return wf_coro_await((weft_coro *)awaitable, value);
     weft_future *future = (weft_future *)awaitable;
     int err = wf_enter(&self);
-    if (err == 0)
-        err = check_loop(self, future);
     if (err < 0)
         return err;
+    if (WF_UNLIKELY(future->loop != self->future.loop))
+        return refuse_loop(future);
     return future->done ? wf_future_read(future, value) : wait_for(self, future, value);
 }
 
