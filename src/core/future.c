@@ -191,18 +191,33 @@ void wf_futures_abandon(weft_loop *loop)
         abandon(wf_container(link, struct wf_promise, pending));
 }
 
-void weft_future_release(weft_future *future)
+WF_COLD _Noreturn static void released_too_often(const weft_future *future)
+{
+    wf_panic(__FILE__, __LINE__,
+             wf_is_task(future) ? "a task was released more often than it was taken"
+                                : "a future was released more often than it was taken");
+}
+
+static WF_NOINLINE void release(weft_future *future)
 {
     if (!future || wf_future_check_thread(future) < 0)
         return;
     if (future->references == 0)
-        wf_panic(__FILE__, __LINE__,
-                 wf_is_task(future) ? "a task was released more often than it was taken"
-                                    : "a future was released more often than it was taken");
+        released_too_often(future);
     if (!wf_is_task(future) && --future->handles == 0 && !future->done &&
         !wf_timer_is_armed(&promise_of(future)->timer) && future->references > 1)
         abandon(promise_of(future));
     wf_future_unref(future);
+}
+
+/* Without a frame in the usual case. */
+void weft_future_release(weft_future *future)
+{
+    if (WF_LIKELY(future && future->loop == wf_running && wf_is_task(future)) &&
+        WF_LIKELY(future->references > 0))
+        wf_future_unref(future);
+    else
+        release(future);
 }
 
 weft_future *weft_task_future(weft_task *task)

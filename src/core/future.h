@@ -117,10 +117,15 @@ void wf_task_free(weft_task *task);
 /* What every future has to give back. */
 void wf_future_fini_slowly(weft_future *future);
 
+/* Whether it has nothing to give back. */
+static inline bool wf_future_is_plain(const weft_future *future)
+{
+    return future->done && future->retrieved && future->result >= 0 && !future->value.drop;
+}
+
 static inline void wf_future_fini(weft_future *future)
 {
-    bool is_plain = future->retrieved && future->result >= 0 && !future->value.drop;
-    if (WF_UNLIKELY(!is_plain || !future->done))
+    if (WF_UNLIKELY(!wf_future_is_plain(future)))
         wf_future_fini_slowly(future);
 }
 

@@ -341,10 +341,9 @@ const char *weft_task_describe(const weft_task *task, char *text, size_t size)
 
 /* Semantics 8: who owns the error of a task that nobody joins. What is to be said of it is captured
  * now, while the scopes around it stand. */
-static void settle_error(weft_task *task, int result)
+static void settle_error(weft_task *task)
 {
-    bool failed = result < 0 && !task->future.cancelled;
-    if (!failed || !wf_task_scope(task)->isolate)
+    if (!wf_task_scope(task)->isolate)
         return;
     task->future.story = ancestors_of(task);
     if (task->future.references == 1)
@@ -353,18 +352,29 @@ static void settle_error(weft_task *task, int result)
         task->future.retrieved = false;
 }
 
-static WF_ALWAYS_INLINE void finish(weft_task *task, int result)
+/* Its result is an error: what that is to its scope. */
+static WF_NOINLINE int fail(weft_task *task)
 {
-    task->future.cancelled = task->member.region.effective && result == -ECANCELED;
-    drop_argument(task);
-    task->state = WF_TASK_DONE;
+    int result = task->future.result;
     if (task->future.cancelled)
         wf_region_tell(&task->member.region);
+    else
+        settle_error(task);
+    return task->future.cancelled ? 0 : result;
+}
+
+static WF_ALWAYS_INLINE void finish(weft_task *task, int result)
+{
+    int failure = 0;
+    if (WF_UNLIKELY(result < 0))
+        task->future.cancelled = task->member.region.effective && result == -ECANCELED;
+    drop_argument(task);
+    task->state = WF_TASK_DONE;
     task->future.result = result;
     task->future.done = true; /* for an exception handler; who waits is told below */
-    settle_error(task, result);
-    bool failed = result < 0 && !task->future.cancelled;
-    wf_scope_part(wf_task_scope(task), &task->member, failed ? result : 0, task->future.site);
+    if (WF_UNLIKELY(result < 0))
+        failure = fail(task);
+    wf_scope_part(wf_task_scope(task), &task->member, failure, task->future.site);
     wf_locals_drop(&task->locals);
     task->member.region.outer = NULL; /* whose frame may go before the last handle */
     wf_future_settle(&task->future, result);
@@ -404,13 +414,22 @@ void wf_task_finish_unstarted(weft_task *task, int result)
     wf_future_unref(&task->future);
 }
 
-void wf_task_free(weft_task *task)
+static WF_NOINLINE void free_slowly(weft_task *task)
 {
     weft_loop *loop = task->future.loop;
     wf_future_fini(&task->future);
     put_task(task);
     if (loop->closed)
         weft_loop_release(loop);
+}
+
+void wf_task_free(weft_task *task)
+{
+    weft_loop *loop = task->future.loop;
+    if (WF_LIKELY(wf_future_is_plain(&task->future) && !task->owned_name && !loop->closed))
+        wf_slab_put(&loop->tasks, task);
+    else
+        free_slowly(task);
 }
 
 /* Handles. */
