@@ -3,7 +3,9 @@
 #include "load.h"
 #include "say.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +22,7 @@ void stage_init(struct stage *stage, struct storefront *shop, bool split)
     shop->stage = stage;
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
         stage->latency[i] = atomic_load(&board->dials[i].latency);
+        stage->ports[i] = -1;
         stage->services[i].name = part_names[i];
         stage->services[i].process = &board->sides[SIDE_WEFT].processes[i];
         stage->services[i].pulse = &board->pulses[i];
@@ -37,8 +40,11 @@ void stage_fini(struct stage *stage)
     for (int i = 0; i < SIDES; i++)
         actor_fini(&stage->loads[i]);
     actor_fini(&stage->threads);
-    for (int i = 0; i < STOREFRONT_PARTS; i++)
+    for (int i = 0; i < STOREFRONT_PARTS; i++) {
         actor_fini(&stage->services[i]);
+        if (stage->ports[i] >= 0)
+            close(stage->ports[i]);
+    }
 }
 
 /* --- A service: as a process, or inside. --- */
@@ -49,7 +55,23 @@ static bool lives(const struct stage *stage, int part)
                         : stage->shop->services[part].task != NULL;
 }
 
-/* The first port that it had stays its own. */
+/* Its port stays its own, also while it is dead: a socket that does not listen is bound there, and
+ * whoever sets SO_REUSEADDR may listen all the same. */
+static int keep_port(struct stage *stage, int part)
+{
+    struct sockaddr_in place = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof place;
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    stage->ports[part] = fd;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(fd, (struct sockaddr *)&place, size) < 0 ||
+        getsockname(fd, (struct sockaddr *)&place, &size) < 0)
+        return -errno;
+    snprintf(stage->shop->services[part].address, STOREFRONT_ADDRESS_MAX, "127.0.0.1:%d",
+             ntohs(place.sin_port));
+    return 0;
+}
+
 static int start_process(struct stage *stage, int part)
 {
     struct service *service = &stage->shop->services[part];
@@ -58,7 +80,6 @@ static int start_process(struct stage *stage, int part)
     int err = actor_start(actor, stage->shop->board, words, true);
     if (err < 0)
         return err;
-    snprintf(service->address, sizeof service->address, "%s", actor->address);
     return weft_http_client_map(NULL, service->name, service->address);
 }
 
@@ -85,10 +106,12 @@ int stage_start(struct stage *stage)
 {
     if (!stage->split)
         return storefront_start(stage->shop);
-    storefront_use_tcp(stage->shop);
     int err = 0;
-    for (int i = 0; i < STOREFRONT_PARTS && err >= 0; i++)
-        err = start_process(stage, i);
+    for (int i = 0; i < STOREFRONT_PARTS && err >= 0; i++) {
+        err = keep_port(stage, i);
+        if (err >= 0)
+            err = start_process(stage, i);
+    }
     return err;
 }
 

@@ -35,6 +35,7 @@ struct stage {
     int rate;                             /* of the load; 0: there is none */
     enum stage_state states[STOREFRONT_PARTS];
     int64_t latency[STOREFRONT_PARTS]; /* of each service that is ok */
+    int ports[STOREFRONT_PARTS];       /* split: what keeps each one's port, dead or alive; -1 */
     struct actor services[STOREFRONT_PARTS];
     struct actor threads;
     struct actor loads[SIDES];
