@@ -227,14 +227,17 @@ weft_future *weft_task_future(weft_task *task)
 
 /* The result. */
 
+/* The list's link is the future's place among the unread ones, once those who wait have left it. */
 void wf_future_tell(weft_future *future)
 {
-    struct wf_list waiters, *link;
-    wf_list_init(&waiters);
-    wf_list_splice(&waiters, &future->waiters);
-    if (!future->retrieved)
+    struct wf_list waiters, *told = &future->waiters, *link;
+    if (WF_UNLIKELY(!future->retrieved)) {
+        wf_list_init(&waiters);
+        wf_list_splice(&waiters, &future->waiters);
         wf_list_push_back(&future->loop->unread, &future->unread);
-    while ((link = wf_list_pop_front(&waiters)))
+        told = &waiters;
+    }
+    while ((link = wf_list_pop_front(told)))
         wf_wake(wf_container(link, struct wf_waiter, link), 0);
 }
 
