@@ -234,16 +234,34 @@ static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn
     return err;
 }
 
-static bool may_start_now(const weft_task *task, const struct weft_spawn_options *options)
+static bool may_start_now(const weft_task *task)
 {
-    return options->eager && task->future.loop == wf_running && !wf_running->dropping &&
-           !task->innermost->effective;
+    return task->future.loop == wf_running && !wf_running->dropping && !task->innermost->effective;
 }
 
-static void start_now(weft_task *task)
+/* It runs up to its first suspension, if it can. `frame`: the spawning function's. */
+static WF_NOINLINE int start_eagerly(weft_task *task, const void *frame)
 {
-    wf_check_open_scope(wf_running->current, __builtin_frame_address(0));
-    wf_dispatch_eager(task);
+    if (may_start_now(task) && wf_task_prepare(task) == 0) {
+        wf_check_open_scope(wf_running->current, frame);
+        wf_dispatch_eager(task);
+    } else {
+        wf_ready_push(&task->future.loop->ready, &task->ready);
+    }
+    return 0;
+}
+
+static WF_ALWAYS_INLINE int start(struct wf_scope *scope, weft_task *task,
+                                  const struct weft_spawn_options *options, const void *frame)
+{
+    wf_scope_join(scope, &task->member);
+    task->number = (uint32_t)++scope->loop->counters.spawns;
+    if (options->task)
+        *options->task = task;
+    if (options->eager)
+        return start_eagerly(task, frame);
+    wf_ready_push(&scope->loop->ready, &task->ready);
+    return 0;
 }
 
 /* The caller's innermost scope, or the background of the loop that runs it. */
@@ -256,27 +274,41 @@ static inline bool is_at_hand(const struct wf_scope *scope)
                               loop->current->innermost == &scope->region);
 }
 
-WF_NOINLINE int weft_spawn_with(weft_scope *opaque, weft_fn *fn,
-                                const struct weft_spawn_options *options)
+static WF_NOINLINE int spawn(struct wf_scope *scope, weft_fn *fn,
+                             const struct weft_spawn_options *options, const void *frame)
 {
-    struct wf_scope *scope = (struct wf_scope *)opaque;
     weft_task *task;
-    int err = WF_LIKELY(is_at_hand(scope)) ? 0 : wf_scope_admit(scope, __builtin_frame_address(0));
+    int err = is_at_hand(scope) ? 0 : wf_scope_admit(scope, frame);
     if (err < 0)
         return err;
     err = make(scope, fn, options, &task);
     if (err < 0)
         return spawn_failed(scope, err, options);
-    wf_scope_join(scope, &task->member);
     task->locals = options->no_locals ? NULL : wf_locals_inherit(creator_in(scope)->locals);
-    task->number = (uint32_t)++scope->loop->counters.spawns;
-    if (options->task)
-        *options->task = task;
-    if (may_start_now(task, options) && wf_task_prepare(task) == 0)
-        start_now(task);
-    else
-        wf_ready_push(&scope->loop->ready, &task->ready);
-    return 0;
+    return start(scope, task, options, frame);
+}
+
+/* A task that can be made without asking anybody for anything. */
+static inline bool is_plain(const weft_loop *loop, const struct weft_spawn_options *options)
+{
+    return loop->tasks.free && !options->name && options->copy == 0 &&
+           options->stack_size <= WF_STACK_LARGE && loop->current != &loop->root &&
+           !loop->current->locals;
+}
+
+/* The usual task is made without a call, and so without saving registers. */
+WF_NOINLINE int weft_spawn_with(weft_scope *opaque, weft_fn *fn,
+                                const struct weft_spawn_options *options)
+{
+    struct wf_scope *scope = (struct wf_scope *)opaque;
+    const void *frame = __builtin_frame_address(0);
+    if (WF_UNLIKELY(!is_at_hand(scope) || !is_plain(scope->loop, options)))
+        return spawn(scope, fn, options, frame);
+    weft_task *task = wf_slab_get(&scope->loop->tasks);
+    init_task(task, scope->loop, scope, fn, options);
+    set_name(task, options);
+    task->locals = NULL;
+    return start(scope, task, options, frame);
 }
 
 /* Death. */
