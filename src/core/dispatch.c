@@ -151,15 +151,26 @@ WF_NOINLINE void wf_task_yield(weft_task *task)
     dispatch(loop, task);
 }
 
-/* The spawner has not suspended: it comes back to what was left of its budget. */
-void wf_dispatch_eager(weft_task *task)
+static bool may_start_now(const weft_loop *loop, const weft_task *task)
 {
-    weft_loop *loop = task->future.loop;
+    return task->future.loop == loop && !loop->dropping && !task->innermost->effective;
+}
+
+/* The spawner has not suspended: it comes back to what was left of its budget. */
+int wf_dispatch_eager(weft_task *task, const void *frame)
+{
+    weft_loop *loop = wf_running;
+    if (!may_start_now(loop, task) || wf_task_prepare(task) != 0) {
+        wf_ready_push(&task->future.loop->ready, &task->ready);
+        return 0;
+    }
     weft_task *from = loop->current;
     uint16_t budget = from->budget;
+    wf_check_open_scope(from, frame);
     task->resumer = from;
     switch_to(loop, from, task);
     from->budget = budget;
+    return 0;
 }
 
 /* On the dispatcher: start or resume a task. */

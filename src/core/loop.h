@@ -216,8 +216,9 @@ static inline int wf_task_prepare(weft_task *task)
 /* On the dispatcher: run what is ready now, until it has run or the slice is over. */
 void wf_dispatch_turn(weft_loop *loop);
 
-/* Run a prepared new task up to its first suspension, then come back. */
-void wf_dispatch_eager(weft_task *task);
+/* Run a new task up to its first suspension, then come back; where that cannot be, queue it.
+ * `frame`: of who spawns it. Always 0. */
+int wf_dispatch_eager(weft_task *task, const void *frame);
 
 /* Hand the processor to a started task that the running task has just served: it runs next, before
  * the queue, at most WF_LIFO_MAX times in a row. For channels, mutexes, queues and generators. */

@@ -234,23 +234,6 @@ static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn
     return err;
 }
 
-static bool may_start_now(const weft_task *task)
-{
-    return task->future.loop == wf_running && !wf_running->dropping && !task->innermost->effective;
-}
-
-/* It runs up to its first suspension, if it can. `frame`: the spawning function's. */
-static WF_NOINLINE int start_eagerly(weft_task *task, const void *frame)
-{
-    if (may_start_now(task) && wf_task_prepare(task) == 0) {
-        wf_check_open_scope(wf_running->current, frame);
-        wf_dispatch_eager(task);
-    } else {
-        wf_ready_push(&task->future.loop->ready, &task->ready);
-    }
-    return 0;
-}
-
 static WF_ALWAYS_INLINE int start(struct wf_scope *scope, weft_task *task,
                                   const struct weft_spawn_options *options, const void *frame)
 {
@@ -259,7 +242,7 @@ static WF_ALWAYS_INLINE int start(struct wf_scope *scope, weft_task *task,
     if (options->task)
         *options->task = task;
     if (options->eager)
-        return start_eagerly(task, frame);
+        return wf_dispatch_eager(task, frame);
     wf_ready_push(&scope->loop->ready, &task->ready);
     return 0;
 }
