@@ -24,7 +24,7 @@ struct coros {
     size_t taken_count;
     struct heap *heaps;
     unsigned carved; /* of the newest heap */
-    bool begun;
+    uint64_t thread; /* its number; 0: it has none yet */
 };
 
 static _Thread_local struct coros mine;
@@ -42,7 +42,7 @@ static void make_key(void)
     tss_create(&at_exit, thread_ends);
 }
 
-static void begin(void)
+static WF_COLD void begin(void)
 {
     static once_flag once = ONCE_FLAG_INIT;
     call_once(&once, make_key);
@@ -50,25 +50,30 @@ static void begin(void)
     wf_list_init(&mine.fresh);
     wf_list_init(&mine.taken);
     mine.carved = COROS_PER_HEAP;
-    mine.begun = true;
+    mine.thread = wf_this_thread();
+}
+
+static WF_COLD bool add_heap(void)
+{
+    struct heap *heap = wf_alloc(sizeof *heap);
+    if (!heap)
+        return false;
+    heap->next = mine.heaps;
+    mine.heaps = heap;
+    mine.carved = 0;
+    return true;
 }
 
 static weft_coro *carve(void)
 {
-    if (mine.carved == COROS_PER_HEAP) {
-        struct heap *heap = wf_alloc(sizeof *heap);
-        if (!heap)
-            return NULL;
-        heap->next = mine.heaps;
-        mine.heaps = heap;
-        mine.carved = 0;
-    }
+    if (mine.carved == COROS_PER_HEAP && !add_heap())
+        return NULL;
     return &mine.heaps->coros[mine.carved++];
 }
 
 static weft_coro *get(void)
 {
-    if (WF_UNLIKELY(!mine.begun))
+    if (WF_UNLIKELY(mine.thread == 0))
         begin();
     if (mine.taken_count <= REUSE_AFTER)
         return carve();
@@ -82,7 +87,7 @@ void wf_coros_fini(void)
         next = heap->next;
         wf_free(heap);
     }
-    mine = (struct coros){ .begun = false };
+    mine = (struct coros){ .thread = 0 };
 }
 
 weft_coro *weft_coro_new_with(weft_fn *fn, const struct weft_coro_options *options)
@@ -100,7 +105,7 @@ weft_coro *weft_coro_new_with(weft_fn *fn, const struct weft_coro_options *optio
                  : options->function ? options->function
                                      : "coroutine";
     coro->site = wf_site(options->site);
-    coro->thread = wf_this_thread();
+    coro->thread = mine.thread;
     wf_list_push_back(&mine.fresh, &coro->link);
     return coro;
 }
@@ -117,7 +122,7 @@ static void leave(weft_coro *coro, enum wf_coro_state state)
 
 int wf_coro_take(weft_coro *coro)
 {
-    if (WF_UNLIKELY(coro->thread != wf_this_thread()))
+    if (WF_UNLIKELY(coro->thread != mine.thread))
         return wf_misuse(WEFT_ETHREAD, "coroutine '%s' (created at %s) was used by another thread",
                          coro->name, coro->site);
     if (WF_UNLIKELY(coro->state == WF_CORO_GIVEN_UP))
@@ -154,7 +159,7 @@ static void report(const weft_coro *coro)
 
 void weft_coro_free(weft_coro *coro)
 {
-    if (!coro || coro->state != WF_CORO_NEW || coro->thread != wf_this_thread())
+    if (!coro || coro->state != WF_CORO_NEW || coro->thread != mine.thread)
         return;
     report(coro);
     wf_coro_refuse(coro);
@@ -163,7 +168,7 @@ void weft_coro_free(weft_coro *coro)
 void wf_coros_give_up(void)
 {
     struct wf_list *link;
-    while (mine.begun && (link = wf_list_first(&mine.fresh))) {
+    while (mine.thread != 0 && (link = wf_list_first(&mine.fresh))) {
         weft_coro *coro = wf_container(link, weft_coro, link);
         weft_drop_fn *drop = coro->drop;
         void *arg = coro->arg;
