@@ -482,7 +482,7 @@ unsigned weft_task_cancel_requests(const weft_task *task)
 /* Rule 2 of semantics 8: released while running is detached. */
 void weft_task_release(weft_task *task)
 {
-    weft_future_release(weft_task_future(task));
+    weft_future_release(task ? &task->future : NULL);
 }
 
 weft_task *weft_task_self(void)
