@@ -62,7 +62,8 @@ class Task:
     number = property(lambda self: int(self.it['number']))
     name = property(lambda self: text(self.it['name']))
     site = property(lambda self: text(field(self.it, 'site')))
-    is_current = property(lambda self: self.loop.it['current'] == self.it)
+    is_current = property(lambda self: self.it in (self.loop.it['current'],
+                                                   self.loop.it['interrupted']))
 
     @property
     def state(self):

@@ -61,9 +61,9 @@ bool weft_awaitable_is_done(const weft_awaitable *awaitable);
  * Errors: its own, with the text of weft_future_fail() in weft_error_detail(); *value is untouched
  *   then. -ECANCELED also when the waiting task is cancelled; for NULL the maker's error;
  *   -EALREADY for a coroutine that was taken before; -EDEADLK for the calling task itself, a task
- *   around it, or one that awaits such a task; WEFT_EABANDONED for a future that nobody can set
- *   any more; -EPERM outside a task; WEFT_ETHREAD for an object of another loop or thread,
- *   -ESHUTDOWN when that loop has ended.
+ *   around it, or one that awaits such a task without a limit; WEFT_EABANDONED for a future that
+ *   nobody can set any more; -EPERM outside a task; WEFT_ETHREAD for an object of another loop or
+ *   thread, -ESHUTDOWN when that loop has ended.
  * Suspends: unless it has its result; a coroutine when its function does.
  * Cancel: only the waiting stops; a task or future goes on. A coroutine's function is told.
  * Ownership: takes a coroutine, borrows a task or future. The pointer belongs to the task or

@@ -7,8 +7,9 @@
  *     int err = weft_await(coroutine);                           it runs here
  *
  * A coroutine is taken once: by weft_await(), weft_create_task(), weft_loop_run_until_complete() or
- * a combinator, also where these fail. Taking it again answers -EALREADY. One that nobody has taken
- * is reported when it is freed, when the thread's last loop ends, or when the thread does. */
+ * a combinator, also where these fail. Taking it again answers -EALREADY, until 1,024 younger ones
+ * were taken and its memory is another one's. One that nobody has taken is reported when it is
+ * freed, when the thread's last loop ends, or when the thread does. */
 
 #include <weft/await.h>
 #include <weft/task.h>

@@ -26,7 +26,7 @@
 WEFT_BEGIN_DECLS
 
 /** Receives the next `size` bytes of text; a negative result ends the dump. It may not suspend,
- * spawn, cancel or close anything: the tree is being read. */
+ * spawn, cancel or close anything, nor read or release a task or future: they are being read. */
 typedef int weft_dump_fn(void *context, const char *text, size_t size);
 
 /** Write the tree of scopes and tasks of this thread's loop: the one that runs, else the newest.

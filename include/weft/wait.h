@@ -44,7 +44,8 @@ struct weft_gather_options {
  * Errors: the error of the one that failed first; the others are in `.results`, and where that is
  *   NULL each further one is logged. -ECANCELED; -EINVAL for a coroutine with WEFT_RETURN_FIRST;
  *   -EALREADY for one that was taken before; for a NULL in the list the maker's error; -ENOMEM;
- *   -EPERM outside a task; WEFT_ETHREAD for an object of another loop or thread.
+ *   -EPERM outside a task; -EDEADLK for the calling task itself, a task around it, or one that
+ *   waits for such a task without a limit; WEFT_ETHREAD for an object of another loop or thread.
  * Suspends: unless all of them are done.
  * Cancel: cancels and joins what it waits for.
  * Ownership: takes the coroutines, also on failure; borrows the rest. In `.values` the pointers of
@@ -60,7 +61,8 @@ int weft_gather_with(weft_awaitable *const list[], const struct weft_gather_opti
  *
  * Returns: 0.
  * Errors: -ETIMEDOUT when the time is over first; -ECANCELED; -EINVAL for a coroutine; for a NULL
- *   in the list the maker's error; -ENOMEM; -EPERM outside a task; WEFT_ETHREAD.
+ *   in the list the maker's error; -ENOMEM; -EPERM outside a task; -EDEADLK as weft_gather();
+ *   WEFT_ETHREAD.
  * Suspends: unless all of them are done.
  * Cancel: only the waiting stops.
  * Ownership: borrows them; takes a coroutine that it refuses.

@@ -194,9 +194,9 @@ bool weft_handle_cancel(weft_handle handle)
     struct wf_call *call = find(handle);
     if (!call)
         return false;
-    void *arg = call->callback.arg;
+    struct wf_callback callback = call->callback;
     weft_drop_fn *drop = call->drop;
-    wf_locals_drop(&call->callback.locals);
+    call->callback.locals = NULL;
     if (call->state == WF_CALL_TIMED) {
         wf_timer_cancel(&call->loop->timers, &call->timer);
         put(&call->loop->calls, call);
@@ -204,8 +204,9 @@ bool weft_handle_cancel(weft_handle handle)
         call->callback.fn = NULL;
         call->drop = NULL;
     }
+    wf_locals_release(callback.locals); /* users' code from here on: the slot may be another's */
     if (drop)
-        wf_drop(wf_running, drop, arg);
+        wf_drop(wf_running, drop, callback.arg);
     return true;
 }
 

@@ -92,14 +92,19 @@ static weft_task *take_queue(weft_loop *loop)
     return task;
 }
 
-static weft_task *choose(weft_loop *loop, weft_task *from)
+static weft_task *take_resumer(weft_task *task)
 {
-    weft_task *next = from->resumer;
-    if (WF_UNLIKELY(next)) {
-        from->resumer = NULL;
-        return next;
-    }
-    next = take_lifo(loop);
+    weft_task *resumer = task->resumer;
+    if (WF_UNLIKELY(resumer))
+        task->resumer = NULL;
+    return resumer;
+}
+
+static weft_task *choose(weft_loop *loop, weft_task *resumer)
+{
+    if (WF_UNLIKELY(resumer))
+        return resumer;
+    weft_task *next = take_lifo(loop);
     return next ? next : take_queue(loop);
 }
 
@@ -115,7 +120,7 @@ static weft_task *prepared(weft_loop *loop, weft_task *task)
 /* Suspend `from`: choose who runs next and switch to it. Returns when it is resumed. */
 static WF_ALWAYS_INLINE void dispatch(weft_loop *loop, weft_task *from)
 {
-    weft_task *next = prepared(loop, choose(loop, from));
+    weft_task *next = prepared(loop, choose(loop, take_resumer(from)));
     if (WF_LIKELY(next != from))
         switch_to(loop, from, next);
     else
@@ -270,8 +275,10 @@ _Noreturn void wf_fiber_main(void *arg)
         weft_loop *loop = fiber->loop;
         weft_task *task = fiber->task;
         wf_task_run(task);
-        weft_task *next = choose(loop, task);
-        end_task(task);
+        weft_task *resumer = task->resumer;
+        loop->current = &loop->root;
+        end_task(task); /* users' code, which may cancel who would be next */
+        weft_task *next = choose(loop, resumer);
         if (adopt(fiber, next))
             resume(loop, next);
         else

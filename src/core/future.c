@@ -55,8 +55,10 @@ void wf_future_raise(weft_future *future, const char *how)
 {
     weft_exception exception = { .error = future->result, .site = future->site };
     if (wf_is_task(future)) {
+        char name[WF_TASK_NAME_MAX + 1]; /* the handler may rename the task */
+        snprintf(name, sizeof name, "%s", ((weft_task *)future)->name);
         exception.task = (weft_task *)future;
-        exception.name = exception.task->name;
+        exception.name = name;
         exception.made = "spawned";
         exception.scopes = future->story;
         wf_exception_raise(future->loop, &exception, "task '%s' %s", exception.name, how);
@@ -136,10 +138,17 @@ void wf_futures_report_unread(weft_loop *loop)
         report_unread(wf_container(link, weft_future, unread));
 }
 
+bool wf_future_outlives_report(weft_future *future)
+{
+    future->references = 1;
+    future->handles = 1;
+    report_unread(future);
+    future->handles--;
+    return --future->references > 0;
+}
+
 void wf_future_fini_slowly(weft_future *future)
 {
-    if (!future->retrieved)
-        report_unread(future);
     if (future->done && future->result < 0)
         wf_free(future->story);
     else if (future->value.drop)
@@ -202,9 +211,9 @@ static WF_NOINLINE void release(weft_future *future)
 {
     if (!future || wf_future_check_thread(future) < 0)
         return;
-    if (future->references == 0)
+    if (future->handles == 0)
         released_too_often(future);
-    if (!wf_is_task(future) && --future->handles == 0 && !future->done &&
+    if (--future->handles == 0 && !wf_is_task(future) && !future->done &&
         !wf_timer_is_armed(&promise_of(future)->timer) && future->references > 1)
         abandon(promise_of(future));
     wf_future_unref(future);
@@ -214,10 +223,12 @@ static WF_NOINLINE void release(weft_future *future)
 void weft_future_release(weft_future *future)
 {
     if (WF_LIKELY(future && future->loop == wf_running && wf_is_task(future)) &&
-        WF_LIKELY(future->references > 0))
+        WF_LIKELY(future->handles > 0)) {
+        future->handles--;
         wf_future_unref(future);
-    else
+    } else {
         release(future);
+    }
 }
 
 weft_future *weft_task_future(weft_task *task)
@@ -397,6 +408,7 @@ static const struct wf_wait_ops future_ops = { .kind = "future",
 /* What may still be looked at: waits, and the forks among them, each of which needs stack. */
 struct search {
     unsigned hops, forks;
+    bool is_limited; /* who asks will not wait for ever */
 };
 
 static bool depends_on(const weft_future *future, const weft_task *task, struct search *left);
@@ -409,11 +421,28 @@ static bool others_depend_on(const struct wf_waiter *w, size_t at, const weft_ta
     if (left->forks == 0)
         return false;
     left->forks--;
-    while (left->hops > 0 && (next = w->ops->awaits(w, &at)))
+    for (; left->hops > 0 && (next = w->ops->awaits(w, &at)); left->hops--)
         if (depends_on(next, task, left))
             return true;
     left->forks++;
     return false;
+}
+
+static bool has_deadline(const weft_task *task)
+{
+    for (const struct wf_region *r = task->innermost; r && !r->shield; r = r->outer)
+        if (r->kind == WF_REGION_SCOPE && wf_timer_is_armed(&wf_scope_of_region(r)->deadline))
+            return true;
+    return false;
+}
+
+/* Whether its wait ends only with what it waits for. */
+static bool waits_on(const weft_task *task, const struct search *search)
+{
+    const struct wf_waiter *w = task->parked;
+    if (!w || !w->ops->awaits || w->ops->quorum == WF_QUORUM_ANY)
+        return false;
+    return w->ops->owns || (!search->is_limited && !has_deadline(task));
 }
 
 static bool depends_on(const weft_future *future, const weft_task *task, struct search *left)
@@ -424,19 +453,19 @@ static bool depends_on(const weft_future *future, const weft_task *task, struct 
         left->hops--;
         if (wf_region_is_inside(&task->member.region, &it->member.region))
             return true;
-        const struct wf_waiter *w = it->parked;
-        if (!w || !w->ops->awaits || w->ops->quorum == WF_QUORUM_ANY)
+        if (!waits_on(it, left))
             return false;
         at = 0;
-        future = w->ops->awaits(w, &at);
-        if (others_depend_on(w, at, task, left))
+        future = it->parked->ops->awaits(it->parked, &at);
+        if (others_depend_on(it->parked, at, task, left))
             return true;
     }
     return false;
 }
 
 /* Without an open scope and a wait of its own a task cannot stand in our way. */
-bool wf_future_depends_on(const weft_future *future, const weft_task *task)
+bool wf_future_depends_on(const weft_future *future, const weft_task *task,
+                          enum wf_patience patience)
 {
     const weft_task *it = (const weft_task *)future;
     if (!wf_is_task(future))
@@ -444,8 +473,11 @@ bool wf_future_depends_on(const weft_future *future, const weft_task *task)
     if (it == task)
         return true;
     bool is_plain = it->innermost == &it->member.region && !it->parked;
+    if (is_plain)
+        return false;
     struct search left = { .hops = 256, .forks = 8 };
-    return !is_plain && depends_on(future, task, &left);
+    left.is_limited = patience == WF_LIMITED || (patience == WF_PATIENT && has_deadline(task));
+    return depends_on(future, task, &left);
 }
 
 int wf_future_would_deadlock(const weft_future *future, const weft_task *task)
@@ -458,7 +490,7 @@ int wf_future_would_deadlock(const weft_future *future, const weft_task *task)
 static WF_NOINLINE int wait_for(weft_task *self, weft_future *future, void **value)
 {
     struct wf_waiter w;
-    if (wf_future_depends_on(future, self))
+    if (wf_future_depends_on(future, self, WF_PATIENT))
         return wf_future_would_deadlock(future, self);
     future->references++;
     wf_waiter_arm(&w, wf_is_task(future) ? &task_ops : &future_ops, future);
@@ -513,6 +545,13 @@ static void free_done(struct wf_done *done)
     drop_done(done);
     wf_slab_put(&future->loop->dones, done);
     wf_future_unref(future);
+}
+
+static void free_all(struct wf_list *gone)
+{
+    struct wf_list *link;
+    while ((link = wf_list_pop_front(gone)))
+        free_done(wf_container(wf_container(link, struct wf_waiter, link), struct wf_done, waiter));
 }
 
 static void call_done(void *arg)
@@ -577,6 +616,20 @@ int weft_future_on_done_with(weft_future *future, weft_done_fn *fn,
     return 0;
 }
 
+void wf_future_drop_callbacks(weft_future *future)
+{
+    struct wf_list gone, *link, *next;
+    wf_list_init(&gone);
+    for (link = future->waiters.next; link != &future->waiters; link = next) {
+        next = link->next;
+        if (wf_container(link, struct wf_waiter, link)->wake != queue_done)
+            continue;
+        wf_list_remove(link);
+        wf_list_push_back(&gone, link);
+    }
+    free_all(&gone);
+}
+
 static bool is_done_callback(const struct wf_done *done, const weft_future *future,
                              weft_done_fn *fn, const void *arg)
 {
@@ -599,22 +652,27 @@ static size_t remove_waiting(weft_future *future, weft_done_fn *fn, const void *
         wf_list_push_back(&gone, link);
         removed++;
     }
-    while ((link = wf_list_pop_front(&gone)))
-        free_done(wf_container(wf_container(link, struct wf_waiter, link), struct wf_done, waiter));
+    free_all(&gone);
     return removed;
 }
 
-/* In the queue they stay until their turn, and then do nothing. */
-static size_t remove_queued(weft_future *future, weft_done_fn *fn, const void *arg)
+static struct wf_done *find_queued(const weft_future *future, weft_done_fn *fn, const void *arg)
 {
-    size_t removed = 0;
     for (struct wf_ready *item = future->loop->ready.head; item; item = item->next) {
         struct wf_done *done = wf_container(item, struct wf_done, ready);
-        if (item->run != run_done || !is_done_callback(done, future, fn, arg))
-            continue;
-        drop_done(done);
-        removed++;
+        if (item->run == run_done && is_done_callback(done, future, fn, arg))
+            return done;
     }
+    return NULL;
+}
+
+/* In the queue they stay until their turn, and then do nothing. What a drop does to the queue
+ * nobody knows, so each search begins at its head. */
+static size_t remove_queued(const weft_future *future, weft_done_fn *fn, const void *arg)
+{
+    size_t removed = 0;
+    for (struct wf_done *done; (done = find_queued(future, fn, arg)); removed++)
+        drop_done(done);
     return removed;
 }
 

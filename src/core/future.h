@@ -42,7 +42,7 @@ struct weft_future {
     bool retrieved;      /* somebody has read the result, or nobody has to */
     uint32_t references; /* handles, waiters, callbacks; a task's runtime until it is done */
     int result;
-    uint32_t handles; /* of a promise */
+    uint32_t handles;
     weft_loop *loop;
     union {
         struct wf_list waiters; /* pending: struct wf_waiter, in order */
@@ -129,10 +129,16 @@ static inline void wf_future_fini(weft_future *future)
         wf_future_fini_slowly(future);
 }
 
+/* The last reference of a failure that nobody has read is gone: report it. True when the handler
+ * has kept the future. */
+bool wf_future_outlives_report(weft_future *future);
+
 static inline void wf_future_unref(weft_future *future)
 {
     wf_assert(future->references > 0);
     if (--future->references > 0)
+        return;
+    if (WF_UNLIKELY(!future->retrieved) && wf_future_outlives_report(future))
         return;
     if (WF_LIKELY(wf_is_task(future)))
         wf_task_free((weft_task *)future);
@@ -159,10 +165,16 @@ struct wf_future_text {
 };
 struct wf_future_text wf_future_describe(const weft_future *future);
 
-/* Whether it cannot be done before `task` has ended: it is that task, or has it in a scope, or
- * waits for such a one. Looks at some hundred waits; who is in a longer circle will be found to be
- * blocked. */
-bool wf_future_depends_on(const weft_future *future, const weft_task *task);
+/* How a task waits: for ever; until some time at the latest; or so that it cancels and joins what
+ * it waits for, whatever the limit. */
+enum wf_patience { WF_PATIENT, WF_LIMITED, WF_OWNING };
+
+/* Whether it cannot be done before `task`, which is about to wait for it, has ended: it is that
+ * task, or has it in a scope, or waits for such a one. A wait with a limit closes no circle, unless
+ * it owns what it waits for. Looks at some hundred waits; who is in a longer circle will be found
+ * to be blocked. */
+bool wf_future_depends_on(const weft_future *future, const weft_task *task,
+                          enum wf_patience patience);
 
 /* -EDEADLK and its sentence for who waits for such a one. */
 int wf_future_would_deadlock(const weft_future *future, const weft_task *task);
@@ -174,6 +186,9 @@ static inline int wf_future_check_thread(const weft_future *future)
 {
     return WF_LIKELY(future->loop == wf_running) ? 0 : wf_future_check_thread_slowly(future);
 }
+
+/* It will not be told to anybody: give back the callbacks that wait for it. */
+void wf_future_drop_callbacks(weft_future *future);
 
 /* The loop ends: nobody will set what is pending. */
 void wf_futures_abandon(weft_loop *loop);

@@ -309,6 +309,8 @@ static int begin_run(weft_loop *loop)
         return wf_misuse(-EDEADLK,
                          "a loop runs on this thread already: a loop cannot be run inside "
                          "a task or callback");
+    if (loop->exception_handler.busy)
+        return wf_misuse(-EDEADLK, "a loop was run in its own exception handler");
     if (loop->thread != wf_this_thread())
         return wf_misuse(WEFT_ETHREAD, "a loop was run by a thread that did not make it");
     wf_running = loop;
@@ -580,6 +582,7 @@ static int destroy(weft_loop *loop)
     wf_futures_report_unread(loop);
     if (loop->net_free)
         loop->net_free(loop);
+    wf_value_forget();
     end_run(loop);
     loop->exception_handler = (struct wf_exception_handler){ .fn = NULL };
     if (loop->watch)
@@ -609,6 +612,8 @@ int weft_loop_free(weft_loop *loop)
         return wf_misuse(-ESHUTDOWN, "a loop was freed twice");
     if (wf_running)
         return wf_misuse(-EDEADLK, "a loop was freed inside a running loop");
+    if (loop->exception_handler.busy)
+        return wf_misuse(-EDEADLK, "a loop was freed in its own exception handler");
     if (loop->thread != wf_this_thread())
         return wf_misuse(WEFT_ETHREAD, "a loop was freed by a thread that did not make it");
     return destroy(loop);

@@ -102,6 +102,7 @@ struct weft_loop {
     void (*net_free)(weft_loop *loop);
 
     const struct wf_callback *callback; /* that runs now; NULL */
+    weft_task *interrupted;             /* on whose stack user code runs that is no task's; NULL */
     struct wf_exception_handler exception_handler;
     struct wf_watchdog *watchdog; /* of this run; NULL */
     int64_t slow_step;            /* 0: the default */

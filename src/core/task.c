@@ -27,13 +27,16 @@ void wf_drop(weft_loop *loop, weft_drop_fn *drop, void *arg)
         drop(arg);
         return;
     }
-    weft_task *current = loop->current;
+    weft_task *current = loop->current, *interrupted = loop->interrupted;
     bool dropping = loop->dropping;
+    if (current != &loop->root)
+        loop->interrupted = current;
     loop->current = &loop->root;
     loop->dropping = true;
     drop(arg);
     loop->dropping = dropping;
     loop->current = current;
+    loop->interrupted = interrupted;
 }
 
 /* What the slot holds, and nobody has taken. */
@@ -56,6 +59,11 @@ int weft_return_owned(void *value, weft_drop_fn *drop)
     empty(slot);
     *slot = (struct wf_value){ value, drop };
     return WEFT_VALUE;
+}
+
+void wf_value_forget(void)
+{
+    empty(&thread_value);
 }
 
 struct wf_value wf_value_take(int *code)
@@ -103,7 +111,9 @@ static void member_abandon(struct wf_member *member)
     task->future.done = true;
     task->future.result = WEFT_ESTUCK;
     task->future.story = NULL;
-    wf_locals_drop(&task->locals);
+    wf_future_drop_callbacks(&task->future);
+    if (task->future.loop->jobs == 0) /* a thread may still read them, like the stack */
+        wf_locals_drop(&task->locals);
 }
 
 static const struct wf_member_ops task_member_ops = { member_name, member_cancelled,
@@ -149,7 +159,8 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
                       const struct weft_spawn_options *options)
 {
     wf_future_init(&task->future, loop, WEFT_AWAITABLE_TASK, options->site);
-    task->future.references = options->task ? 2 : 1;
+    task->future.handles = options->task ? 1 : 0;
+    task->future.references = task->future.handles + 1;
     task->ready.run = NULL;
     task->innermost = &task->member.region;
     task->parked = NULL;
@@ -390,9 +401,9 @@ static WF_ALWAYS_INLINE void finish(weft_task *task, int result)
     if (WF_UNLIKELY(result < 0))
         failure = fail(task);
     wf_scope_part(wf_task_scope(task), &task->member, failure, task->future.site);
-    wf_locals_drop(&task->locals);
     task->member.region.outer = NULL; /* whose frame may go before the last handle */
     wf_future_settle(&task->future, result);
+    wf_locals_drop(&task->locals); /* users' code, which finds the future whole */
 }
 
 static void take_value(weft_task *task, int *code)

@@ -94,4 +94,7 @@ void wf_task_free(weft_task *task);
 /* What the function that returned *code handed back through weft_return(); *code becomes 0 then. */
 struct wf_value wf_value_take(int *code);
 
+/* What was handed back outside tasks, and nobody took. */
+void wf_value_forget(void);
+
 #endif

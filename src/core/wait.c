@@ -32,10 +32,19 @@ static char *put_future(char *at, const char *end, const weft_future *future)
     return put(at, end, "the future made at %s", wf_site(future->site));
 }
 
+static const weft_future *next_pending(const struct wf_waiter *w, size_t *at)
+{
+    const weft_future *future;
+    do
+        future = w->ops->awaits(w, at);
+    while (future && future->done);
+    return future;
+}
+
 static size_t count_from(const struct wf_waiter *w, size_t at)
 {
     size_t count = 0;
-    while (w->ops->awaits(w, &at))
+    while (next_pending(w, &at))
         count++;
     return count;
 }
@@ -44,7 +53,7 @@ static void put_futures(char *at, const char *end, const struct wf_waiter *w)
 {
     const weft_future *future;
     size_t place = 0;
-    for (int named = 0; named < NAMED_MAX && (future = w->ops->awaits(w, &place)); named++)
+    for (int named = 0; named < NAMED_MAX && (future = next_pending(w, &place)); named++)
         at = put_future(put(at, end, "%s", named > 0 ? ", " : ""), end, future);
     size_t more = count_from(w, place);
     if (more > 0)

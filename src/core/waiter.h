@@ -44,6 +44,7 @@ struct wf_wait_ops {
      * the last. No function: it waits for something else. */
     struct weft_future *(*awaits)(const struct wf_waiter *w, size_t *at);
     uint8_t quorum; /* enum wf_quorum: how many of those */
+    bool owns;      /* given up, it cancels them and waits for their end */
 };
 
 enum wf_wait_state { WF_WAIT_ARMED, WF_WAIT_ABORTING, WF_WAIT_DONE };

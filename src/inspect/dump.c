@@ -33,7 +33,7 @@
 struct dump {
     weft_dump_fn *write;
     void *context;
-    const weft_loop *loop;
+    weft_loop *loop;
     int64_t now;
     uint32_t moment;     /* now, in the unit of parked_at */
     uint64_t per_second; /* ticks; 0: nanoseconds */
@@ -46,12 +46,18 @@ struct dump {
 
 /* Text. */
 
+/* The writer is users' code: what suspends is refused there. */
+static void write_out(void *arg)
+{
+    struct dump *dump = arg;
+    int err = dump->write(dump->context, dump->buffer, dump->used);
+    dump->error = err < 0 ? err : 0;
+}
+
 static void flush(struct dump *dump)
 {
-    if (dump->error == 0 && dump->used > 0) {
-        int err = dump->write(dump->context, dump->buffer, dump->used);
-        dump->error = err < 0 ? err : 0;
-    }
+    if (dump->error == 0 && dump->used > 0)
+        wf_drop(dump->loop, write_out, dump);
     dump->used = 0;
 }
 
@@ -155,8 +161,8 @@ static void put_scope(struct dump *dump, const struct wf_scope *scope)
 /* A task that has started another one eagerly runs, by its state, and stands still. */
 static bool is_suspended(const struct dump *dump, const weft_task *task)
 {
-    return task->fiber && task != dump->loop->current && task->state != WF_TASK_NEW &&
-           task->state != WF_TASK_DONE;
+    return task->fiber && task != dump->loop->current && task != dump->loop->interrupted &&
+           task->state != WF_TASK_NEW && task->state != WF_TASK_DONE;
 }
 
 static const char *state_text(const struct dump *dump, const weft_task *task)

@@ -28,7 +28,7 @@ int weft_completed_begin(weft_completed *opaque, weft_awaitable *const list[], s
         wf_group_refuse(list, count);
         return wf_fail(-ENOMEM, "no memory to wait for %zu at once", count);
     }
-    int err = wf_group_of(group, list, count, WF_GROUP_ANY);
+    int err = wf_group_of(group, list, count, WF_GROUP_ANY, WEFT_FOREVER);
     if (err < 0)
         wf_free(group);
     else
@@ -61,6 +61,8 @@ void weft_completed_end(weft_completed *opaque)
     struct wf_group *group = inside(opaque)->group;
     if (!group)
         return;
+    if (group->waiter.state != WF_WAIT_DONE)
+        wf_panic(__FILE__, __LINE__, "an iteration was ended while a task waits for its next one");
     inside(opaque)->group = NULL;
     wf_group_close(group);
     wf_free(group);

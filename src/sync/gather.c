@@ -91,7 +91,7 @@ static int wait_for_all(struct gather *gather)
     struct wf_group *group = &gather->group;
     int broken = seat_error(group), err = 0;
     if (broken == 0 || !fails_early(gather))
-        err = wf_group_wait(group, fails_early(gather) ? WF_GROUP_FIRST_ERROR : WF_GROUP_ALL,
+        err = wf_group_wait(group, fails_early(gather) ? WF_GROUP_FIRST_ERROR : WF_GROUP_OWN,
                             WEFT_FOREVER);
     if (err == 0 &&
         (gather->options.on_error == WEFT_RETURN_FIRST || wf_group_is_settled(group, WF_GROUP_ALL)))
@@ -177,8 +177,8 @@ int weft_gather_with(weft_awaitable *const list[], const struct weft_gather_opti
     struct gather gather = { .list = list };
     read_options(&gather, given);
     size_t count = gather.options.count;
-    int err =
-        wf_group_check(list, count, gather.options.on_error != WEFT_RETURN_FIRST, WF_GROUP_ALL);
+    int err = wf_group_check(list, count, gather.options.on_error != WEFT_RETURN_FIRST,
+                             WF_GROUP_OWN, WEFT_FOREVER);
     if (err == 0)
         err = wf_group_open(&gather.group, count);
     if (err < 0) {

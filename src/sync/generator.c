@@ -34,7 +34,7 @@
 
 #define YIELDS_AFTER_CLOSE 3 /* and then its stack is abandoned */
 
-enum state { NEW, PAUSED, RUNNING, ENDED };
+enum state { NEW, PAUSED, RUNNING, ENDING, ENDED };
 
 /* What is written for each item does not lie side by side: it would become vectors, slow to load.
  */
@@ -74,8 +74,9 @@ static void drop_argument(weft_gen *gen)
 /* Without its body, or what is left of it. */
 static void end_unrun(weft_gen *gen)
 {
-    gen->state = ENDED;
+    gen->state = ENDING;
     drop_argument(gen);
+    gen->state = ENDED;
 }
 
 /* It has no value to hand back: nobody could free it. */
@@ -176,6 +177,10 @@ static int check_thread(const weft_gen *gen)
 
 static int check_empty(const weft_gen *gen)
 {
+    if (gen->state == ENDING)
+        return wf_misuse(-EBUSY,
+                         "generator '%s' (opened at %s) was used while its argument is dropped",
+                         gen->name, gen->site);
     if (gen->state != RUNNING)
         return 0;
     return wf_misuse(-EBUSY,
@@ -441,8 +446,9 @@ static void report_left_open(weft_gen *gen)
 /* A task that was abandoned may be inside, or have been about to close it. */
 static void free_left_open(weft_gen *gen)
 {
-    if (gen->state != ENDED && gen->fiber.loop->tasks_abandoned)
-        return;
+    if (gen->state == PAUSED || gen->state == RUNNING)
+        if (gen->fiber.loop->tasks_abandoned)
+            return;
     if (gen->state != ENDED)
         end_unrun(gen);
     free_generator(gen);

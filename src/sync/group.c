@@ -88,13 +88,13 @@ static bool group_abort(struct wf_waiter *w)
     return true;
 }
 
-/* Seats that were never taken, and futures that are done, are passed over. */
+/* Seats that were never taken are passed over. */
 static weft_future *awaited(const struct wf_waiter *w, size_t *at)
 {
     const struct wf_group *group = w->object;
     while (*at < group->count) {
         weft_future *future = group->seats[(*at)++].future;
-        if (future && !future->done)
+        if (future)
             return future;
     }
     return NULL;
@@ -103,11 +103,18 @@ static weft_future *awaited(const struct wf_waiter *w, size_t *at)
 static const struct wf_wait_ops all_ops = {
     .kind = "all of", .abort = group_abort, .awaits = awaited, .quorum = WF_QUORUM_ALL
 };
+/* The same with a limit: nobody waits for ever in it. */
+static const struct wf_wait_ops limited_ops = {
+    .kind = "all of", .abort = group_abort, .awaits = awaited, .quorum = WF_QUORUM_ANY
+};
+static const struct wf_wait_ops owning_ops = {
+    .kind = "all of", .abort = group_abort, .awaits = awaited, .quorum = WF_QUORUM_ALL, .owns = true
+};
 static const struct wf_wait_ops any_ops = {
     .kind = "one of", .abort = group_abort, .awaits = awaited, .quorum = WF_QUORUM_ANY
 };
 static const struct wf_wait_ops join_ops = {
-    .kind = "all that it has cancelled:", .awaits = awaited, .quorum = WF_QUORUM_ALL
+    .kind = "all that it has cancelled:", .awaits = awaited, .quorum = WF_QUORUM_ALL, .owns = true
 };
 
 static void time_is_over(struct wf_timer *timer)
@@ -129,25 +136,46 @@ static int park(struct wf_group *group, enum wf_group_rule rule, const struct wf
     return err;
 }
 
+static const struct wf_wait_ops *ops_of(enum wf_group_rule rule, int64_t timeout)
+{
+    if (rule == WF_GROUP_OWN)
+        return &owning_ops;
+    if (rule != WF_GROUP_ALL)
+        return &any_ops;
+    return timeout == WEFT_FOREVER ? &all_ops : &limited_ops;
+}
+
 int wf_group_wait(struct wf_group *group, enum wf_group_rule rule, int64_t timeout)
 {
     weft_task *self;
     int err = wf_enter(&self);
     if (err < 0 || wf_group_is_settled(group, rule))
         return err;
-    return timeout <= 0 ? -ETIMEDOUT
-                        : park(group, rule, rule == WF_GROUP_ALL ? &all_ops : &any_ops, timeout);
+    return timeout <= 0 ? -ETIMEDOUT : park(group, rule, ops_of(rule, timeout), timeout);
 }
 
 void wf_group_join_all(struct wf_group *group)
 {
     if (!wf_group_is_settled(group, WF_GROUP_ALL))
-        park(group, WF_GROUP_ALL, &join_ops, WEFT_FOREVER);
+        park(group, WF_GROUP_OWN, &join_ops, WEFT_FOREVER);
 }
 
 /* Lists. */
 
-static int check_one(const weft_awaitable *awaitable, bool with_coros, enum wf_group_rule rule)
+static int check_circle(const weft_future *future, enum wf_group_rule rule, int64_t timeout)
+{
+    enum wf_patience patience = timeout == WEFT_FOREVER ? WF_PATIENT : WF_LIMITED;
+    if (rule == WF_GROUP_OWN)
+        patience = WF_OWNING;
+    else if (rule != WF_GROUP_ALL)
+        return 0;
+    return wf_future_depends_on(future, wf_running->current, patience)
+               ? wf_future_would_deadlock(future, wf_running->current)
+               : 0;
+}
+
+static int check_one(const weft_awaitable *awaitable, bool with_coros, enum wf_group_rule rule,
+                     int64_t timeout)
 {
     if (!awaitable)
         return wf_maker_error();
@@ -157,22 +185,20 @@ static int check_one(const weft_awaitable *awaitable, bool with_coros, enum wf_g
                    : wf_misuse(-EINVAL, "a coroutine was given to a function that only looks on: "
                                         "make a task of it, or nobody would hold it afterwards");
     const weft_future *future = (const weft_future *)awaitable;
-    if (future->loop == wf_running) {
-        bool circle = rule == WF_GROUP_ALL && wf_future_depends_on(future, wf_running->current);
-        return circle ? wf_future_would_deadlock(future, wf_running->current) : 0;
-    }
+    if (future->loop == wf_running)
+        return check_circle(future, rule, timeout);
     return wf_misuse(WEFT_ETHREAD, "%s was awaited in another loop",
                      wf_future_describe(future).text);
 }
 
 int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros,
-                   enum wf_group_rule rule)
+                   enum wf_group_rule rule, int64_t timeout)
 {
     int err = 0;
     if (!wf_in_task(wf_running))
         return wf_misuse(-EPERM, "a function that suspends was called outside a task");
     for (size_t i = 0; i < count && err == 0; i++)
-        err = check_one(list[i], with_coros, rule);
+        err = check_one(list[i], with_coros, rule, timeout);
     return err;
 }
 
@@ -186,9 +212,9 @@ void wf_group_refuse(weft_awaitable *const list[], size_t count)
 }
 
 int wf_group_of(struct wf_group *group, weft_awaitable *const list[], size_t count,
-                enum wf_group_rule rule)
+                enum wf_group_rule rule, int64_t timeout)
 {
-    int err = wf_group_check(list, count, false, rule);
+    int err = wf_group_check(list, count, false, rule, timeout);
     if (err == 0)
         err = wf_group_open(group, count);
     if (err < 0) {

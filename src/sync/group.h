@@ -30,7 +30,8 @@ struct wf_seat {
     bool ours;           /* a task that was made for this call */
 };
 
-enum wf_group_rule { WF_GROUP_ALL, WF_GROUP_ANY, WF_GROUP_FIRST_ERROR };
+/* OWN is ALL for who cancels what it waits for when it is given up, and then waits for its end. */
+enum wf_group_rule { WF_GROUP_ALL, WF_GROUP_OWN, WF_GROUP_ANY, WF_GROUP_FIRST_ERROR };
 
 struct wf_group {
     struct wf_waiter waiter; /* armed while the task waits */
@@ -62,10 +63,10 @@ void wf_group_join_all(struct wf_group *group);
 void wf_group_close(struct wf_group *group);
 
 /* Look at a list of awaitables before anything is done with it: 0; a NULL's maker's error; -EINVAL
- * for a coroutine where these are not wanted; -EDEADLK where all are waited for, and one waits for
- * us; WEFT_ETHREAD; -EPERM outside a task. */
+ * for a coroutine where these are not wanted; -EDEADLK where all are waited for, so long, and one
+ * waits for us; WEFT_ETHREAD; -EPERM outside a task. */
 int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros,
-                   enum wf_group_rule rule);
+                   enum wf_group_rule rule, int64_t timeout);
 
 /* Take the coroutines of a list that was refused. */
 void wf_group_refuse(weft_awaitable *const list[], size_t count);
@@ -73,6 +74,6 @@ void wf_group_refuse(weft_awaitable *const list[], size_t count);
 /* Open a group with a seat at each of a list without coroutines, which it refuses: 0 or an error.
  */
 int wf_group_of(struct wf_group *group, weft_awaitable *const list[], size_t count,
-                enum wf_group_rule rule);
+                enum wf_group_rule rule, int64_t timeout);
 
 #endif

@@ -38,7 +38,7 @@ static ssize_t wait_until(weft_awaitable *const list[], size_t count, enum wf_gr
                           int64_t timeout)
 {
     struct wf_group group;
-    int err = wf_group_of(&group, list, count, rule);
+    int err = wf_group_of(&group, list, count, rule, timeout);
     if (err < 0)
         return err;
     err = wf_group_wait(&group, rule, timeout);
@@ -90,11 +90,11 @@ int weft_wait_for_with(weft_awaitable *awaitable, int64_t timeout, void **value)
     struct wf_group group;
     if (awaitable && awaitable->kind == WEFT_AWAITABLE_CORO && wf_in_task(wf_running))
         return run_coro_for((weft_coro *)awaitable, timeout, value);
-    int err = wf_group_of(&group, &awaitable, 1, WF_GROUP_ALL);
+    int err = wf_group_of(&group, &awaitable, 1, WF_GROUP_OWN, timeout);
     if (err < 0)
         return err;
     weft_future *future = (weft_future *)awaitable;
-    err = wf_group_wait(&group, WF_GROUP_ALL, timeout);
+    err = wf_group_wait(&group, WF_GROUP_OWN, timeout);
     if (err < 0) {
         if (!future->done) /* else the cancel has met it at the call's door */
             weft_future_cancel(future, err == -ETIMEDOUT ? "deadline" : "who waits was cancelled");
@@ -111,7 +111,7 @@ int weft_wait_for_with(weft_awaitable *awaitable, int64_t timeout, void **value)
 int weft_with_timeout_with(weft_awaitable *awaitable, int64_t timeout, void **value)
 {
     struct wf_group group;
-    int err = wf_group_of(&group, &awaitable, 1, WF_GROUP_ALL);
+    int err = wf_group_of(&group, &awaitable, 1, WF_GROUP_ALL, timeout);
     if (err < 0)
         return err;
     err = wf_group_wait(&group, WF_GROUP_ALL, timeout);
@@ -123,7 +123,7 @@ int weft_with_timeout_with(weft_awaitable *awaitable, int64_t timeout, void **va
 
 int weft_shield_with(weft_awaitable *awaitable, void **value)
 {
-    if (!awaitable || awaitable->kind != WEFT_AWAITABLE_CORO)
+    if (!awaitable || awaitable->kind != WEFT_AWAITABLE_CORO || !wf_in_task(wf_running))
         return weft_await_with(awaitable, value);
     weft_task *task = weft_create_task((weft_coro *)awaitable);
     int err = weft_await_value(task, value);
