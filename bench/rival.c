@@ -1,5 +1,7 @@
 #include "rival.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +12,6 @@ static void become(const char *const words[], const int questions[2], const int 
 {
     dup2(questions[0], STDIN_FILENO);
     dup2(answers[1], STDOUT_FILENO);
-    close(questions[0]);
-    close(questions[1]);
-    close(answers[0]);
-    close(answers[1]);
     execvp(words[0], (char *const *)(uintptr_t)words);
     _exit(127);
 }
@@ -22,9 +20,10 @@ void rival_start(struct rival *rival, const char *name, const char *const words[
 {
     int questions[2], answers[2];
     *rival = (struct rival){ .name = name };
-    if (!words[0] || pipe(questions) < 0)
+    signal(SIGPIPE, SIG_IGN); /* it may be missing: then it has no answer to anything */
+    if (!words[0] || pipe2(questions, O_CLOEXEC) < 0)
         return;
-    if (pipe(answers) < 0 || (rival->process = fork()) < 0) {
+    if (pipe2(answers, O_CLOEXEC) < 0 || (rival->process = fork()) < 0) {
         perror(name);
         exit(1);
     }

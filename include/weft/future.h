@@ -144,7 +144,7 @@ bool weft_future_is_cancelled(const weft_future *future);
  *
  * Callbacks run on the loop, in the order of asking, in the turn after the future was done and
  * never inline; also for a future that is done already. One that fails says so with
- * weft_callback_fail() and stops nothing. Options: `.drop` `.name` of weft_call_soon().
+ * weft_callback_fail() and stops nothing. Options: those of weft_call_soon().
  *
  * Returns: 0.
  * Errors: -ENOMEM; -ESHUTDOWN when the loop has ended; WEFT_ETHREAD; for NULL the maker's error.

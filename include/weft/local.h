@@ -15,7 +15,8 @@
  * own: setting one is seen by the task itself and by what it starts afterwards, never by who
  * started it. Coroutines and generators have no values of their own: they see and set those of the
  * task that awaits them or asks them for the next value. A server's clients begin with the values
- * of the task that serves. weft_post() comes from elsewhere: its callbacks begin with none.
+ * of the task that serves. weft_post() and notices come from elsewhere: their callbacks begin with
+ * none. An exception handler sees those of the task that has failed; a `.drop` runs without.
  *
  * Values are looked up one after another, so this is for a handful of them, not for a table. */
 

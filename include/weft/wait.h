@@ -6,9 +6,8 @@
  *     weft_awaitable *both[] = { weft_any(user), weft_any(cart) };
  *     int err = weft_gather(both, 2, .values = answers);
  *
- *     who owns what it waits for, and so cancels and joins it:  weft_gather(), weft_wait_for()
- *     who only looks on:  weft_wait_all(), _any(), _first_error(), weft_with_timeout(),
- * weft_completed
+ *     owns what it waits for, cancels and joins it:  weft_gather(), weft_wait_for()
+ *     looks on:  weft_wait_all(), _any(), _first_error(), weft_with_timeout(), weft_completed
  *
  * Those that look on take tasks and futures; a coroutine, which nobody would hold afterwards, is
  * -EINVAL there (and taken). None of them adopts anything into the caller's scopes. */
@@ -27,8 +26,9 @@ enum weft_on_error {
 struct weft_gather_options {
     size_t count;     /* the second argument */
     uint8_t on_error; /* enum weft_on_error */
-    int *results;     /* out, `count` of them: each one's code; -EAGAIN where it is not done */
-    void **values;    /* out, `count` of them: each one's pointer, or NULL */
+    /* Out, `count` of them, also where it fails: each one's code; -EAGAIN where it is not done. */
+    int *results;
+    void **values;    /* likewise: each one's pointer, or NULL */
     const char *site; /* where it was called; set by the macro */
     size_t size;      /* of this struct; set by the macro */
 };

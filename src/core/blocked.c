@@ -39,7 +39,8 @@ static void report(weft_loop *loop, size_t count)
     char text[256];
     size_t lines = 0;
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "nothing can happen any more: %zu task%s", count,
-             count == 1 ? " waits, and nobody is left to wake it" : "s wait for each other");
+             count == 1 ? " waits, and nobody is left to wake it"
+                        : "s wait, and nobody is left to wake them");
     for (const weft_task *task; lines < LINES_MAX && (task = wf_task_next(loop, &region));) {
         if (!task->parked)
             continue;

@@ -101,6 +101,7 @@ weft_coro *weft_coro_new_with(weft_fn *fn, const struct weft_coro_options *optio
     coro->fn = fn;
     coro->arg = options->arg;
     coro->drop = options->drop;
+    coro->is_named = options->name != NULL;
     coro->name = options->name       ? options->name
                  : options->function ? options->function
                                      : "coroutine";
@@ -231,6 +232,7 @@ int wf_coro_spawn(weft_coro *coro, weft_scope *scope, weft_task **task)
         .arg = coro->arg,
         .task = task,
         .drop = coro->drop,
+        .name = coro->is_named ? coro->name : NULL,
         .function = coro->name,
         .site = coro->site,
         .stack_size = coro->stack_size,

@@ -27,6 +27,7 @@ struct weft_coro {
     void *arg;
     weft_drop_fn *drop;
     const char *name, *site;
+    bool is_named; /* by the user: a task keeps a copy */
     uint64_t thread;
 };
 

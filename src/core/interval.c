@@ -153,7 +153,7 @@ static void skip(struct interval *interval, int64_t now)
 static void delay(struct interval *interval, int64_t now)
 {
     int64_t over = now - interval->next;
-    interval->missed += over / interval->period + (over % interval->period > 0);
+    interval->missed += over / interval->period + 1;
     aim(interval, wf_clock_after(now, interval->period));
 }
 

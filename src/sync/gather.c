@@ -119,25 +119,40 @@ static int collect_one(struct gather *gather, size_t index)
     return result;
 }
 
+/* Whose failure is what the gather returns. */
+static const struct wf_seat *told(const struct gather *gather, int err)
+{
+    const struct wf_group *group = &gather->group;
+    if (err == 0)
+        return group->failed;
+    for (size_t i = 0; i < group->count; i++)
+        if (group->seats[i].error < 0)
+            return group->seats[i].error == err ? &group->seats[i] : NULL;
+    return NULL;
+}
+
 static void report(const struct gather *gather, const struct wf_seat *seat, int result)
 {
-    if (gather->options.results || result >= 0 || result == -EAGAIN || seat == gather->group.failed)
+    if (gather->options.results || result >= 0 || result == -EAGAIN)
         return;
     if (seat->future && seat->future->cancelled)
         return;
-    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "one more failure of the gather at %s: %s: %s",
+    weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR,
+             "a failure that the gather at %s did not return: %s: %s",
              wf_site(gather->options.site),
              seat->future ? wf_future_describe(seat->future).text : "a coroutine",
              weft_error_text(result));
 }
 
-static void collect(struct gather *gather)
+static void collect(struct gather *gather, int err)
 {
+    const struct wf_seat *returned = told(gather, err);
     for (size_t i = 0; i < gather->group.count; i++) {
         if (gather->options.values)
             gather->options.values[i] = NULL;
         int result = collect_one(gather, i);
-        report(gather, &gather->group.seats[i], result);
+        if (&gather->group.seats[i] != returned)
+            report(gather, &gather->group.seats[i], result);
         if (gather->options.results)
             gather->options.results[i] = result;
     }
@@ -155,7 +170,7 @@ static int run(struct gather *gather)
     weft_scope_begin_with(&scope);
     seat_all(gather);
     int err = wait_for_all(gather);
-    collect(gather);
+    collect(gather, err);
     const struct wf_seat *failed = gather->group.failed;
     if (err == 0 && failed)
         err = wf_future_read(failed->future, NULL); /* its text is the last one said */
@@ -172,6 +187,18 @@ static void read_options(struct gather *gather, const struct weft_gather_options
     memcpy(&gather->options, given, size < sizeof *given ? size : sizeof *given);
 }
 
+static int refuse(struct gather *gather, int err)
+{
+    for (size_t i = 0; i < gather->options.count; i++) {
+        if (gather->options.results)
+            gather->options.results[i] = err;
+        if (gather->options.values)
+            gather->options.values[i] = NULL;
+    }
+    wf_group_refuse(gather->list, gather->options.count);
+    return err;
+}
+
 int weft_gather_with(weft_awaitable *const list[], const struct weft_gather_options *given)
 {
     struct gather gather = { .list = list };
@@ -181,9 +208,7 @@ int weft_gather_with(weft_awaitable *const list[], const struct weft_gather_opti
                              WF_GROUP_OWN, WEFT_FOREVER);
     if (err == 0)
         err = wf_group_open(&gather.group, count);
-    if (err < 0) {
-        wf_group_refuse(list, count);
-        return err;
-    }
+    if (err < 0)
+        return refuse(&gather, err);
     return run(&gather);
 }

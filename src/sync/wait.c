@@ -75,12 +75,16 @@ static int run_coro_for(weft_coro *coro, int64_t timeout, void **value)
     weft_scope_begin(&scope, .timeout = timeout > 0 ? timeout : -1, .name = "wait_for");
     int result = wf_coro_await(coro, value);
     int err = weft_scope_leave(&scope, result < 0 ? result : 0);
-    return result < 0 && err < 0 ? err : result;
+    return result == -ECANCELED && err < 0 ? err : result;
 }
 
-/* It was told to end, by us: what it made of that. */
-static int end_of(weft_future *future, int why, void **value)
+/* Tell it to end, wait for that, and see what it made of it. */
+static int end(struct wf_group *group, int why, void **value)
 {
+    weft_future *future = group->seats[0].future;
+    if (!future->done)
+        weft_future_cancel(future, why == -ETIMEDOUT ? "deadline" : "who waits was cancelled");
+    wf_group_join_all(group);
     int result = wf_future_read(future, value);
     return result == -ECANCELED ? why : result;
 }
@@ -94,16 +98,12 @@ int weft_wait_for_with(weft_awaitable *awaitable, int64_t timeout, void **value)
     if (err < 0)
         return err;
     weft_future *future = (weft_future *)awaitable;
+    bool was_done = future->done; /* then a cancel at the door leaves it alone */
     err = wf_group_wait(&group, WF_GROUP_OWN, timeout);
-    if (err < 0) {
-        if (!future->done) /* else the cancel has met it at the call's door */
-            weft_future_cancel(future, err == -ETIMEDOUT ? "deadline" : "who waits was cancelled");
-        wf_group_join_all(&group);
-        err = err == -ETIMEDOUT ? end_of(future, err, value) : err;
-        wf_future_retrieve(future);
-    } else {
+    if (err < 0 && !was_done)
+        err = end(&group, err, value);
+    else if (err == 0)
         err = wf_future_read(future, value);
-    }
     wf_group_close(&group);
     return err;
 }

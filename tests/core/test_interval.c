@@ -235,6 +235,25 @@ static void test_semantics_10_a_cancelled_wait_loses_no_tick(void **state)
     assert_string_equal(trace, "34(2) 44 54 ");
 }
 
+/* The work ends exactly on the grid: SKIP gives that tick, DELAY leaves it out and counts it. */
+static int on_the_grid_main(void *policy)
+{
+    weft_interval every;
+    weft_interval_init(&every, 10 * MILLISECOND, .first = -1, .policy = *(uint8_t *)policy);
+    assert_int_equal(weft_interval_next(&every), 0);
+    work(30 * MILLISECOND);
+    return (int)weft_interval_next(&every);
+}
+
+static void test_interval_late_by_whole_periods_counts_each_tick_once(void **state)
+{
+    (void)state;
+    uint8_t policy = WEFT_INTERVAL_SKIP;
+    assert_int_equal(run(on_the_grid_main, &policy), 2);
+    policy = WEFT_INTERVAL_DELAY;
+    assert_int_equal(run(on_the_grid_main, &policy), 3);
+}
+
 static int cancelled_burst_main(void *arg)
 {
     (void)arg;
@@ -673,6 +692,7 @@ int main(void)
         core_test(test_interval_begins_when_it_was_told_to),
         core_test(test_interval_a_late_wake_up_does_not_move_the_grid),
         core_test(test_semantics_10_a_cancelled_wait_loses_no_tick),
+        core_test(test_interval_late_by_whole_periods_counts_each_tick_once),
         core_test(test_semantics_10_a_cancelled_burst_loses_no_tick),
         core_test(test_interval_a_burst_gives_others_their_turn),
         core_test(test_interval_jitter_does_not_move_the_grid),

@@ -98,7 +98,7 @@ static void test_E4_further_failures_are_logged_where_nobody_takes_them(void **s
 {
     (void)state;
     assert_int_equal(run(log_main, NULL), 0);
-    expect_log("one more failure of the gather at ../../tests/sync/test_wait.c");
+    expect_log("a failure that the gather at ../../tests/sync/test_wait.c");
 }
 
 static int rest_main(void *arg)
@@ -342,6 +342,97 @@ static void test_E5_wait_for_leaves_a_done_future_alone_when_cancelled(void **st
     assert_int_equal(run(wait_for_done_main, NULL), 0);
 }
 
+/* Who waits is cancelled: what the target makes of that is told, and not lost. */
+static int end_with(void *code)
+{
+    return weft_sleep(SECOND) == -ECANCELED ? *(int *)code : -EINVAL;
+}
+
+static int wait_and_be_cancelled(void *code)
+{
+    weft_scope scope;
+    weft_task *task = weft_create_task(weft_coro_new(end_with, code));
+    weft_scope_begin(&scope, .timeout = 10 * MILLISECOND);
+    int of_task = weft_wait_for(task, WEFT_HOUR);
+    weft_scope_end(&scope);
+    weft_task_release(task);
+    weft_scope_begin(&scope, .timeout = 10 * MILLISECOND);
+    int of_coroutine = weft_wait_for(weft_coro_new(end_with, code), WEFT_HOUR);
+    weft_scope_end(&scope);
+    assert_int_equal(of_task, of_coroutine);
+    return of_task;
+}
+
+static void test_E5_wait_for_tells_how_the_target_ended_also_when_cancelled(void **state)
+{
+    (void)state;
+    static int codes[] = { 42, -EIO, -ECANCELED };
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(run(wait_and_be_cancelled, &codes[i]), codes[i]);
+}
+
+/* A gather that is cancelled returns that: the failure before it is on the log. */
+static int gather_and_be_cancelled(void *arg)
+{
+    weft_scope scope;
+    (void)arg;
+    weft_awaitable *list[] = { weft_any(weft_coro_new(work, &a30)),
+                               weft_any(weft_coro_new(work, &bad10)) };
+    weft_scope_begin(&scope, .timeout = 20 * MILLISECOND);
+    int err = weft_gather(list, 2);
+    assert_int_equal(err, -ECANCELED);
+    assert_int_equal(weft_scope_leave(&scope, err), -ETIMEDOUT);
+    expect_log("a failure that the gather at ../../tests/sync/test_wait.c");
+    return 0;
+}
+
+static void test_E4_gather_that_is_cancelled_logs_the_failure_before(void **state)
+{
+    (void)state;
+    assert_int_equal(run(gather_and_be_cancelled, NULL), 0);
+}
+
+static int gather_taken(void *arg)
+{
+    (void)arg;
+    weft_coro *taken = weft_coro_new(return_zero, NULL);
+    assert_int_equal(weft_await(taken), 0);
+    weft_awaitable *list[] = { weft_any(taken), weft_any(weft_coro_new(return_zero, NULL)) };
+    assert_int_equal(weft_gather(list, 2, .on_error = WEFT_CANCEL_REST), -EALREADY);
+    expect_log("was awaited before: it runs once");
+    int results[2] = { 1, 1 };
+    void *values[2] = { results, results };
+    weft_awaitable *with_null[] = { weft_any(weft_coro_new(return_zero, NULL)), NULL };
+    assert_true(weft_gather(with_null, 2, .results = results, .values = values) < 0);
+    assert_true(results[0] < 0 && results[0] == results[1]);
+    assert_true(!values[0] && !values[1]);
+    return 0;
+}
+
+static void test_gather_that_is_refused_says_so_in_each_result(void **state)
+{
+    (void)state;
+    assert_int_equal(run(gather_taken, NULL), 0);
+}
+
+static int name_and_free(void *arg)
+{
+    char *name = strdup("a name that is longer than what a task may keep");
+    (void)arg;
+    weft_task *task = weft_create_task(weft_coro_new(return_zero, NULL, .name = name));
+    free(name);
+    assert_string_equal(weft_task_name(task), "a name that is longer than what");
+    int err = weft_await(task);
+    weft_task_release(task);
+    return err;
+}
+
+static void test_coroutine_name_is_copied_by_the_task(void **state)
+{
+    (void)state;
+    assert_int_equal(run(name_and_free, NULL), 0);
+}
+
 static int with_timeout_main(void *arg)
 {
     (void)arg;
@@ -441,6 +532,10 @@ int main(void)
         core_test(test_completed_gives_them_as_they_are_done),
         core_test(test_E5_R8_wait_for_cancels_and_waits_for_the_cleanup),
         core_test(test_E5_wait_for_leaves_a_done_future_alone_when_cancelled),
+        core_test(test_E5_wait_for_tells_how_the_target_ended_also_when_cancelled),
+        core_test(test_E4_gather_that_is_cancelled_logs_the_failure_before),
+        core_test(test_gather_that_is_refused_says_so_in_each_result),
+        core_test(test_coroutine_name_is_copied_by_the_task),
         core_test(test_E5_with_timeout_leaves_the_operation_running),
         core_test(test_shield_lets_the_coroutine_go_on),
         core_test(test_gather_gives_away_the_values_that_it_is_asked_for),

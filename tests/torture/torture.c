@@ -74,29 +74,20 @@ static void cancel_main(weft_loop *loop, weft_task *task)
     weft_task_cancel(loop->main ? loop->main : task, "torture");
 }
 
-/* Members of scopes that are tasks. */
-static weft_task *next_task(weft_loop *loop, struct wf_region **region)
-{
-    while ((*region = wf_region_next(&loop->background.region, *region)))
-        if ((*region)->kind == WF_REGION_MEMBER && wf_member_is_task((*region)->member))
-            return wf_task_of_member((*region)->member);
-    return NULL;
-}
-
 /* One that does not suspend just now: it waits, was woken, or has not begun. Each point has its. */
 static void cancel_other(weft_loop *loop, weft_task *task)
 {
     struct wf_region *region = &loop->background.region;
     unsigned count = 0;
-    while (next_task(loop, &region))
+    while (wf_task_next(loop, &region))
         count++;
     uint64_t skip = count > 0 ? loop->counters.resumes % count : 0;
     region = &loop->background.region;
-    weft_task *other = next_task(loop, &region);
+    weft_task *other = wf_task_next(loop, &region);
     for (; skip > 0; skip--)
-        other = next_task(loop, &region);
+        other = wf_task_next(loop, &region);
     if (other == task)
-        other = next_task(loop, &region);
+        other = wf_task_next(loop, &region);
     if (other)
         weft_task_cancel(other, "torture");
 }
@@ -613,19 +604,26 @@ static int repeat_one(const struct torture_scenario *scenarios, size_t count, co
     char name[64] = "", kind[32] = "";
     uint64_t point = 0;
     int fields = sscanf(text, "%63[^:]:%31[^:]:%" SCNu64, name, kind, &point);
+    bool ran = false;
     for (size_t i = 0; i < count; i++) {
         if (strcmp(scenarios[i].name, name) != 0)
             continue;
+        ran = fields == 1 || strcmp(kind, "calm") == 0;
         if (fields == 1)
             torture_one(&scenarios[i], ROUNDS);
-        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-            if (strcmp(kinds[k].name, kind) == 0)
-                run(&scenarios[i], &kinds[k], point);
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            if (strcmp(kinds[k].name, kind) != 0)
+                continue;
+            run(&scenarios[i], &kinds[k], point);
+            ran = true;
+        }
         if (strcmp(kind, "calm") == 0)
             run(&scenarios[i], NULL, 0);
     }
     check_leaks();
-    return 0;
+    if (!ran)
+        fprintf(stderr, "there is no '%s' here\n", text);
+    return ran ? 0 : 1;
 }
 
 int torture(const struct torture_scenario *scenarios, size_t count)
