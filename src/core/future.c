@@ -49,16 +49,23 @@ int wf_future_check_thread_slowly(const weft_future *future)
                      wf_future_describe(future).text);
 }
 
+/* The handler may rename the task; the stack may be too small for a copy. */
+static const char *lasting_name(const weft_task *task)
+{
+    char *story = task->future.story;
+    if (!story || !task->owned_name)
+        return task->name;
+    return strcpy(story + WF_STORY_SIZE, task->name);
+}
+
 /* A task's story is what was around it; a promise's is what was said when it failed. The handler
  * may read the result. */
 void wf_future_raise(weft_future *future, const char *how)
 {
     weft_exception exception = { .error = future->result, .site = future->site };
     if (wf_is_task(future)) {
-        char name[WF_TASK_NAME_MAX + 1]; /* the handler may rename the task */
-        snprintf(name, sizeof name, "%s", ((weft_task *)future)->name);
         exception.task = (weft_task *)future;
-        exception.name = name;
+        exception.name = lasting_name(exception.task);
         exception.made = "spawned";
         exception.scopes = future->story;
         wf_exception_raise(future->loop, &exception, "task '%s' %s", exception.name, how);

@@ -345,12 +345,11 @@ static size_t append_scopes(char *text, size_t size, size_t used, const struct w
 /* NULL without memory. */
 static char *ancestors_of(const weft_task *task)
 {
-    enum { SIZE = 512 };
-    char *text = wf_alloc(SIZE);
+    char *text = wf_alloc(WF_STORY_SIZE + sizeof(struct wf_task_name));
     if (!text)
         return NULL;
     text[0] = '\0';
-    append_scopes(text, SIZE, 0, task->member.region.outer);
+    append_scopes(text, WF_STORY_SIZE, 0, task->member.region.outer);
     return text;
 }
 

@@ -27,6 +27,7 @@
 #define WF_TASK_NAME_MAX   31
 #define WF_TASK_COPY_MAX   1024
 #define WF_TASK_STACK_SIZE (64u << 10)
+#define WF_STORY_SIZE      512  /* of a failed task; behind it there is room for its name */
 #define WF_CANCEL_SPIN_MAX 1000 /* -ECANCELED in a row before each costs a pause */
 
 enum wf_task_state { WF_TASK_NEW, WF_TASK_READY, WF_TASK_RUNNING, WF_TASK_PARKED, WF_TASK_DONE };

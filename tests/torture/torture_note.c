@@ -394,11 +394,16 @@ static int relayed(void *arg)
 
 static weft_future *dropped; /* main's handle */
 
+static void look_at(void *arg)
+{
+    torture_require(number_of(arg) == 1);
+}
+
 static void drop_busily(void *arg)
 {
     weft_task_release(owned_task(in_a_while, 1));
     void *more = own(1);
-    if (weft_call_soon(give_back, more).id == 0)
+    if (weft_call_soon(look_at, more, .drop = give_back).id == 0)
         give_back(more);
     if (dropped && !weft_is_done(dropped))
         torture_require(weft_future_set(dropped, NULL) == 0);
