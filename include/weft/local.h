@@ -30,17 +30,10 @@ typedef struct weft_local {
     const char *name; /* for the log */
 } weft_local;
 
-#ifndef __cplusplus
-#    define WEFT_LOCAL(text)                                                                       \
-        {                                                                                          \
-            .name = (text)                                                                         \
-        }
-#else
-#    define WEFT_LOCAL(text)                                                                       \
-        {                                                                                          \
-            text                                                                                   \
-        }
-#endif
+#define WEFT_LOCAL(text)                                                                           \
+    {                                                                                              \
+        text                                                                                       \
+    }
 
 /** Set a value of the running task or callback; outside both of what its loop starts from here on.
  *

@@ -437,7 +437,7 @@ static bool others_depend_on(const struct wf_waiter *w, size_t at, const weft_ta
 
 static bool has_deadline(const weft_task *task)
 {
-    for (const struct wf_region *r = task->innermost; r && !r->shield; r = r->outer)
+    for (const struct wf_region *r = task->innermost; r; r = r->shield ? NULL : r->outer)
         if (r->kind == WF_REGION_SCOPE && wf_timer_is_armed(&wf_scope_of_region(r)->deadline))
             return true;
     return false;
@@ -554,13 +554,6 @@ static void free_done(struct wf_done *done)
     wf_future_unref(future);
 }
 
-static void free_all(struct wf_list *gone)
-{
-    struct wf_list *link;
-    while ((link = wf_list_pop_front(gone)))
-        free_done(wf_container(wf_container(link, struct wf_waiter, link), struct wf_done, waiter));
-}
-
 static void call_done(void *arg)
 {
     struct wf_done *done = arg;
@@ -623,44 +616,37 @@ int weft_future_on_done_with(weft_future *future, weft_done_fn *fn,
     return 0;
 }
 
-void wf_future_drop_callbacks(weft_future *future)
-{
-    struct wf_list gone, *link, *next;
-    wf_list_init(&gone);
-    for (link = future->waiters.next; link != &future->waiters; link = next) {
-        next = link->next;
-        if (wf_container(link, struct wf_waiter, link)->wake != queue_done)
-            continue;
-        wf_list_remove(link);
-        wf_list_push_back(&gone, link);
-    }
-    free_all(&gone);
-}
-
 static bool is_done_callback(const struct wf_done *done, const weft_future *future,
                              weft_done_fn *fn, const void *arg)
 {
     return done->waiter.object == future && done->fn == fn && done->arg == arg;
 }
 
-/* Drops are users' code and may remove others: first all are taken out, then they go. */
+/* Those among who waits; without `fn` all of them. Drops are users' code and may remove others:
+ * first all are taken out, then they go. */
 static size_t remove_waiting(weft_future *future, weft_done_fn *fn, const void *arg)
 {
-    struct wf_list gone, *head = &future->waiters, *link = future->done ? head : head->next, *next;
+    struct wf_list gone, *head = &future->waiters, *link, *next;
     size_t removed = 0;
     wf_list_init(&gone);
-    for (; link != head; link = next) {
+    for (link = head->next; link != head; link = next) {
         struct wf_waiter *w = wf_container(link, struct wf_waiter, link);
         next = link->next;
         if (w->wake != queue_done ||
-            !is_done_callback(wf_container(w, struct wf_done, waiter), future, fn, arg))
+            (fn && !is_done_callback(wf_container(w, struct wf_done, waiter), future, fn, arg)))
             continue;
         wf_list_remove(link);
         wf_list_push_back(&gone, link);
         removed++;
     }
-    free_all(&gone);
+    while ((link = wf_list_pop_front(&gone)))
+        free_done(wf_container(wf_container(link, struct wf_waiter, link), struct wf_done, waiter));
     return removed;
+}
+
+void wf_future_drop_callbacks(weft_future *future)
+{
+    remove_waiting(future, NULL, NULL);
 }
 
 static struct wf_done *find_queued(const weft_future *future, weft_done_fn *fn, const void *arg)
@@ -688,7 +674,9 @@ size_t weft_future_remove_callback(weft_future *future, weft_done_fn *fn, void *
     if (!future || wf_future_check_thread(future) < 0 || !fn)
         return 0;
     future->references++; /* a drop may release the last handle */
-    size_t removed = remove_waiting(future, fn, arg) + remove_queued(future, fn, arg);
+    /* Of a done one the list is empty, and its link another list's. */
+    size_t removed = future->done ? 0 : remove_waiting(future, fn, arg);
+    removed += remove_queued(future, fn, arg);
     wf_future_unref(future);
     return removed;
 }

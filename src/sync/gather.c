@@ -204,8 +204,9 @@ int weft_gather_with(weft_awaitable *const list[], const struct weft_gather_opti
     struct gather gather = { .list = list };
     read_options(&gather, given);
     size_t count = gather.options.count;
+    bool early = fails_early(&gather); /* a failure may end its wait, which is as good as a limit */
     int err = wf_group_check(list, count, gather.options.on_error != WEFT_RETURN_FIRST,
-                             WF_GROUP_OWN, WEFT_FOREVER);
+                             early ? WF_GROUP_ALL : WF_GROUP_OWN, early ? 0 : WEFT_FOREVER);
     if (err == 0)
         err = wf_group_open(&gather.group, count);
     if (err < 0)

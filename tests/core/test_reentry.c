@@ -467,6 +467,18 @@ static void test_reentry_shield_in_a_callback_runs_nothing(void **state)
 
 static weft_task *one, *other;
 
+static int fail_in_time(void *code)
+{
+    weft_sleep(5 * MILLISECOND);
+    return *(int *)code;
+}
+
+static int await_one(void *arg)
+{
+    (void)arg;
+    return weft_await(one);
+}
+
 static int wait_a_while(void *arg)
 {
     (void)arg;
@@ -482,6 +494,29 @@ static int wait_in_time(void *arg)
     int err = weft_await(other);
     assert_int_equal(err, -ECANCELED);
     assert_int_equal(weft_scope_leave(&scope, err), -ETIMEDOUT);
+    return 7;
+}
+
+/* A shield hides what is around it, not its own deadline. */
+static int wait_in_a_shield(void *arg)
+{
+    weft_scope scope;
+    (void)arg;
+    weft_scope_begin(&scope, .shield = true, .timeout = 5 * MILLISECOND);
+    int err = weft_await(other);
+    assert_int_equal(err, -ECANCELED);
+    assert_int_equal(weft_scope_leave(&scope, err), -ETIMEDOUT);
+    return 7;
+}
+
+/* What fails beside it ends the wait. */
+static int gather_until_a_failure(void *arg)
+{
+    int code = -EDOM;
+    (void)arg;
+    weft_sleep(0);
+    weft_awaitable *list[] = { weft_any(other), weft_any(weft_coro_new(fail_in_time, &code)) };
+    assert_int_equal(weft_gather(list, 2, .on_error = WEFT_CANCEL_REST), -EDOM);
     return 7;
 }
 
@@ -505,9 +540,28 @@ static int limited_circle(void *first)
 static void test_reentry_circle_with_a_limit_is_none(void **state)
 {
     (void)state;
-    weft_fn *ways[] = { wait_a_while, wait_in_time };
-    for (int i = 0; i < 2; i++)
+    weft_fn *ways[] = { wait_a_while, wait_in_time, wait_in_a_shield };
+    for (int i = 0; i < 3; i++)
         assert_int_equal(run(limited_circle, &ways[i]), 7);
+}
+
+/* The other one awaits first: the gather is what closes the circle. */
+static int failing_circle(void *arg)
+{
+    (void)arg;
+    weft_spawn(weft_background(), gather_until_a_failure, NULL, .task = &one);
+    weft_spawn(weft_background(), await_one, NULL, .task = &other);
+    assert_int_equal(weft_await(one), 7);
+    assert_int_equal(weft_await(other), -ECANCELED);
+    weft_task_release(one);
+    weft_task_release(other);
+    return 0;
+}
+
+static void test_reentry_circle_that_a_failure_may_end_is_none(void **state)
+{
+    (void)state;
+    assert_int_equal(run(failing_circle, NULL), 0);
 }
 
 int main(void)
@@ -527,6 +581,7 @@ int main(void)
         core_test(test_reentry_iteration_ended_while_a_task_waits_aborts),
         core_test(test_reentry_shield_in_a_callback_runs_nothing),
         core_test(test_reentry_circle_with_a_limit_is_none),
+        core_test(test_reentry_circle_that_a_failure_may_end_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -556,7 +556,8 @@ static long points_of(const struct torture_scenario *scenario, const struct kind
         return totals->stacks;
     case CALL: {
         long calls = count_calls(scenario, kind);
-        totals->calls += kind->persistent ? 0 : calls;
+        totals->calls +=
+            kind->persistent || kind->error == 0 ? 0 : calls; /* short: the same ones */
         return calls;
     }
     case ORDER:
