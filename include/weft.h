@@ -15,6 +15,7 @@
 #include <weft/generator.h>
 #include <weft/inspect.h>
 #include <weft/interval.h>
+#include <weft/line.h>
 #include <weft/local.h>
 #include <weft/log.h>
 #include <weft/loop.h>

@@ -232,9 +232,11 @@ void wf_dispatch_turn(weft_loop *loop)
 void wf_hand_over(weft_task *task)
 {
     weft_loop *loop = task->future.loop;
+    if (loop->lifo) {
+        wf_task_make_ready(task);
+        return;
+    }
     task->state = WF_TASK_READY;
-    if (loop->lifo)
-        wf_ready_push(&loop->ready, &loop->lifo->ready);
     loop->lifo = task;
 }
 

@@ -8,7 +8,7 @@ weft_task *wf_task_next(const weft_loop *loop, struct wf_region **region)
 {
     const struct wf_region *root = &loop->background.region;
     while ((*region = wf_region_next(root, *region))) {
-        const struct wf_member *member = (*region)->member;
+        const struct wf_member *member = wf_region_member(*region);
         if ((*region)->kind == WF_REGION_MEMBER && wf_member_is_task(member))
             return wf_task_of_member(member);
     }

@@ -97,7 +97,7 @@ static void init_root(weft_loop *loop)
     root->future.site = "loop.c";
     root->state = WF_TASK_RUNNING;
     root->innermost = &root->member.region;
-    wf_region_init(&root->member.region, NULL, WF_REGION_MEMBER, &root->member, false);
+    wf_region_init(&root->member.region, NULL, WF_REGION_MEMBER, false);
     wf_context_main(&loop->thread_fiber.context);
     root->fiber = &loop->thread_fiber;
     loop->current = root;
@@ -510,7 +510,7 @@ static int abandon_tasks(weft_loop *loop)
 {
     struct wf_region *root = &loop->background.region, *region = root;
     while ((region = wf_region_next(root, region))) {
-        struct wf_member *member = region->member;
+        struct wf_member *member = wf_region_member(region);
         if (region->kind != WF_REGION_MEMBER || !member->ops->abandon)
             continue;
         member->ops->abandon(member);

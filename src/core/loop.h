@@ -222,7 +222,8 @@ void wf_dispatch_turn(weft_loop *loop);
 int wf_dispatch_eager(weft_task *task, const void *frame);
 
 /* Hand the processor to a started task that the running task has just served: it runs next, before
- * the queue, at most WF_LIFO_MAX times in a row. For channels, mutexes, queues and generators. */
+ * the queue, at most WF_LIFO_MAX times in a row. Who is served after it, before it has run, goes to
+ * the queue: they run in the order of being served. For channels, mutexes and queues. */
 void wf_hand_over(weft_task *task);
 
 /* Coarse time, for who asks how long a task has been parked: ticks with the real clock, nanoseconds

@@ -13,6 +13,13 @@ void wf_wake_task(struct wf_waiter *w)
         wf_task_make_ready(task);
 }
 
+void wf_wake_task_next(struct wf_waiter *w)
+{
+    weft_task *task = w->owner;
+    if (task->parked == w)
+        wf_hand_over(task);
+}
+
 void wf_abort(struct wf_waiter *w)
 {
     if (w->state != WF_WAIT_ARMED || !w->ops->abort)

@@ -48,8 +48,9 @@ struct wf_region *wf_region_next(const struct wf_region *root, struct wf_region 
 static void take_effect(struct wf_region *region)
 {
     region->effective = true;
-    if (region->member && !region->inner)
-        region->member->ops->cancelled(region->member);
+    struct wf_member *member = region->inner ? NULL : wf_region_member(region);
+    if (member)
+        member->ops->cancelled(member);
 }
 
 /* `through`: shields fall. */

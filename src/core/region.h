@@ -26,10 +26,9 @@ struct wf_member;
 enum wf_region_kind { WF_REGION_MEMBER, WF_REGION_SCOPE };
 
 struct wf_region {
-    struct wf_region *outer;  /* what it inherits from; NULL: nothing */
-    struct wf_region *inner;  /* the scope opened directly inside, in the same task */
-    struct wf_member *member; /* whose code runs in it; NULL for a loop's background */
-    const char *why;          /* of the first cancel */
+    struct wf_region *outer; /* what it inherits from; NULL: nothing */
+    struct wf_region *inner; /* the scope opened directly inside, in the same task */
+    const char *why;         /* of the first cancel */
     uint8_t kind;
     bool shield;       /* what is around does not reach inside */
     bool pierced;      /* no shield inside holds, not even one that is put up later */
@@ -45,20 +44,27 @@ struct wf_member_ops {
     void (*abandon)(struct wf_member *member);
 };
 
-/* What a scope holds: a task now; stackless tasks and parked connections later. */
+/* What a scope holds: a task, a stackless one, a parked connection, a server. */
 struct wf_member {
     struct wf_list link; /* in the scope's members */
     const struct wf_member_ops *ops;
     struct wf_region region;
 };
 
+/* Whose code runs in it; NULL for a loop's background. */
+static inline struct wf_member *wf_region_member(const struct wf_region *region)
+{
+    while (region && region->kind == WF_REGION_SCOPE)
+        region = region->outer;
+    return region ? wf_container(region, struct wf_member, region) : NULL;
+}
+
 /* A region inside `outer` (NULL: a root). */
 static inline void wf_region_init(struct wf_region *region, struct wf_region *outer,
-                                  enum wf_region_kind kind, struct wf_member *member, bool shield)
+                                  enum wf_region_kind kind, bool shield)
 {
     *region = (struct wf_region){
         .outer = outer,
-        .member = member,
         .kind = (uint8_t)kind,
         .shield = shield && !(outer && outer->pierced),
         .pierced = outer && outer->pierced,

@@ -50,19 +50,19 @@ void wf_scope_init_background(struct wf_scope *scope, weft_loop *loop)
     scope->isolate = true;
     scope->name = "background";
     scope->site = "the loop";
-    wf_region_init(&scope->region, NULL, WF_REGION_SCOPE, NULL, false);
+    wf_region_init(&scope->region, NULL, WF_REGION_SCOPE, false);
 }
 
 void wf_scope_hang(struct wf_scope *scope, struct wf_member *member, struct wf_scope *around,
                    const char *name, const char *site)
 {
-    wf_region_init(&member->region, &around->region, WF_REGION_MEMBER, member, false);
+    wf_region_init(&member->region, &around->region, WF_REGION_MEMBER, false);
     wf_scope_join(around, member);
     init(scope, around->loop, NULL);
     scope->isolate = true;
     scope->name = name;
     scope->site = site;
-    wf_region_init(&scope->region, &member->region, WF_REGION_SCOPE, NULL, true);
+    wf_region_init(&scope->region, &member->region, WF_REGION_SCOPE, true);
     member->region.inner = &scope->region;
 }
 
@@ -109,8 +109,7 @@ WF_NOINLINE void weft_scope_begin_with(const struct weft_scope_options *options)
     scope->name = options->name;
     scope->site = wf_site(options->site);
     scope->isolate = options->isolate;
-    wf_region_init(&scope->region, task->innermost, WF_REGION_SCOPE, &task->member,
-                   options->shield);
+    wf_region_init(&scope->region, task->innermost, WF_REGION_SCOPE, options->shield);
     task->innermost->inner = &scope->region;
     task->innermost = &scope->region;
     task->scope_site = scope->site;

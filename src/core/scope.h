@@ -21,8 +21,8 @@
 #define WF_SHIELD_TIMEOUT (30 * WEFT_SECOND)
 
 struct wf_scope {
-    uint64_t magic;          /* open, ended, or garbage */
-    struct wf_region region; /* member is the owner's, NULL without one */
+    uint64_t magic; /* open, ended, or garbage */
+    struct wf_region region;
     weft_loop *loop;
     weft_task *owner;         /* who has opened it; NULL: the background, or it was hung */
     struct wf_list members;   /* struct wf_member */

@@ -174,7 +174,7 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     task->fiber_class = wf_fiber_class(options->stack_size);
     task->spins = 0;
     task->member.ops = &task_member_ops;
-    wf_region_init(&task->member.region, &scope->region, WF_REGION_MEMBER, &task->member, false);
+    wf_region_init(&task->member.region, &scope->region, WF_REGION_MEMBER, false);
 }
 
 static int check_options(const struct weft_spawn_options *options)
@@ -222,12 +222,12 @@ static int make(struct wf_scope *scope, weft_fn *fn, const struct weft_spawn_opt
 static const weft_task *creator_in(const struct wf_scope *scope)
 {
     const weft_loop *loop = scope->loop;
-    const struct wf_region *region = &scope->region;
     if (WF_LIKELY(loop->current != &loop->root))
         return loop->current;
-    while (region && !(region->member && wf_member_is_task(region->member)))
-        region = region->outer;
-    return region ? wf_task_of_member(region->member) : loop->current;
+    const struct wf_member *member = wf_region_member(&scope->region);
+    while (member && !wf_member_is_task(member))
+        member = wf_region_member(member->region.outer);
+    return member ? wf_task_of_member(member) : loop->current;
 }
 
 static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options)

@@ -66,6 +66,8 @@ const char *wf_wait_describe(const struct wf_waiter *w, char *text, size_t size)
     const struct wf_scope *scope = w->object;
     const char *end = text + size;
     text[0] = '\0';
+    if (ops->describe)
+        return ops->describe(w, text, size);
     if (ops == &wf_scope_join_ops)
         put(text, end, "%s '%s' (%s)", ops->kind, scope->name ? scope->name : "scope",
             wf_site(scope->site));

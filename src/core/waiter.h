@@ -19,7 +19,11 @@
  *   - wake is called exactly once, never from inside wf_park's caller before it parks
  *
  * wf_park() is the stackful front: it suspends the current task until its waiter is done. Stackless
- * tasks, parked connections and select cases use the same waiter with another wake. */
+ * tasks, parked connections and select cases use the same waiter with another wake.
+ *
+ * Who waits for several things at once, or without a stack, knows an object by its ops alone:
+ * take() asks for what can be had without waiting, join() takes a place in the object's line, and
+ * abort() gives it up. */
 
 #include "base/list.h"
 
@@ -45,6 +49,12 @@ struct wf_wait_ops {
     struct weft_future *(*awaits)(const struct wf_waiter *w, size_t *at);
     uint8_t quorum; /* enum wf_quorum: how many of those */
     bool owns;      /* given up, it cancels them and waits for their end */
+    /* What the waiter wants, at once: true with the result, or false. */
+    bool (*take)(struct wf_waiter *w, int64_t *result);
+    /* Take a place in the object's line, after take() has said false. */
+    void (*join)(struct wf_waiter *w);
+    /* What it waits for, in words; returns `text`. No function: `kind` says it. */
+    const char *(*describe)(const struct wf_waiter *w, char *text, size_t size);
 };
 
 enum wf_wait_state { WF_WAIT_ARMED, WF_WAIT_ABORTING, WF_WAIT_DONE };
@@ -55,13 +65,20 @@ struct wf_waiter {
     void (*wake)(struct wf_waiter *w);
     void *object; /* what it waits for */
     void *owner;  /* who waits: the task for wf_park */
-    int64_t result;
+    union {
+        int64_t result; /* DONE */
+        void *item;     /* before: where what it waits for goes to, or comes from */
+        uint64_t need;  /* before: how much of it */
+    };
     uint8_t state; /* enum wf_wait_state */
     bool aborted;  /* the result is the cancel's */
 };
 
 /* Wake a parked task: the wake of every waiter that goes through wf_park(). */
 void wf_wake_task(struct wf_waiter *w);
+
+/* The same for who is served by a running task and goes on from there: it runs next. */
+void wf_wake_task_next(struct wf_waiter *w);
 
 /* ARMED or ABORTING -> DONE. */
 static inline void wf_wake(struct wf_waiter *w, int64_t result)

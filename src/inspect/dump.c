@@ -265,10 +265,10 @@ static void put_region(struct dump *dump, const struct wf_region *region, unsign
     put_indent(dump, depth);
     if (region->kind == WF_REGION_SCOPE)
         put_scope(dump, wf_scope_of_region(region));
-    else if (wf_member_is_task(region->member))
-        put_task(dump, wf_task_of_member(region->member), depth);
+    else if (wf_member_is_task(wf_region_member(region)))
+        put_task(dump, wf_task_of_member(wf_region_member(region)), depth);
     else
-        put_member(dump, region->member);
+        put_member(dump, wf_region_member(region));
 }
 
 static void put_tree(struct dump *dump, const struct wf_region *root)

@@ -164,8 +164,7 @@ void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeo
     parked->why = 0;
     parked->member.ops = &member_ops;
     parked->ready.run = take_turn;
-    wf_region_init(&parked->member.region, &server->clients.region, WF_REGION_MEMBER,
-                   &parked->member, false);
+    wf_region_init(&parked->member.region, &server->clients.region, WF_REGION_MEMBER, false);
     wf_scope_join(&server->clients, &parked->member);
     wf_timer_init(&parked->timer, time_over);
     if (server->wants_parked)

@@ -131,8 +131,7 @@ static void spawn(int i, int scope)
     node->task = i;
     node->member.ops = &ops;
     node->innermost = &node->member.region;
-    wf_region_init(&node->member.region, region_of(&nodes[scope]), WF_REGION_MEMBER, &node->member,
-                   false);
+    wf_region_init(&node->member.region, region_of(&nodes[scope]), WF_REGION_MEMBER, false);
     wf_scope_join(&nodes[scope].scope, &node->member);
 }
 
@@ -154,7 +153,7 @@ static void begin(int i, int task)
     node->task = task;
     node->scope.magic = WF_SCOPE_MAGIC;
     wf_list_init(&node->scope.members);
-    wf_region_init(&node->scope.region, owner->innermost, WF_REGION_SCOPE, &owner->member, shield);
+    wf_region_init(&node->scope.region, owner->innermost, WF_REGION_SCOPE, shield);
     owner->innermost->inner = &node->scope.region;
     owner->innermost = &node->scope.region;
 }
@@ -269,7 +268,7 @@ static void test_region_effective_is_what_its_definition_says(void **state)
         take(0, -1, true, false);
         nodes[0].scope.magic = WF_SCOPE_MAGIC;
         wf_list_init(&nodes[0].scope.members);
-        wf_region_init(&nodes[0].scope.region, NULL, WF_REGION_SCOPE, NULL, false);
+        wf_region_init(&nodes[0].scope.region, NULL, WF_REGION_SCOPE, false);
         for (int i = 0; i < 200; i++) {
             look();
             if (dice_below(&dice, 8) == 0) {
