@@ -7,9 +7,12 @@
 #include <weft/await.h>
 #include <weft/blocking.h>
 #include <weft/buffer.h>
+#include <weft/channel.h>
+#include <weft/condition.h>
 #include <weft/coro.h>
 #include <weft/define.h>
 #include <weft/error.h>
+#include <weft/event.h>
 #include <weft/exception.h>
 #include <weft/future.h>
 #include <weft/generator.h>
@@ -20,7 +23,11 @@
 #include <weft/log.h>
 #include <weft/loop.h>
 #include <weft/memory.h>
+#include <weft/mutex.h>
+#include <weft/queue.h>
 #include <weft/scope.h>
+#include <weft/select.h>
+#include <weft/semaphore.h>
 #include <weft/stream.h>
 #include <weft/task.h>
 #include <weft/wait.h>

@@ -49,6 +49,7 @@ struct wf_wait_ops {
     struct weft_future *(*awaits)(const struct wf_waiter *w, size_t *at);
     uint8_t quorum; /* enum wf_quorum: how many of those */
     bool owns;      /* given up, it cancels them and waits for their end */
+    bool next;      /* who is served runs next: see wf_wake_task_next() */
     /* What the waiter wants, at once: true with the result, or false. */
     bool (*take)(struct wf_waiter *w, int64_t *result);
     /* Take a place in the object's line, after take() has said false. */

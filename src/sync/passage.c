@@ -1,0 +1,249 @@
+#include "sync/passage.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <weft/error.h>
+
+#define ROOM_MIN 16 /* of one without bound */
+
+/* Room. */
+
+static int reserve(struct wf_passage *passage, size_t room)
+{
+    if (room > SIZE_MAX / 2 / passage->slot)
+        return -ENOMEM;
+    char *items = wf_alloc(room * passage->slot);
+    if (!items)
+        return -ENOMEM;
+    for (size_t i = 0; i < passage->count; i++)
+        memcpy(items + i * passage->slot, wf_passage_at(passage, i), passage->slot);
+    wf_free(passage->items);
+    passage->items = items;
+    passage->room = room;
+    passage->first = 0;
+    return 0;
+}
+
+static int grow(struct wf_passage *passage)
+{
+    if (passage->capacity != SIZE_MAX)
+        return -EAGAIN;
+    int err = reserve(passage, passage->room ? passage->room * 2 : ROOM_MIN);
+    return err < 0 ? wf_fail(err, "no memory for a %s of %zu items", passage->kind, passage->count)
+                   : 0;
+}
+
+/* The number behind an item in a heap must not spoil the alignment of the next one. */
+static size_t slot_of(const struct wf_passage *passage)
+{
+    size_t size = passage->item_size;
+    if (passage->order != WF_ORDER_PRIORITY)
+        return size > 0 ? size : 1;
+    size_t unit = size % 16 == 0 ? 16 : sizeof(uint64_t);
+    return (size + unit - 1) / unit * unit + unit;
+}
+
+int wf_passage_init(struct wf_passage *passage, const char *site)
+{
+    wf_bound_init(&passage->bound, site);
+    passage->slot = slot_of(passage);
+    if (passage->capacity == 0 || passage->capacity == SIZE_MAX)
+        return 0;
+    int err = reserve(passage, passage->capacity);
+    return err < 0
+               ? wf_fail(err, "no memory for a %s of %zu items", passage->kind, passage->capacity)
+               : 0;
+}
+
+/* A drop is users' code: what is here is out of reach by then. */
+void wf_passage_clear(struct wf_passage *passage)
+{
+    size_t count = passage->count, first = passage->first;
+    passage->count = 0;
+    for (size_t i = 0; passage->drop && i < count; i++)
+        wf_drop(wf_running, passage->drop,
+                passage->items + (first + i) % passage->room * passage->slot);
+    passage->first = 0;
+}
+
+void wf_passage_fini(struct wf_passage *passage)
+{
+    uint32_t waiting = passage->givers.length + passage->takers.length;
+    if (waiting > 0)
+        wf_bound_in_use(&passage->bound, passage->kind, waiting);
+    wf_passage_clear(passage);
+    wf_free(passage->items);
+    passage->items = NULL;
+    passage->room = 0;
+    passage->closed = true;
+}
+
+void wf_passage_close(struct wf_passage *passage)
+{
+    if (passage->closed || wf_bound_check(&passage->bound, passage->kind) < 0)
+        return;
+    passage->closed = true;
+    wf_line_wake_all(&passage->givers, WEFT_ECLOSED);
+    wf_line_wake_all(&passage->takers, WEFT_ECLOSED);
+}
+
+/* The heap: the least item is in front, of equal ones the oldest. */
+
+static uint64_t *number_of(const struct wf_passage *passage, char *slot)
+{
+    return (uint64_t *)(void *)(slot + passage->slot - sizeof(uint64_t));
+}
+
+static bool is_before(const struct wf_passage *passage, char *a, char *b)
+{
+    int order = passage->compare(a, b);
+    return order != 0 ? order < 0 : *number_of(passage, a) < *number_of(passage, b);
+}
+
+static void swap(const struct wf_passage *passage, char *a, char *b)
+{
+    for (size_t i = 0; i < passage->slot; i++) {
+        char byte = a[i];
+        a[i] = b[i];
+        b[i] = byte;
+    }
+}
+
+static char *at(const struct wf_passage *passage, size_t i)
+{
+    return passage->items + i * passage->slot;
+}
+
+static void push_heap(struct wf_passage *passage, const void *item)
+{
+    size_t i = passage->count++;
+    memcpy(at(passage, i), item, passage->item_size);
+    *number_of(passage, at(passage, i)) = passage->passed + passage->count;
+    for (; i > 0; i = (i - 1) / 2) {
+        if (!is_before(passage, at(passage, i), at(passage, (i - 1) / 2)))
+            break;
+        swap(passage, at(passage, i), at(passage, (i - 1) / 2));
+    }
+}
+
+static void sift_down(struct wf_passage *passage)
+{
+    size_t i = 0;
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= passage->count)
+            return;
+        if (child + 1 < passage->count &&
+            is_before(passage, at(passage, child + 1), at(passage, child)))
+            child++;
+        if (!is_before(passage, at(passage, child), at(passage, i)))
+            return;
+        swap(passage, at(passage, child), at(passage, i));
+        i = child;
+    }
+}
+
+static void pop_heap(struct wf_passage *passage, void *item)
+{
+    memcpy(item, at(passage, 0), passage->item_size);
+    passage->count--;
+    memcpy(at(passage, 0), at(passage, passage->count), passage->slot);
+    sift_down(passage);
+}
+
+/* In and out, where there is room and an item. */
+
+static void put(struct wf_passage *passage, const void *item)
+{
+    if (passage->order == WF_ORDER_PRIORITY)
+        push_heap(passage, item);
+    else
+        memcpy(wf_passage_at(passage, passage->count++), item, passage->item_size);
+    if (passage->count > passage->most)
+        passage->most = passage->count;
+}
+
+static void pull(struct wf_passage *passage, void *item)
+{
+    passage->passed++;
+    if (passage->order == WF_ORDER_PRIORITY) {
+        pop_heap(passage, item);
+    } else if (passage->order == WF_ORDER_LIFO) {
+        memcpy(item, wf_passage_at(passage, --passage->count), passage->item_size);
+    } else {
+        memcpy(item, wf_passage_at(passage, 0), passage->item_size);
+        passage->count--;
+        if (++passage->first == passage->room)
+            passage->first = 0;
+    }
+}
+
+/* Giving and taking. */
+
+static bool give_to_taker(struct wf_passage *passage, const void *item)
+{
+    struct wf_waiter *taker = wf_line_pop(&passage->takers);
+    if (!taker)
+        return false;
+    wf_passage_copy(taker->item, item, passage->item_size);
+    passage->passed++;
+    wf_wake(taker, 0);
+    return true;
+}
+
+bool wf_passage_give_slowly(struct wf_passage *passage, const void *item, int64_t *result)
+{
+    *result = wf_bound_check(&passage->bound, passage->kind);
+    if (*result == 0 && passage->closed)
+        *result = WEFT_ECLOSED;
+    if (*result < 0 || give_to_taker(passage, item))
+        return true;
+    if (passage->count >= passage->room)
+        *result = grow(passage);
+    if (*result == 0)
+        put(passage, item);
+    return *result != -EAGAIN;
+}
+
+/* The first giver in the line gives what it holds: to `item`, or to the room that has become free.
+ */
+static bool take_from_giver(struct wf_passage *passage, void *item)
+{
+    struct wf_waiter *giver = wf_line_pop(&passage->givers);
+    if (!giver)
+        return false;
+    if (passage->capacity == 0) {
+        wf_passage_copy(item, giver->item, passage->item_size);
+        passage->passed++;
+    } else {
+        put(passage, giver->item);
+    }
+    wf_wake(giver, 0);
+    return true;
+}
+
+bool wf_passage_take_slowly(struct wf_passage *passage, void *item, int64_t *result)
+{
+    *result = wf_bound_check(&passage->bound, passage->kind);
+    if (*result < 0)
+        return true;
+    if (passage->count > 0) {
+        pull(passage, item);
+        take_from_giver(passage, NULL);
+        return true;
+    }
+    if (take_from_giver(passage, item))
+        return true;
+    *result = WEFT_ECLOSED;
+    return passage->closed;
+}
+
+const char *wf_passage_describe(const struct wf_passage *passage, const char *what, char *text,
+                                size_t size)
+{
+    snprintf(text, size, "%s the %s (made at %s), which has %zu", what, passage->kind,
+             wf_site(passage->bound.site), passage->count);
+    return text;
+}
