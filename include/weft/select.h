@@ -65,7 +65,7 @@ struct weft_select_options {
  *   weft_event_wait() and weft_semaphore_acquire() have it, the result of a task or future, 0 for a
  *   time, the WEFT_READABLE bits or -errno for a descriptor.
  * Errors: -ECANCELED; -EINVAL for a case that is none, and where no case could ever happen; -ENOMEM
- *   for more than four cases; -EPERM outside a task. No case has happened then.
+ *   for more than four cases, at most 100,000; -EPERM outside a task. No case has happened then.
  * Suspends: unless a case can be had at once.
  * Cancel: no case happens; one that has happened is returned.
  * Ownership: borrows the cases and what they name until it returns.
@@ -79,7 +79,8 @@ ssize_t weft_select_with(weft_case cases[], const struct weft_select_options *op
  * A time that lies ahead cannot be had; a descriptor is looked at by a system call.
  *
  * Returns: as weft_select().
- * Errors: -EAGAIN when none can be had; -EINVAL for a case that is none; -EPERM where no loop runs.
+ * Errors: -EAGAIN when none can be had; -EINVAL for a case that is none; -ENOMEM as weft_select();
+ *   -EPERM where no loop runs.
  * Suspends: never.
  * Cancel: never delivered here.
  * Ownership: borrows the cases and what they name until it returns.

@@ -112,6 +112,7 @@ struct weft_loop {
     struct wf_loop_counters counters;
     struct wf_shuffle shuffle;
     struct wf_random dice; /* wf_loop_dice(); all zero: nobody has thrown them yet */
+    uint64_t chance;       /* wf_loop_chance() */
     uint64_t thread;       /* whose loop this is */
     weft_loop *older;      /* made before by this thread */
     atomic_int references;
@@ -257,6 +258,13 @@ void wf_loop_deliver_mail(weft_loop *loop);
 /* The loop's dice, seeded at the first call: anew in each process, but for runs that must repeat.
  */
 struct wf_random *wf_loop_dice(weft_loop *loop);
+
+/* Fair, fast and the same in each run: one of `count`, none of which is to be starved. */
+static inline size_t wf_loop_chance(weft_loop *loop, size_t count)
+{
+    loop->chance = loop->chance * UINT64_C(6364136223846793005) + 1;
+    return (size_t)((loop->chance >> 32) * (uint32_t)count >> 32);
+}
 
 /* Park the current task, which has entered, until the clock says `when`. 0; -ECANCELED. */
 int wf_sleep_until(weft_task *task, int64_t when);

@@ -33,7 +33,7 @@ void weft_channel_fini(weft_channel *channel)
 
 static bool take_send(struct wf_waiter *w, int64_t *result)
 {
-    return wf_passage_give(w->object, w->item, result);
+    return wf_passage_is_given(w->object, w->item, result);
 }
 
 static void join_send(struct wf_waiter *w)
@@ -63,7 +63,7 @@ const struct wf_wait_ops wf_channel_send_ops = { .kind = "room in a channel",
 
 static bool take_receive(struct wf_waiter *w, int64_t *result)
 {
-    return wf_passage_take(w->object, w->item, result);
+    return wf_passage_is_taken(w->object, w->item, result);
 }
 
 static void join_receive(struct wf_waiter *w)
@@ -93,43 +93,45 @@ const struct wf_wait_ops wf_channel_receive_ops = { .kind = "an item of a channe
 
 /* Calls. */
 
+static int without_waiting(int answer)
+{
+    return answer == WF_PASSAGE_WAIT ? -EAGAIN : answer;
+}
+
 int weft_channel_send(weft_channel *channel, const void *item)
 {
     struct wf_passage *passage = inside(channel);
     weft_task *task;
-    int64_t result;
     int err = wf_enter(&task);
     if (err < 0)
         return err;
-    if (wf_passage_give(passage, item, &result))
-        return (int)result;
-    return wf_passage_wait(passage, &passage->givers, &wf_channel_send_ops,
-                           (void *)(uintptr_t)item);
+    err = wf_passage_give(passage, item);
+    return err != WF_PASSAGE_WAIT ? err
+                                  : wf_passage_wait(passage, &passage->givers, &wf_channel_send_ops,
+                                                    (void *)(uintptr_t)item);
 }
 
 int weft_channel_receive(weft_channel *channel, void *item)
 {
     struct wf_passage *passage = inside(channel);
     weft_task *task;
-    int64_t result;
     int err = wf_enter(&task);
     if (err < 0)
         return err;
-    if (wf_passage_take(passage, item, &result))
-        return (int)result;
-    return wf_passage_wait(passage, &passage->takers, &wf_channel_receive_ops, item);
+    err = wf_passage_take(passage, item);
+    return err != WF_PASSAGE_WAIT
+               ? err
+               : wf_passage_wait(passage, &passage->takers, &wf_channel_receive_ops, item);
 }
 
 int weft_channel_try_send(weft_channel *channel, const void *item)
 {
-    int64_t result;
-    return wf_passage_give(inside(channel), item, &result) ? (int)result : -EAGAIN;
+    return without_waiting(wf_passage_give(inside(channel), item));
 }
 
 int weft_channel_try_receive(weft_channel *channel, void *item)
 {
-    int64_t result;
-    return wf_passage_take(inside(channel), item, &result) ? (int)result : -EAGAIN;
+    return without_waiting(wf_passage_take(inside(channel), item));
 }
 
 void weft_channel_close(weft_channel *channel)

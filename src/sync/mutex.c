@@ -15,14 +15,14 @@ static struct wf_mutex *inside(const weft_mutex *mutex)
 void weft_mutex_init_at(weft_mutex *opaque, const char *site)
 {
     struct wf_mutex *mutex = inside(opaque);
-    *mutex = (struct wf_mutex){ .holder = 0 };
+    *mutex = (struct wf_mutex){ .holder = NULL };
     wf_bound_init(&mutex->bound, site);
 }
 
 void weft_mutex_fini(weft_mutex *opaque)
 {
     const struct wf_mutex *mutex = inside(opaque);
-    if (mutex && mutex->holder != 0)
+    if (mutex && mutex->holder)
         wf_bound_in_use(&mutex->bound, "mutex", mutex->line.length);
 }
 
@@ -39,7 +39,7 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct wf_mutex *mutex = w->object;
     snprintf(text, size, "the mutex (made at %s) that task %u holds", wf_site(mutex->bound.site),
-             mutex->holder);
+             mutex->number);
     return text;
 }
 
@@ -48,16 +48,17 @@ static const struct wf_wait_ops wait_ops = { .kind = "a mutex",
                                              .describe = describe };
 static const struct wf_wait_ops retake_ops = { .kind = "its mutex", .describe = describe };
 
-static void hold(struct wf_mutex *mutex, uint32_t number)
+static void hold(struct wf_mutex *mutex, const weft_task *task)
 {
-    mutex->holder = number;
+    mutex->holder = task;
+    mutex->number = task->number;
     mutex->locked++;
 }
 
 void wf_mutex_give(struct wf_mutex *mutex, struct wf_waiter *w)
 {
-    if (mutex->holder == 0) {
-        hold(mutex, (uint32_t)w->need);
+    if (!mutex->holder) {
+        hold(mutex, w->owner);
         wf_wake(w, 0);
         return;
     }
@@ -66,31 +67,30 @@ void wf_mutex_give(struct wf_mutex *mutex, struct wf_waiter *w)
     wf_line_join(&mutex->line, w);
 }
 
-static int wait_for(struct wf_mutex *mutex, weft_task *task, const struct wf_wait_ops *ops)
+static int wait_for(struct wf_mutex *mutex, const struct wf_wait_ops *ops)
 {
     struct wf_waiter w;
     wf_waiter_arm(&w, ops, mutex);
     w.wake = wf_wake_task_next;
-    w.need = task->number;
     wf_line_join(&mutex->line, &w);
     return (int)wf_park(&w);
 }
 
 void wf_mutex_retake(struct wf_mutex *mutex, weft_task *task)
 {
-    if (mutex->holder == 0)
-        hold(mutex, task->number);
+    if (!mutex->holder)
+        hold(mutex, task);
     else
-        wait_for(mutex, task, &retake_ops);
+        wait_for(mutex, &retake_ops);
 }
 
 void wf_mutex_pass(struct wf_mutex *mutex)
 {
     struct wf_waiter *w = wf_line_pop(&mutex->line);
-    mutex->holder = 0;
+    mutex->holder = NULL;
     if (!w)
         return;
-    hold(mutex, (uint32_t)w->need);
+    hold(mutex, w->owner);
     wf_wake(w, 0);
 }
 
@@ -101,13 +101,13 @@ static WF_NOINLINE int lock_slowly(struct wf_mutex *mutex, weft_task *task)
     int err = wf_bound_check(&mutex->bound, "mutex");
     if (err < 0)
         return err;
-    if (mutex->holder == task->number)
+    if (mutex->holder == task)
         return wf_misuse(-EDEADLK,
                          "task '%s' would wait for itself: it holds the mutex (made at %s)",
                          task->name, wf_site(mutex->bound.site));
-    if (mutex->holder != 0)
-        return wait_for(mutex, task, &wait_ops);
-    hold(mutex, task->number);
+    if (mutex->holder)
+        return wait_for(mutex, &wait_ops);
+    hold(mutex, task);
     return 0;
 }
 
@@ -118,9 +118,9 @@ int weft_mutex_lock(weft_mutex *opaque)
     int err = wf_enter(&task);
     if (err < 0)
         return err;
-    if (WF_UNLIKELY(mutex->holder != 0 || mutex->bound.thread != task->future.loop->thread))
+    if (WF_UNLIKELY(mutex->holder || mutex->bound.thread != task->future.loop->thread))
         return lock_slowly(mutex, task);
-    hold(mutex, task->number);
+    hold(mutex, task);
     return 0;
 }
 
@@ -132,31 +132,30 @@ int weft_mutex_try_lock(weft_mutex *opaque)
     int err = wf_bound_check(&mutex->bound, "mutex");
     if (err < 0)
         return err;
-    if (mutex->holder != 0)
+    if (mutex->holder)
         return -EBUSY;
-    hold(mutex, wf_running->current->number);
+    hold(mutex, wf_running->current);
     return 0;
 }
 
 static WF_NOINLINE int not_the_holder(const struct wf_mutex *mutex)
 {
     const char *site = wf_site(mutex->bound.site);
-    if (mutex->holder == 0)
+    if (!mutex->holder)
         return wf_misuse(-EPERM, "a mutex (made at %s) was unlocked that nobody holds", site);
     return wf_misuse(-EPERM,
                      "a mutex (made at %s) was unlocked by another than task %u, which holds it",
-                     site, mutex->holder);
+                     site, mutex->number);
 }
 
 int weft_mutex_unlock(weft_mutex *opaque)
 {
     struct wf_mutex *mutex = inside(opaque);
     const weft_loop *loop = wf_running;
-    if (WF_UNLIKELY(!loop || mutex->holder != loop->current->number || mutex->holder == 0 ||
-                    mutex->bound.thread != loop->thread))
+    if (WF_UNLIKELY(!loop || mutex->holder != loop->current))
         return not_the_holder(mutex);
     if (WF_LIKELY(wf_line_is_empty(&mutex->line)))
-        mutex->holder = 0;
+        mutex->holder = NULL;
     else
         wf_mutex_pass(mutex);
     return 0;
@@ -164,7 +163,7 @@ int weft_mutex_unlock(weft_mutex *opaque)
 
 bool weft_mutex_is_locked(const weft_mutex *opaque)
 {
-    return inside(opaque)->holder != 0;
+    return inside(opaque)->holder != NULL;
 }
 
 void weft_mutex_get_stats(const weft_mutex *opaque, weft_mutex_stats *stats)
@@ -172,5 +171,5 @@ void weft_mutex_get_stats(const weft_mutex *opaque, weft_mutex_stats *stats)
     const struct wf_mutex *mutex = inside(opaque);
     wf_line_tell(&mutex->line, &stats->line);
     stats->locked = mutex->locked;
-    stats->holder = mutex->holder;
+    stats->holder = mutex->holder ? mutex->number : 0;
 }

@@ -22,14 +22,13 @@ static int reserve(struct wf_passage *passage, size_t room)
     wf_free(passage->items);
     passage->items = items;
     passage->room = room;
+    passage->ring = passage->order == WF_ORDER_PRIORITY ? 0 : room;
     passage->first = 0;
     return 0;
 }
 
 static int grow(struct wf_passage *passage)
 {
-    if (passage->capacity != SIZE_MAX)
-        return -EAGAIN;
     int err = reserve(passage, passage->room ? passage->room * 2 : ROOM_MIN);
     return err < 0 ? wf_fail(err, "no memory for a %s of %zu items", passage->kind, passage->count)
                    : 0;
@@ -76,7 +75,7 @@ void wf_passage_fini(struct wf_passage *passage)
     wf_passage_clear(passage);
     wf_free(passage->items);
     passage->items = NULL;
-    passage->room = 0;
+    passage->room = passage->ring = 0;
     passage->closed = true;
 }
 
@@ -184,60 +183,74 @@ static void pull(struct wf_passage *passage, void *item)
 
 static bool give_to_taker(struct wf_passage *passage, const void *item)
 {
-    struct wf_waiter *taker = wf_line_pop(&passage->takers);
+    struct wf_waiter *taker = wf_line_first(&passage->takers);
     if (!taker)
         return false;
     wf_passage_copy(taker->item, item, passage->item_size);
-    passage->passed++;
-    wf_wake(taker, 0);
+    wf_passage_serve(passage, &passage->takers, taker);
     return true;
 }
 
-bool wf_passage_give_slowly(struct wf_passage *passage, const void *item, int64_t *result)
+int wf_passage_give_slowly(struct wf_passage *passage, const void *item)
 {
-    *result = wf_bound_check(&passage->bound, passage->kind);
-    if (*result == 0 && passage->closed)
-        *result = WEFT_ECLOSED;
-    if (*result < 0 || give_to_taker(passage, item))
-        return true;
-    if (passage->count >= passage->room)
-        *result = grow(passage);
-    if (*result == 0)
+    int err = wf_bound_check(&passage->bound, passage->kind);
+    if (err == 0 && passage->closed)
+        err = WEFT_ECLOSED;
+    if (err < 0 || give_to_taker(passage, item))
+        return err;
+    if (passage->count == passage->capacity)
+        return WF_PASSAGE_WAIT;
+    if (passage->count == passage->room)
+        err = grow(passage);
+    if (err == 0)
         put(passage, item);
-    return *result != -EAGAIN;
+    return err;
 }
 
-/* The first giver in the line gives what it holds: to `item`, or to the room that has become free.
- */
-static bool take_from_giver(struct wf_passage *passage, void *item)
+/* The first giver in the line puts what it holds into the room that has become free. */
+static void let_giver_in(struct wf_passage *passage)
 {
     struct wf_waiter *giver = wf_line_pop(&passage->givers);
     if (!giver)
-        return false;
-    if (passage->capacity == 0) {
-        wf_passage_copy(item, giver->item, passage->item_size);
-        passage->passed++;
-    } else {
-        put(passage, giver->item);
-    }
+        return;
+    put(passage, giver->item);
     wf_wake(giver, 0);
+}
+
+static bool take_from_giver(struct wf_passage *passage, void *item)
+{
+    struct wf_waiter *giver = wf_line_first(&passage->givers);
+    if (!giver)
+        return false;
+    wf_passage_copy(item, giver->item, passage->item_size);
+    wf_passage_serve(passage, &passage->givers, giver);
     return true;
 }
 
-bool wf_passage_take_slowly(struct wf_passage *passage, void *item, int64_t *result)
+int wf_passage_take_slowly(struct wf_passage *passage, void *item)
 {
-    *result = wf_bound_check(&passage->bound, passage->kind);
-    if (*result < 0)
-        return true;
+    int err = wf_bound_check(&passage->bound, passage->kind);
+    if (err < 0)
+        return err;
     if (passage->count > 0) {
         pull(passage, item);
-        take_from_giver(passage, NULL);
-        return true;
+        let_giver_in(passage);
+        return 0;
     }
     if (take_from_giver(passage, item))
-        return true;
-    *result = WEFT_ECLOSED;
-    return passage->closed;
+        return 0;
+    return passage->closed ? WEFT_ECLOSED : WF_PASSAGE_WAIT;
+}
+
+WF_NOINLINE int wf_passage_wait(void *object, struct wf_line *line, const struct wf_wait_ops *ops,
+                                void *item)
+{
+    struct wf_waiter w;
+    wf_waiter_arm(&w, ops, object);
+    w.wake = wf_wake_task_next;
+    w.item = item;
+    wf_line_join(line, &w);
+    return (int)wf_park(&w);
 }
 
 const char *wf_passage_describe(const struct wf_passage *passage, const char *what, char *text,

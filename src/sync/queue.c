@@ -67,7 +67,7 @@ void weft_queue_fini(weft_queue *opaque)
 static bool take_put(struct wf_waiter *w, int64_t *result)
 {
     struct queue *queue = w->object;
-    return wf_passage_give(&queue->passage, w->item, result);
+    return wf_passage_is_given(&queue->passage, w->item, result);
 }
 
 static void join_put(struct wf_waiter *w)
@@ -99,7 +99,7 @@ const struct wf_wait_ops wf_queue_put_ops = { .kind = "room in a queue",
 static bool take_get(struct wf_waiter *w, int64_t *result)
 {
     struct queue *queue = w->object;
-    return wf_passage_take(&queue->passage, w->item, result);
+    return wf_passage_is_taken(&queue->passage, w->item, result);
 }
 
 static void join_get(struct wf_waiter *w)
@@ -130,43 +130,45 @@ const struct wf_wait_ops wf_queue_get_ops = { .kind = "an item of a queue",
 
 /* Calls. */
 
+static int without_waiting(int answer)
+{
+    return answer == WF_PASSAGE_WAIT ? -EAGAIN : answer;
+}
+
 int weft_queue_put(weft_queue *opaque, const void *item)
 {
     struct queue *queue = inside(opaque);
     weft_task *task;
-    int64_t result;
     int err = wf_enter(&task);
     if (err < 0)
         return err;
-    if (wf_passage_give(&queue->passage, item, &result))
-        return (int)result;
-    return wf_passage_wait(queue, &queue->passage.givers, &wf_queue_put_ops,
-                           (void *)(uintptr_t)item);
+    err = wf_passage_give(&queue->passage, item);
+    return err != WF_PASSAGE_WAIT ? err
+                                  : wf_passage_wait(queue, &queue->passage.givers,
+                                                    &wf_queue_put_ops, (void *)(uintptr_t)item);
 }
 
 int weft_queue_get(weft_queue *opaque, void *item)
 {
     struct queue *queue = inside(opaque);
     weft_task *task;
-    int64_t result;
     int err = wf_enter(&task);
     if (err < 0)
         return err;
-    if (wf_passage_take(&queue->passage, item, &result))
-        return (int)result;
-    return wf_passage_wait(queue, &queue->passage.takers, &wf_queue_get_ops, item);
+    err = wf_passage_take(&queue->passage, item);
+    return err != WF_PASSAGE_WAIT
+               ? err
+               : wf_passage_wait(queue, &queue->passage.takers, &wf_queue_get_ops, item);
 }
 
 int weft_queue_try_put(weft_queue *queue, const void *item)
 {
-    int64_t result;
-    return wf_passage_give(&inside(queue)->passage, item, &result) ? (int)result : -EAGAIN;
+    return without_waiting(wf_passage_give(&inside(queue)->passage, item));
 }
 
 int weft_queue_try_get(weft_queue *queue, void *item)
 {
-    int64_t result;
-    return wf_passage_take(&inside(queue)->passage, item, &result) ? (int)result : -EAGAIN;
+    return without_waiting(wf_passage_take(&inside(queue)->passage, item));
 }
 
 static void tell_joiners(struct queue *queue)

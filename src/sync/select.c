@@ -25,7 +25,8 @@
 #include <weft/error.h>
 #include <weft/select.h>
 
-#define FEW 4
+#define FEW       4
+#define SEATS_MAX 100000
 
 struct select;
 
@@ -256,28 +257,15 @@ static size_t first_of(const struct weft_select_options *options)
 {
     if (options->in_order || options->count < 2)
         return 0;
-    return (size_t)wf_random_below(wf_loop_dice(wf_running), options->count);
+    return wf_loop_chance(wf_running, options->count);
 }
 
-static bool look_at(weft_case *it)
+static bool is_had(struct wf_waiter *w, weft_case *it)
 {
-    struct wf_waiter w;
     if (it->kind == WEFT_CASE_NONE)
         return false;
-    fill(&w, it);
-    return w.ops->take(&w, &it->result);
-}
-
-/* The first that can be had, all round from one of them; -EAGAIN. */
-static ssize_t look(weft_case cases[], const struct weft_select_options *options)
-{
-    size_t count = options->count, first = first_of(options);
-    for (size_t n = 0; n < count; n++) {
-        size_t i = first + n < count ? first + n : first + n - count;
-        if (look_at(&cases[i]))
-            return (ssize_t)i;
-    }
-    return -EAGAIN;
+    fill(w, it);
+    return w->ops->take(w, &it->result);
 }
 
 /* Seats. */
@@ -329,7 +317,7 @@ static weft_future *awaited_by_all(const struct wf_waiter *w, size_t *at)
     const struct select *select = wf_container(w, struct select, waiter);
     while (*at < select->taken) {
         const struct wf_waiter *seat = &select->seats[(*at)++].waiter;
-        if (seat->ops == &future_ops)
+        if (seat->state == WF_WAIT_ARMED && seat->ops == &future_ops)
             return seat->object;
     }
     return NULL;
@@ -341,11 +329,12 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
     size_t used = (size_t)snprintf(text, size, "one of: ");
     for (size_t i = 0; i < select->taken && used < size; i++) {
         const struct wf_waiter *seat = &select->seats[i].waiter;
-        if (i > 0)
+        if (select->cases[i].kind == WEFT_CASE_NONE)
+            continue;
+        if (text[used - 1] != ' ')
             used += (size_t)snprintf(text + used, size - used, ", ");
-        if (used >= size || !seat->ops)
-            break;
-        used += strlen(wf_wait_describe(seat, text + used, size - used));
+        if (used < size)
+            used += strlen(wf_wait_describe(seat, text + used, size - used));
     }
     return text;
 }
@@ -356,31 +345,42 @@ static const struct wf_wait_ops select_ops = { .kind = "one of",
                                                .quorum = WF_QUORUM_ANY,
                                                .describe = describe };
 
+/* The first that can be had, all round from one of them; -EAGAIN. */
+static ssize_t look(struct select *select, const struct weft_select_options *options)
+{
+    size_t count = select->count, first = first_of(options);
+    for (size_t n = 0; n < count; n++) {
+        size_t i = first + n < count ? first + n : first + n - count;
+        if (is_had(&select->seats[i].waiter, &select->cases[i]))
+            return (ssize_t)i;
+    }
+    return -EAGAIN;
+}
+
 /* Until one is served at once: the kernel may answer a descriptor's. */
 static void sit_down(struct select *select)
 {
     for (size_t i = 0; i < select->count && !select->chosen; i++) {
         struct seat *seat = &select->seats[i];
-        seat->select = select;
-        seat->waiter.state = WF_WAIT_DONE;
-        seat->waiter.ops = NULL;
         select->taken++;
+        seat->waiter.state = WF_WAIT_DONE;
         if (select->cases[i].kind == WEFT_CASE_NONE)
             continue;
-        fill(&seat->waiter, &select->cases[i]);
+        seat->select = select;
+        seat->waiter.state = WF_WAIT_ARMED;
         seat->waiter.wake = seat_is_served;
         seat->waiter.ops->join(&seat->waiter);
     }
 }
 
-static int reserve(struct select *select)
+static int reserve(struct select *select, weft_case cases[], size_t count)
 {
+    select->cases = cases;
+    select->count = count;
     select->seats = select->few;
-    if (select->count > FEW && select->count <= SIZE_MAX / sizeof *select->seats)
-        select->seats = wf_alloc(select->count * sizeof *select->seats);
-    else if (select->count > FEW)
-        select->seats = NULL;
-    return select->seats ? 0 : wf_fail(-ENOMEM, "no memory to wait for %zu at once", select->count);
+    if (count > FEW)
+        select->seats = count <= SEATS_MAX ? wf_alloc(count * sizeof *select->seats) : NULL;
+    return select->seats ? 0 : wf_fail(-ENOMEM, "no memory to wait for %zu at once", count);
 }
 
 static bool is_hopeless(const weft_case cases[], size_t count)
@@ -403,47 +403,54 @@ static int64_t result_of(const struct seat *seat)
     return result;
 }
 
-static ssize_t wait_for_one(weft_case cases[], const struct weft_select_options *options)
+static ssize_t wait_for_one(struct select *select, const struct weft_select_options *options)
 {
-    struct select select;
-    if (is_hopeless(cases, options->count))
+    if (is_hopeless(select->cases, select->count))
         return wf_misuse(-EINVAL, "the weft_select() at %s has no case that could happen",
                          wf_site(options->site));
-    select.cases = cases;
-    select.count = options->count;
-    select.taken = 0;
-    select.leaving = 0;
-    select.chosen = NULL;
-    int err = reserve(&select);
-    if (err < 0)
-        return err;
-    wf_waiter_arm(&select.waiter, &select_ops, &select);
-    sit_down(&select);
-    ssize_t index = (ssize_t)wf_park(&select.waiter);
+    select->taken = 0;
+    select->leaving = 0;
+    select->chosen = NULL;
+    wf_waiter_arm(&select->waiter, &select_ops, select);
+    sit_down(select);
+    ssize_t index = (ssize_t)wf_park(&select->waiter);
     if (index >= 0)
-        cases[index].result = result_of(select.chosen);
-    if (select.seats != select.few)
-        wf_free(select.seats);
+        select->cases[index].result = result_of(select->chosen);
     return index;
 }
 
 ssize_t weft_select_with(weft_case cases[], const struct weft_select_options *options)
 {
+    struct select select;
     weft_task *task;
     int err = wf_enter(&task);
     if (err == 0)
         err = check(cases, options);
+    if (err == 0)
+        err = reserve(&select, cases, options->count);
     if (err < 0)
         return err;
-    ssize_t index = look(cases, options);
-    return index != -EAGAIN ? index : wait_for_one(cases, options);
+    ssize_t index = look(&select, options);
+    if (index == -EAGAIN)
+        index = wait_for_one(&select, options);
+    if (select.seats != select.few)
+        wf_free(select.seats);
+    return index;
 }
 
 ssize_t weft_select_try_with(weft_case cases[], const struct weft_select_options *options)
 {
+    struct select select;
     if (!wf_running)
         return wf_misuse(-EPERM, "weft_select_try() where no loop runs, at %s",
                          wf_site(options->site));
     int err = check(cases, options);
-    return err < 0 ? err : look(cases, options);
+    if (err == 0)
+        err = reserve(&select, cases, options->count);
+    if (err < 0)
+        return err;
+    ssize_t index = look(&select, options);
+    if (select.seats != select.few)
+        wf_free(select.seats);
+    return index;
 }
