@@ -222,7 +222,7 @@ void weft_callback_fail(int err, const char *text)
     const struct wf_callback *callback = wf_callback_running();
     if (wf_exception_handler_failed(err, text))
         return;
-    if (!callback) {
+    if (!callback || callback->is_step) {
         wf_misuse(-EPERM, "weft_callback_fail() was called outside a callback");
         return;
     }

@@ -52,6 +52,8 @@ struct wf_loop_watch {
      * about to park: the points at which a cancel may come. */
     void (*suspends)(weft_loop *loop, weft_task *task);
     void (*dies)(weft_loop *loop); /* nothing runs any more; its parts are still there */
+    /* As suspends(), of who waits without a stack; NULL: nobody looks. */
+    void (*waits)(weft_loop *loop, struct wf_member *member);
 };
 
 /* For the loops that this thread makes from now on. */

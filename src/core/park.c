@@ -32,6 +32,11 @@ void wf_abort(struct wf_waiter *w)
 static int enter_outside(void)
 {
     const struct wf_callback *callback = wf_callback_running();
+    if (callback && callback->is_step)
+        return wf_misuse(-EPERM,
+                         "a function that suspends was called outside a task: in a step of "
+                         "stackless task '%s' (%s)",
+                         callback->name, wf_site(callback->site));
     if (callback)
         return wf_misuse(-EPERM,
                          "a function that suspends was called outside a task: in callback '%s', "
@@ -177,5 +182,5 @@ int weft_sleep_until(int64_t when)
 
 int weft_cancelled(void)
 {
-    return wf_in_task(wf_running) && wf_running->current->innermost->effective ? -ECANCELED : 0;
+    return wf_running && wf_running->current->innermost->effective ? -ECANCELED : 0;
 }

@@ -180,8 +180,7 @@ int wf_scope_admit(struct wf_scope *scope, const void *frame)
         return scope->loop->closed ? wf_fail(-ESHUTDOWN, "the loop has ended") : 0;
     if (wf_in_task(scope->loop))
         wf_check_innermost(scope->loop->current, frame);
-    if (!wf_in_task(scope->loop) ||
-        !wf_region_is_inside(scope->loop->current->innermost, &scope->region))
+    if (!wf_region_is_inside(scope->loop->current->innermost, &scope->region))
         return wf_misuse(-EPERM,
                          "a task was spawned into the scope '%s' (begun at %s) from outside "
                          "it",

@@ -343,13 +343,13 @@ static size_t append_scopes(char *text, size_t size, size_t used, const struct w
 }
 
 /* NULL without memory. */
-static char *ancestors_of(const weft_task *task)
+char *wf_region_story(const struct wf_region *region)
 {
     char *text = wf_alloc(WF_STORY_SIZE + sizeof(struct wf_task_name));
     if (!text)
         return NULL;
     text[0] = '\0';
-    append_scopes(text, WF_STORY_SIZE, 0, task->member.region.outer);
+    append_scopes(text, WF_STORY_SIZE, 0, region);
     return text;
 }
 
@@ -370,7 +370,7 @@ static void settle_error(weft_task *task)
 {
     if (!wf_task_scope(task)->isolate)
         return;
-    task->future.story = ancestors_of(task);
+    task->future.story = wf_region_story(task->member.region.outer);
     if (task->future.references == 1)
         wf_future_raise(&task->future, "failed");
     else

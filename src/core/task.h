@@ -73,6 +73,10 @@ bool wf_member_is_task(const struct wf_member *member);
  * after the last. */
 weft_task *wf_task_next(const weft_loop *loop, struct wf_region **region);
 
+/* The scopes around a region in words, for wf_free(); behind them there is room for a task's name.
+ * NULL without memory. */
+char *wf_region_story(const struct wf_region *region);
+
 /* The scope a task was spawned in. */
 struct wf_scope *wf_task_scope(const weft_task *task);
 

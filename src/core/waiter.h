@@ -56,6 +56,9 @@ struct wf_wait_ops {
     void (*join)(struct wf_waiter *w);
     /* What it waits for, in words; returns `text`. No function: `kind` says it. */
     const char *(*describe)(const struct wf_waiter *w, char *text, size_t size);
+    /* Without a stack: what a task does behind wf_park(), in the waiter's own turn; the result. No
+     * function: there is nothing to do. */
+    int64_t (*finish)(struct wf_waiter *w);
 };
 
 enum wf_wait_state { WF_WAIT_ARMED, WF_WAIT_ABORTING, WF_WAIT_DONE };
@@ -73,6 +76,10 @@ struct wf_waiter {
     };
     uint8_t state; /* enum wf_wait_state */
     bool aborted;  /* the result is the cancel's */
+    /* Of who waits without a stack; others leave these alone. */
+    uint16_t phase : 4;
+    uint16_t spins : 12; /* times -ECANCELED was handed out in a row */
+    uint32_t since;      /* the loop's `looked` when it was armed */
 };
 
 /* Wake a parked task: the wake of every waiter that goes through wf_park(). */

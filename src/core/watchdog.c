@@ -79,6 +79,10 @@ static bool note(void *context)
         put(dog->who, sizeof dog->who,
             (const char *[]){ "task '", task->name, "' (spawned at ", task->future.site, ")",
                               NULL });
+    else if (callback && callback->is_step)
+        put(dog->who, sizeof dog->who,
+            (const char *[]){ "stackless task '", callback->name, "' (", wf_site(callback->site),
+                              ")", NULL });
     else if (callback)
         put(dog->who, sizeof dog->who,
             (const char *[]){ "callback '", callback->name ? callback->name : "?",
