@@ -182,6 +182,55 @@ int weft_then_yield(weft_stackless *self, weft_step_fn *next);
 WEFT_API
 int weft_then_await_with(weft_stackless *self, weft_awaitable *awaitable, weft_step_fn *next);
 
+/** Read what is there, at most `size` bytes, then call `next`.
+ *
+ * The next step's result: what weft_read() returns: bytes, 0 at the end of the stream, or an error;
+ * also -ENOMEM.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends. While it waits it takes 128 bytes beside its own, and is the
+ *   stream's reader: others get -EBUSY, and weft_close() waits until it has been told WEFT_ECLOSED.
+ * Cancel: loses nothing.
+ * Ownership: borrows the buffer until the next step.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_read(weft_stackless *self, weft_stream *stream, void *buffer, size_t size,
+                   weft_step_fn *next);
+
+/** Wait for more bytes in the stream's own input, then call `next`. For connections that are idle
+ * for long: no buffer is held meanwhile.
+ *
+ * The next step's result: what weft_fill() returns: bytes added, 0 at the end of the stream, or an
+ * error. weft_stream_input() and weft_read_try() have the bytes.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends. As weft_then_read().
+ * Cancel: loses nothing.
+ * Ownership: the bytes are the stream's.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_fill(weft_stackless *self, weft_stream *stream, weft_step_fn *next);
+
+/** Write all of `data`, at most the stream's high mark (64 KiB), then call `next`.
+ *
+ * As weft_write(): first waits for room, while nothing is taken; then takes it whole.
+ *
+ * The next step's result: 0, or an error as weft_write() returns it; -EINVAL for more than the high
+ * mark.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends. While it waits it takes 128 bytes beside its own, and is the
+ *   stream's writer, as weft_then_read() is its reader.
+ * Cancel: nothing was taken.
+ * Ownership: borrows `data` until the next step.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_write(weft_stackless *self, weft_stream *stream, const void *data, size_t size,
+                    weft_step_fn *next);
+
 WEFT_END_DECLS
 
 #define weft_then_await(self, x, next) weft_then_await_with((self), weft_any(x), (next))

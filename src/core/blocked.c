@@ -16,6 +16,7 @@
 #include "core/blocked.h"
 
 #include "core/loop.h"
+#include "core/stackless.h"
 #include "io/threads.h"
 
 #include <stdio.h>
@@ -24,30 +25,48 @@
 
 #define LINES_MAX 20
 
+/* What a member waits for; NULL: nothing. A sleep has a timer, so it is not asked about. */
+static const struct wf_waiter *wait_of(struct wf_member *member)
+{
+    const struct wf_stackless *stackless = wf_stackless_of_member(member);
+    if (wf_member_is_task(member))
+        return wf_task_of_member(member)->parked;
+    return stackless && stackless->waiter.phase == WF_STACKLESS_WAITING ? &stackless->waiter : NULL;
+}
+
+/* The next one after `region` that waits, with a stack or without one; NULL after the last. */
+static struct wf_member *next_waiting(weft_loop *loop, struct wf_region **region)
+{
+    while ((*region = wf_region_next(&loop->background.region, *region))) {
+        struct wf_member *member = wf_region_member(*region);
+        if ((*region)->kind == WF_REGION_MEMBER && wait_of(member))
+            return member;
+    }
+    return NULL;
+}
+
 static size_t count_waiting(weft_loop *loop)
 {
     struct wf_region *region = &loop->background.region;
     size_t count = 0;
-    for (const weft_task *task; (task = wf_task_next(loop, &region));)
-        count += task->parked != NULL;
+    while (next_waiting(loop, &region))
+        count++;
     return count;
 }
 
 static void report(weft_loop *loop, size_t count)
 {
     struct wf_region *region = &loop->background.region;
-    char text[256];
+    char who[160], text[256];
     size_t lines = 0;
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "nothing can happen any more: %zu task%s", count,
              count == 1 ? " waits, and nobody is left to wake it"
                         : "s wait, and nobody is left to wake them");
-    for (const weft_task *task; lines < LINES_MAX && (task = wf_task_next(loop, &region));) {
-        if (!task->parked)
-            continue;
-        weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "task '%s' (spawned at %s) waits for %s",
-                 task->name, task->future.site, wf_wait_describe(task->parked, text, sizeof text));
-        lines++;
-    }
+    for (struct wf_member *member; lines < LINES_MAX && (member = next_waiting(loop, &region));
+         lines++)
+        weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "%s waits for %s",
+                 wf_member_describe(member, who, sizeof who),
+                 wf_wait_describe(wait_of(member), text, sizeof text));
     if (lines < count)
         weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_ERROR, "and so do %zu more", count - lines);
 }

@@ -18,11 +18,6 @@
 
 #define SPINS_MAX 4095 /* what the counter holds */
 
-static struct wf_stackless *inside(weft_stackless *self)
-{
-    return (struct wf_stackless *)(void *)self;
-}
-
 static struct wf_stackless *of_waiter(struct wf_waiter *w)
 {
     return wf_container(w, struct wf_stackless, waiter);
@@ -198,13 +193,27 @@ struct wf_stackless *wf_stackless_of_member(struct wf_member *member)
                : NULL;
 }
 
+const char *wf_member_describe(const struct wf_member *member, char *text, size_t size)
+{
+    const struct wf_stackless *self = wf_container(member, struct wf_stackless, member);
+    const weft_task *task = wf_task_of_member(member);
+    if (wf_member_is_task(member))
+        snprintf(text, size, "task '%s' (spawned at %s)", task->name, task->future.site);
+    else if (member->ops == &stackless_member_ops)
+        snprintf(text, size, "stackless task '%s' (%s)", wf_stackless_name(self),
+                 wf_stackless_site(self));
+    else
+        snprintf(text, size, "%s", member->ops->name(member));
+    return text;
+}
+
 /* Birth. */
 
 WF_NOINLINE int weft_stackless_spawn(weft_scope *opaque, weft_stackless *public,
                                      const weft_stackless_kind *kind)
 {
     struct wf_scope *scope = (struct wf_scope *)opaque;
-    struct wf_stackless *self = inside(public);
+    struct wf_stackless *self = wf_stackless_of(public);
     int err = wf_scope_admit(scope, __builtin_frame_address(0));
     if (err < 0)
         return err;
@@ -220,7 +229,7 @@ WF_NOINLINE int weft_stackless_spawn(weft_scope *opaque, weft_stackless *public,
 
 void weft_stackless_cancel(weft_stackless *public, const char *why)
 {
-    struct wf_stackless *self = public ? inside(public) : NULL;
+    struct wf_stackless *self = wf_stackless_of(public);
     if (!self || self->waiter.phase == WF_STACKLESS_ENDED)
         return;
     if (loop_of(self)->thread != wf_this_thread())
@@ -378,10 +387,8 @@ static int refuse_second(struct wf_stackless *self, const char *call)
     return err;
 }
 
-int wf_stackless_enter(weft_stackless *opaque, weft_step_fn *next, const char *call,
-                       struct wf_stackless **out)
+int wf_stackless_enter(struct wf_stackless *self, weft_step_fn *next, const char *call)
 {
-    struct wf_stackless *self = inside(opaque);
     if (WF_UNLIKELY(!self || running() != self))
         return wf_misuse(-EPERM, "%s() was called outside the steps of its stackless task", call);
     if (WF_UNLIKELY(self->waiter.phase != WF_STACKLESS_RUNNING))
@@ -391,7 +398,6 @@ int wf_stackless_enter(weft_stackless *opaque, weft_step_fn *next, const char *c
     if (WF_UNLIKELY(self->member.region.effective))
         return refuse(self);
     self->waiter.spins = 0;
-    *out = self;
     return 0;
 }
 
@@ -433,9 +439,9 @@ int wf_stackless_wait(struct wf_stackless *self, const struct wf_wait_ops *ops, 
 int wf_stackless_then(weft_stackless *opaque, const struct wf_wait_ops *ops, void *object,
                       void *item, weft_step_fn *next, const char *call)
 {
-    struct wf_stackless *self;
+    struct wf_stackless *self = wf_stackless_of(opaque);
     int64_t result;
-    int err = wf_stackless_enter(opaque, next, call, &self);
+    int err = wf_stackless_enter(self, next, call);
     if (err != 0)
         return err;
     arm(self, ops, object);
@@ -451,8 +457,8 @@ int wf_stackless_then(weft_stackless *opaque, const struct wf_wait_ops *ops, voi
 
 int weft_then_yield(weft_stackless *opaque, weft_step_fn *next)
 {
-    struct wf_stackless *self;
-    int err = wf_stackless_enter(opaque, next, "weft_then_yield", &self);
+    struct wf_stackless *self = wf_stackless_of(opaque);
+    int err = wf_stackless_enter(self, next, "weft_then_yield");
     if (err != 0)
         return err;
     wake_up(self, 0, false);
@@ -470,8 +476,8 @@ static int sleep_or_yield(struct wf_stackless *self, int64_t when, bool is_over)
 
 int weft_then_sleep(weft_stackless *opaque, int64_t duration, weft_step_fn *next)
 {
-    struct wf_stackless *self;
-    int err = wf_stackless_enter(opaque, next, "weft_then_sleep", &self);
+    struct wf_stackless *self = wf_stackless_of(opaque);
+    int err = wf_stackless_enter(self, next, "weft_then_sleep");
     if (err != 0)
         return err;
     bool is_over = duration <= 0;
@@ -480,8 +486,8 @@ int weft_then_sleep(weft_stackless *opaque, int64_t duration, weft_step_fn *next
 
 int weft_then_sleep_until(weft_stackless *opaque, int64_t when, weft_step_fn *next)
 {
-    struct wf_stackless *self;
-    int err = wf_stackless_enter(opaque, next, "weft_then_sleep_until", &self);
+    struct wf_stackless *self = wf_stackless_of(opaque);
+    int err = wf_stackless_enter(self, next, "weft_then_sleep_until");
     if (err != 0)
         return err;
     return sleep_or_yield(self, when, when <= wf_clock_now(&loop_of(self)->clock));
@@ -529,9 +535,9 @@ static int wait_for(struct wf_stackless *self, weft_future *future)
 
 int weft_then_await_with(weft_stackless *opaque, weft_awaitable *awaitable, weft_step_fn *next)
 {
-    struct wf_stackless *self;
+    struct wf_stackless *self = wf_stackless_of(opaque);
     weft_future *future = (weft_future *)awaitable;
-    int err = wf_stackless_enter(opaque, next, "weft_then_await", &self);
+    int err = wf_stackless_enter(self, next, "weft_then_await");
     if (err != 0)
         return err;
     if (!awaitable)

@@ -72,11 +72,19 @@ _Static_assert(sizeof(struct wf_timer) <= offsetof(struct wf_waiter, owner) &&
                    sizeof(struct wf_ready) <= offsetof(struct wf_waiter, ops),
                "what shares the waiter's memory leaves its result alone");
 
+static inline struct wf_stackless *wf_stackless_of(weft_stackless *self)
+{
+    return (struct wf_stackless *)(void *)self;
+}
+
 /* NULL: the member is none. */
 struct wf_stackless *wf_stackless_of_member(struct wf_member *member);
 
 const char *wf_stackless_name(const struct wf_stackless *self);
 const char *wf_stackless_site(const struct wf_stackless *self);
+
+/* A task or a stackless one, and where it was made, in words: `text`. */
+const char *wf_member_describe(const struct wf_member *member, char *text, size_t size);
 
 /* What it waits for, in words: `text`. */
 const char *wf_stackless_describe(const struct wf_stackless *self, char *text, size_t size);
@@ -88,8 +96,7 @@ static inline bool wf_stackless_is_waiting(const struct wf_stackless *self)
 
 /* What a weft_then_ function begins with. 0: go on, and end with one of the next two; anything else
  * is to be returned. `call`: its name. */
-int wf_stackless_enter(weft_stackless *opaque, weft_step_fn *next, const char *call,
-                       struct wf_stackless **self);
+int wf_stackless_enter(struct wf_stackless *self, weft_step_fn *next, const char *call);
 
 /* It need not wait: the next step is told `result`. WEFT_THEN. */
 int wf_stackless_answer(struct wf_stackless *self, int64_t result);

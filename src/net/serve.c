@@ -77,12 +77,13 @@ static void forget_streams(struct wf_server *server)
  * client anybody may write. */
 static bool has_left(const weft_stream *client, bool parks)
 {
-    const weft_task *inside = client->reader;
+    const struct wf_member *inside = client->reader;
+    char text[160];
     if (!inside && !parks)
         inside = client->writer;
     if (inside)
-        wf_misuse(-EBUSY, "a handler returned while task '%s' (spawned at %s) was in its client",
-                  inside->name, inside->future.site);
+        wf_misuse(-EBUSY, "a handler returned while %s was in its client",
+                  wf_member_describe(inside, text, sizeof text));
     return !inside;
 }
 
