@@ -3,6 +3,7 @@
  *     weft_dump ──> weft_dump_to ──> each region of the background, depth first
  *                                      ├ scope: name, site, members, time left, how it was ended
  *                                      ├ task: number, name, state, what it waits for, its calls
+ *                                      ├ stackless task: name, what it waits for, its next step
  *                                      └ other members: a parked client, a server
  *
  * The loop's own thread reads, so nothing moves meanwhile. The allocator is not asked, because a
@@ -15,6 +16,7 @@
  * Names come from the program's users, so bytes that could drive a terminal are shown as '?'. */
 
 #include "core/loop.h"
+#include "core/stackless.h"
 #include "inspect/backtrace.h"
 #include "inspect/symbols.h"
 
@@ -173,9 +175,9 @@ static const char *state_text(const struct dump *dump, const weft_task *task)
     return task->state < WF_ARRAY_SIZE(texts) ? texts[task->state] : "?";
 }
 
-static int64_t waited(const struct dump *dump, const weft_task *task)
+static int64_t waited(const struct dump *dump, uint32_t since)
 {
-    uint64_t units = (uint32_t)(dump->moment - task->parked_at);
+    uint64_t units = (uint32_t)(dump->moment - since);
     unsigned __int128 time = (unsigned __int128)units << WF_MOMENT_SHIFT;
     return (int64_t)(dump->per_second ? time * (uint64_t)WEFT_SECOND / dump->per_second : time);
 }
@@ -189,7 +191,7 @@ static void put_wait(struct dump *dump, const weft_task *task)
     put_text(dump, ": waits for ");
     put_name(dump, wf_wait_describe(waiter, text, sizeof text));
     put_text(dump, ", for ");
-    put_duration(dump, waited(dump, task));
+    put_duration(dump, waited(dump, task->parked_at));
 }
 
 static bool is_one_of(const char *name, const char *const *names, size_t count)
@@ -251,6 +253,46 @@ static void put_task(struct dump *dump, const weft_task *task, unsigned depth)
         put_stack(dump, task, depth);
 }
 
+static void put_progress(struct dump *dump, const struct wf_stackless *self)
+{
+    char text[256];
+    if (self->waiter.phase == WF_STACKLESS_RUNNING) {
+        put_text(dump, "running");
+        return;
+    }
+    put_text(dump, "waits for ");
+    put_name(dump, wf_stackless_describe(self, text, sizeof text));
+    if (!wf_stackless_is_waiting(self))
+        return;
+    put_text(dump, ", for ");
+    put_duration(dump, waited(dump, self->waiter.since));
+}
+
+/* Symbols are looked up for return addresses, which lie behind the call. */
+static void put_step(struct dump *dump, weft_step_fn *step)
+{
+    const struct wf_symbol *symbol = wf_symbol_find(&dump->symbols, (uintptr_t)step + 1);
+    put_name(dump, symbol->name ? symbol->name : symbol->module ? symbol->module : "");
+    if (!symbol->name)
+        put(dump, "%s0x%zx", symbol->module ? "+" : "", (size_t)symbol->module_offset - 1);
+    put_text(dump, "\n");
+}
+
+static void put_stackless(struct dump *dump, const struct wf_stackless *self, unsigned depth)
+{
+    put_text(dump, "stackless task '");
+    put_name(dump, wf_stackless_name(self));
+    put_text(dump, "', ");
+    put_progress(dump, self);
+    put_cancel(dump, &self->member.region);
+    put_text(dump, "; defined at ");
+    put_name(dump, wf_stackless_site(self));
+    put_text(dump, "\n");
+    put_indent(dump, depth + 2);
+    put_text(dump, self->waiter.phase == WF_STACKLESS_RUNNING ? "in " : "then ");
+    put_step(dump, self->step);
+}
+
 static void put_member(struct dump *dump, const struct wf_member *member)
 {
     put_name(dump, member->ops->name(member));
@@ -267,6 +309,8 @@ static void put_region(struct dump *dump, const struct wf_region *region, unsign
         put_scope(dump, wf_scope_of_region(region));
     else if (wf_member_is_task(wf_region_member(region)))
         put_task(dump, wf_task_of_member(wf_region_member(region)), depth);
+    else if (wf_stackless_of_member(wf_region_member(region)))
+        put_stackless(dump, wf_stackless_of_member(wf_region_member(region)), depth);
     else
         put_member(dump, wf_region_member(region));
 }

@@ -3,6 +3,8 @@
 #include "inspect_test.h"
 
 #include <fcntl.h>
+#include <weft/future.h>
+#include <weft/stackless.h>
 #include <weft/stream.h>
 
 #if WF_CONTEXT_NATIVE
@@ -377,6 +379,72 @@ static void test_dump_of_ten_thousand_tasks_takes_less_than_a_second(void **stat
     assert_true(duration < (WF_ASAN ? 10 * SECOND : SECOND));
 }
 
+/* Without a stack: what it waits for, and which step comes then. */
+
+struct dumper {
+    weft_stackless self;
+    weft_future *future;
+};
+
+static int dump_in_step(weft_stackless *self, int64_t result);
+
+static int sleep_again(weft_stackless *self, int64_t result)
+{
+    return result < 0 ? (int)result : weft_then_sleep(self, long_time, sleep_again);
+}
+
+static int await_then_dump(weft_stackless *self, int64_t result)
+{
+    (void)result;
+    return weft_then_await(self, weft_stackless_of(self, struct dumper, self)->future,
+                           dump_in_step);
+}
+
+static int dump_in_step(weft_stackless *self, int64_t result)
+{
+    (void)self;
+    dump_now();
+    return (int)result;
+}
+
+static const weft_stackless_kind sleeper_kind = WEFT_STACKLESS(sleep_again, NULL);
+static const weft_stackless_kind dumper_kind = WEFT_STACKLESS(await_then_dump, NULL, .name = "d\t");
+
+static int stackless_main(void *arg)
+{
+    weft_scope s;
+    struct dumper a, b;
+    (void)arg;
+    weft_scope_begin(&s, .name = "all");
+    a.future = b.future = weft_future_new();
+    weft_stackless_spawn(&s, &a.self, &sleeper_kind);
+    weft_stackless_spawn(&s, &b.self, &dumper_kind);
+    dump_now();
+    EXPECT_ORDER("scope 'all'", "  stackless task 'sleep_again', waits for its first turn; defined",
+                 "          then sleep_again\n");
+    weft_sleep(2 * SECOND);
+    dump_now();
+    EXPECT_ORDER("  stackless task 'sleep_again', waits for sleep, for 2.00 s; defined at ",
+                 "test_dump.c:", "\n          then sleep_again\n",
+                 "  stackless task 'd?', waits for the future made at ",
+                 "test_dump.c:", ", for 2.00 s; defined at ", "\n          then dump_in_step\n");
+    weft_future_set(a.future, NULL);
+    weft_sleep(0);
+    EXPECT_ORDER("  stackless task 'd?', running; defined at ", "\n          in dump_in_step\n");
+    weft_future_release(a.future);
+    weft_scope_cancel(&s, "enough");
+    dump_now();
+    expect_text(
+        "stackless task 'sleep_again', waits for its turn, cancelled (enough); defined at ");
+    return weft_scope_end(&s);
+}
+
+static void test_dump_shows_stackless_tasks_and_their_next_steps(void **state)
+{
+    (void)state;
+    assert_int_equal(run(stackless_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +461,7 @@ int main(void)
         core_test(test_dump_ends_when_nobody_takes_it),
         core_test(test_dump_writes_to_a_descriptor),
         core_test(test_dump_shows_servers_and_parked_clients),
+        core_test(test_dump_shows_stackless_tasks_and_their_next_steps),
         core_test(test_dump_of_ten_thousand_tasks_takes_less_than_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
