@@ -18,9 +18,10 @@
  *     random:s   several of these at once, drawn from the seed s
  *
  * A suspension point is the entry of a suspending call, and the moment at which it is about to
- * park. After each run weft_run() must have returned, and nothing may be left: no memory, no
- * descriptor, no task, stack, timer or job. A run that hangs is ended by an alarm. Whatever goes
- * wrong is printed with the line that repeats it: WEFT_TORTURE=scenario:cancel:17.
+ * park; of a stackless task those of the call that asks to wait. After each run weft_run() must
+ * have returned, and nothing may be left: no memory, no descriptor, no task, stack, timer or job. A
+ * run that hangs is ended by an alarm. Whatever goes wrong is printed with the line that repeats
+ * it: WEFT_TORTURE=scenario:cancel:17.
  *
  * To add scenarios: write torture_<layer>.c beside torture_core.c: an array of scenarios and
  *
