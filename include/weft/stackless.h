@@ -47,8 +47,12 @@
 
 #include <limits.h>
 #include <weft/await.h>
+#include <weft/channel.h>
 #include <weft/define.h>
+#include <weft/event.h>
+#include <weft/queue.h>
 #include <weft/scope.h>
+#include <weft/semaphore.h>
 #include <weft/stream.h>
 
 WEFT_BEGIN_DECLS
@@ -181,6 +185,87 @@ int weft_then_yield(weft_stackless *self, weft_step_fn *next);
  * Threads: the loop's own. */
 WEFT_API
 int weft_then_await_with(weft_stackless *self, weft_awaitable *awaitable, weft_step_fn *next);
+
+/** Send an item as weft_channel_send() does, then call `next`.
+ *
+ * The next step's result: 0, or an error as weft_channel_send() returns it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: nothing is sent; an item that was taken counts as sent.
+ * Ownership: borrows `item` until the next step, and copies it.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_send(weft_stackless *self, weft_channel *channel, const void *item,
+                   weft_step_fn *next);
+
+/** Receive an item as weft_channel_receive() does, then call `next`.
+ *
+ * The next step's result: 0 with the item at `item`, or an error as weft_channel_receive() returns
+ * it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: no item is lost: one that was given counts as received.
+ * Ownership: borrows `item` until the next step.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_receive(weft_stackless *self, weft_channel *channel, void *item, weft_step_fn *next);
+
+/** Put an item as weft_queue_put() does, then call `next`.
+ *
+ * The next step's result: 0, or an error as weft_queue_put() returns it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: nothing is put; an item that was taken counts as put.
+ * Ownership: borrows `item` until the next step, and copies it.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_put(weft_stackless *self, weft_queue *queue, const void *item, weft_step_fn *next);
+
+/** Get an item as weft_queue_get() does, then call `next`.
+ *
+ * The next step's result: 0 with the item at `item`, or an error as weft_queue_get() returns it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: no item is lost: one that was given counts as got.
+ * Ownership: borrows `item` until the next step.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_get(weft_stackless *self, weft_queue *queue, void *item, weft_step_fn *next);
+
+/** Wait until an event is set, then call `next`.
+ *
+ * The next step's result: 0, or an error as weft_event_wait() returns it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: only the waiting stops.
+ * Ownership: borrows the event until the next step.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_event(weft_stackless *self, weft_event *event, weft_step_fn *next);
+
+/** Take units as weft_semaphore_acquire() does, then call `next`.
+ *
+ * The next step's result: 0, or an error as weft_semaphore_acquire() returns it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: nothing is taken; units that were handed over are.
+ * Ownership: borrows the semaphore until the next step.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_acquire(weft_stackless *self, weft_semaphore *semaphore, size_t count,
+                      weft_step_fn *next);
 
 /** Read what is there, at most `size` bytes, then call `next`.
  *
