@@ -5,6 +5,7 @@
 
 #include <weft/arena.h>
 #include <weft/await.h>
+#include <weft/barrier.h>
 #include <weft/blocking.h>
 #include <weft/buffer.h>
 #include <weft/channel.h>
@@ -24,7 +25,9 @@
 #include <weft/loop.h>
 #include <weft/memory.h>
 #include <weft/mutex.h>
+#include <weft/once.h>
 #include <weft/queue.h>
+#include <weft/rwlock.h>
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/semaphore.h>
