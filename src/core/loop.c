@@ -44,6 +44,12 @@ uint64_t wf_this_thread(void)
     return number;
 }
 
+static uint64_t next_identity(void)
+{
+    static _Atomic uint32_t loops;
+    return (uint64_t)(atomic_fetch_add(&loops, 1) + 1) << 32;
+}
+
 /* Time. */
 
 int64_t weft_now(void)
@@ -158,6 +164,7 @@ static int make(weft_loop **out, const struct weft_loop_options *options)
         return err;
     }
     init_state(loop, options);
+    loop->identity = next_identity();
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_DEBUG, "driver %s: %s", loop->io_ops->name,
              loop->io_reason);
     loop->older = wf_newest;

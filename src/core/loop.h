@@ -116,6 +116,7 @@ struct weft_loop {
     struct wf_random dice; /* wf_loop_dice(); all zero: nobody has thrown them yet */
     uint64_t chance;       /* wf_loop_chance() */
     uint64_t thread;       /* whose loop this is */
+    uint64_t identity;     /* the n-th loop of the process, in the upper half */
     weft_loop *older;      /* made before by this thread */
     atomic_int references;
     int references_own; /* of these nobody posts by: the owner's, the interrupt handler's */
@@ -141,6 +142,13 @@ extern _Thread_local weft_loop *wf_newest;
 
 /* The number of this thread, which no other ever has: an address would come again. */
 uint64_t wf_this_thread(void);
+
+/* Which task of the process: numbers begin anew in each loop, addresses come again. The root's is no
+ * task's. */
+static inline uint64_t wf_task_identity(const weft_task *task)
+{
+    return task->future.loop->identity | task->number;
+}
 
 static inline bool wf_in_task(const weft_loop *loop)
 {

@@ -63,7 +63,7 @@ static const struct wf_wait_ops wait_ops = { .kind = "a condition",
 static int check(struct condition *condition, const weft_task *task, const struct wf_mutex *mutex)
 {
     int err = wf_bound_check(&condition->bound, "condition");
-    if (err < 0 || !mutex || mutex->holder == task)
+    if (err < 0 || !mutex || mutex->holder == wf_task_identity(task))
         return err;
     return wf_misuse(-EPERM,
                      "task '%s' waits for a condition (made at %s) without holding the mutex (made "
@@ -82,6 +82,7 @@ int weft_condition_wait(weft_condition *opaque, weft_mutex *mutex)
     if (err < 0)
         return err;
     wf_waiter_arm(&wait.waiter, &wait_ops, condition);
+    wait.waiter.need = wf_task_identity(task);
     wf_line_join(&condition->line, &wait.waiter);
     if (wait.mutex)
         wf_mutex_pass(wait.mutex);

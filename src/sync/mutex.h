@@ -7,8 +7,7 @@
  *                      └──unlock, somebody waits──> HELD by the first in the line
  *
  *   - nobody waits for a free mutex: an unlock hands it on and never frees it under a waiter
- *   - a waiter's owner is the task that holds the mutex when it is woken
- *   - `holder` is compared and never followed: a task may end without unlocking */
+ *   - a waiter's `need` is the identity of its task, which holds the mutex when it is woken */
 
 #include "core/line.h"
 #include "sync/bound.h"
@@ -16,8 +15,7 @@
 #include <weft/mutex.h>
 
 struct wf_mutex {
-    const weft_task *holder; /* NULL: nobody */
-    uint32_t number;         /* the holder's, for reports */
+    uint64_t holder; /* wf_task_identity() of the task that holds it; 0: nobody */
     struct wf_bound bound;
     struct wf_line line;
     uint64_t locked;
@@ -25,8 +23,8 @@ struct wf_mutex {
 
 _Static_assert(sizeof(struct wf_mutex) <= sizeof(weft_mutex), "weft_mutex is too small");
 
-/* Give it to a waiting task: at once, or as the last in the line. Not to be cancelled from here on.
- */
+/* Give it to a waiter whose `need` is its task's identity: at once, or as the last in the line. Not
+ * to be cancelled from here on. */
 void wf_mutex_give(struct wf_mutex *mutex, struct wf_waiter *w);
 
 /* The holder lets it go. */
