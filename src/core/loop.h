@@ -143,8 +143,8 @@ extern _Thread_local weft_loop *wf_newest;
 /* The number of this thread, which no other ever has: an address would come again. */
 uint64_t wf_this_thread(void);
 
-/* Which task of the process: numbers begin anew in each loop, addresses come again. The root's is no
- * task's. */
+/* Which task of the process: numbers begin anew in each loop, addresses come again. The root's is
+ * no task's. */
 static inline uint64_t wf_task_identity(const weft_task *task)
 {
     return task->future.loop->identity | task->number;

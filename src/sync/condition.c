@@ -71,33 +71,46 @@ static int check(struct condition *condition, const weft_task *task, const struc
                      task->name, wf_site(condition->bound.site), wf_site(mutex->bound.site));
 }
 
-int weft_condition_wait(weft_condition *opaque, weft_mutex *mutex)
+/* The current task may wait, with this mutex: 0. */
+static int enter(struct condition *condition, const struct wf_mutex *mutex)
 {
-    struct condition *condition = inside(opaque);
-    struct wait wait = { .mutex = (struct wf_mutex *)mutex };
     weft_task *task;
     int err = wf_enter(&task);
-    if (err == 0)
-        err = check(condition, task, wait.mutex);
-    if (err < 0)
-        return err;
+    return err < 0 ? err : check(condition, task, mutex);
+}
+
+static int wait_once(struct condition *condition, struct wf_mutex *mutex)
+{
+    weft_task *task = wf_running->current;
+    struct wait wait = { .mutex = mutex };
     wf_waiter_arm(&wait.waiter, &wait_ops, condition);
     wait.waiter.need = wf_task_identity(task);
     wf_line_join(&condition->line, &wait.waiter);
-    if (wait.mutex)
-        wf_mutex_pass(wait.mutex);
-    err = (int)wf_park(&wait.waiter);
-    if (err < 0 && wait.mutex)
-        wf_mutex_retake(wait.mutex, task);
+    if (mutex)
+        wf_mutex_pass(mutex);
+    int err = (int)wf_park(&wait.waiter);
+    if (err < 0 && mutex)
+        wf_mutex_retake(mutex, task);
     return err;
 }
 
-int weft_condition_wait_for(weft_condition *condition, weft_mutex *mutex, weft_predicate *predicate,
+int weft_condition_wait(weft_condition *opaque, weft_mutex *mutex)
+{
+    struct condition *condition = inside(opaque);
+    int err = enter(condition, (struct wf_mutex *)mutex);
+    return err < 0 ? err : wait_once(condition, (struct wf_mutex *)mutex);
+}
+
+/* It asks for a cancel first, but what has become true while it waited goes before one. */
+int weft_condition_wait_for(weft_condition *opaque, weft_mutex *mutex, weft_predicate *predicate,
                             void *arg)
 {
-    int err = 0;
+    struct condition *condition = inside(opaque);
+    int err = enter(condition, (struct wf_mutex *)mutex);
+    if (err == 0 && !predicate(arg))
+        err = wait_once(condition, (struct wf_mutex *)mutex);
     while (err == 0 && !predicate(arg))
-        err = weft_condition_wait(condition, mutex);
+        err = weft_condition_wait(opaque, mutex);
     return err;
 }
 
