@@ -3,8 +3,13 @@
 
 /* A semaphore: so many may pass, the others wait until units come back.
  *
- *     weft_semaphore_init(&s, 10, .max = 10);      at most ten at once, and never more are given
- * back int err = weft_semaphore_acquire(&s, 1); … weft_semaphore_release(&s, 1);
+ *     weft_semaphore_init(&s, 10, .max = 10);      ten at once, and no more come back
+ *     …
+ *     int err = weft_semaphore_acquire(&s, 1);
+ *     if (err < 0)
+ *         return err;
+ *     …
+ *     weft_semaphore_release(&s, 1);
  *
  * It is fair: who wants much is not passed by those who want little. */
 
