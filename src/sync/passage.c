@@ -56,7 +56,7 @@ int wf_passage_init(struct wf_passage *passage, const char *site)
                : 0;
 }
 
-/* A drop is users' code: what is here is out of reach by then. */
+/* A drop is users' code. It finds the passage closed and empty: what is here is out of reach. */
 void wf_passage_clear(struct wf_passage *passage)
 {
     size_t count = passage->count, first = passage->first;
@@ -72,11 +72,11 @@ void wf_passage_fini(struct wf_passage *passage)
     uint32_t waiting = passage->givers.length + passage->takers.length;
     if (waiting > 0)
         wf_bound_in_use(&passage->bound, passage->kind, waiting);
+    passage->closed = true;
     wf_passage_clear(passage);
     wf_free(passage->items);
     passage->items = NULL;
     passage->room = passage->ring = 0;
-    passage->closed = true;
 }
 
 void wf_passage_close(struct wf_passage *passage)
@@ -118,7 +118,7 @@ static char *at(const struct wf_passage *passage, size_t i)
 static void push_heap(struct wf_passage *passage, const void *item)
 {
     size_t i = passage->count++;
-    memcpy(at(passage, i), item, passage->item_size);
+    wf_passage_copy(at(passage, i), item, passage->item_size);
     *number_of(passage, at(passage, i)) = passage->passed + passage->count;
     for (; i > 0; i = (i - 1) / 2) {
         if (!is_before(passage, at(passage, i), at(passage, (i - 1) / 2)))
@@ -146,7 +146,7 @@ static void sift_down(struct wf_passage *passage)
 
 static void pop_heap(struct wf_passage *passage, void *item)
 {
-    memcpy(item, at(passage, 0), passage->item_size);
+    wf_passage_copy(item, at(passage, 0), passage->item_size);
     passage->count--;
     memcpy(at(passage, 0), at(passage, passage->count), passage->slot);
     sift_down(passage);
@@ -159,7 +159,7 @@ static void put(struct wf_passage *passage, const void *item)
     if (passage->order == WF_ORDER_PRIORITY)
         push_heap(passage, item);
     else
-        memcpy(wf_passage_at(passage, passage->count++), item, passage->item_size);
+        wf_passage_copy(wf_passage_at(passage, passage->count++), item, passage->item_size);
     if (passage->count > passage->most)
         passage->most = passage->count;
 }
@@ -170,9 +170,9 @@ static void pull(struct wf_passage *passage, void *item)
     if (passage->order == WF_ORDER_PRIORITY) {
         pop_heap(passage, item);
     } else if (passage->order == WF_ORDER_LIFO) {
-        memcpy(item, wf_passage_at(passage, --passage->count), passage->item_size);
+        wf_passage_copy(item, wf_passage_at(passage, --passage->count), passage->item_size);
     } else {
-        memcpy(item, wf_passage_at(passage, 0), passage->item_size);
+        wf_passage_copy(item, wf_passage_at(passage, 0), passage->item_size);
         passage->count--;
         if (++passage->first == passage->room)
             passage->first = 0;

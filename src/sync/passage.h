@@ -64,11 +64,12 @@ int wf_passage_take_slowly(struct wf_passage *passage, void *item);
 const char *wf_passage_describe(const struct wf_passage *passage, const char *what, char *text,
                                 size_t size);
 
+/* Items of nothing need no address. */
 static inline void wf_passage_copy(void *to, const void *from, size_t size)
 {
     if (WF_LIKELY(size == sizeof(uint64_t)))
         memcpy(to, from, sizeof(uint64_t));
-    else
+    else if (size > 0)
         memcpy(to, from, size);
 }
 

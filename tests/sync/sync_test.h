@@ -54,6 +54,43 @@ static inline int on_another_thread(int (*fn)(void))
     return (int)(intptr_t)result;
 }
 
+/* Memory that ends after so many allocations: between the next two, and around a run. */
+
+static unsigned allocations_left = UINT_MAX;
+
+static inline void *allocate_counted(void *context, size_t size)
+{
+    (void)context;
+    return allocations_left > 0 && allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+static inline void *reallocate_counted(void *context, void *memory, size_t size)
+{
+    (void)context;
+    return allocations_left > 0 && allocations_left-- > 0 ? realloc(memory, size) : NULL;
+}
+
+static inline void release_counted(void *context, void *memory)
+{
+    (void)context;
+    free(memory);
+}
+
+static inline void count_allocations(void)
+{
+    static const struct weft_allocator counted = { .allocate = allocate_counted,
+                                                   .reallocate = reallocate_counted,
+                                                   .release = release_counted };
+    allocations_left = UINT_MAX;
+    assert_int_equal(weft_set_allocator(&counted), 0);
+}
+
+static inline void count_no_allocations(void)
+{
+    allocations_left = UINT_MAX;
+    assert_int_equal(weft_set_allocator(NULL), 0);
+}
+
 /* What the last misuse of this thread was said to be. The log has it once for each sentence, so
  * perhaps in an earlier test. */
 static inline void expect_said(const char *part)
