@@ -10,6 +10,11 @@
 
 /* Room. */
 
+static int no_memory(const struct wf_passage *passage, size_t items)
+{
+    return wf_fail(-ENOMEM, "no memory for a %s of %zu items", passage->kind, items);
+}
+
 static int reserve(struct wf_passage *passage, size_t room)
 {
     if (room > SIZE_MAX / 2 / passage->slot)
@@ -30,8 +35,7 @@ static int reserve(struct wf_passage *passage, size_t room)
 static int grow(struct wf_passage *passage)
 {
     int err = reserve(passage, passage->room ? passage->room * 2 : ROOM_MIN);
-    return err < 0 ? wf_fail(err, "no memory for a %s of %zu items", passage->kind, passage->count)
-                   : 0;
+    return err < 0 ? no_memory(passage, passage->count) : 0;
 }
 
 /* The number behind an item in a heap must not spoil the alignment of the next one. */
@@ -47,13 +51,12 @@ static size_t slot_of(const struct wf_passage *passage)
 int wf_passage_init(struct wf_passage *passage, const char *site)
 {
     wf_bound_init(&passage->bound, site);
+    if (passage->item_size > SIZE_MAX / 2)
+        return no_memory(passage, passage->capacity);
     passage->slot = slot_of(passage);
     if (passage->capacity == 0 || passage->capacity == SIZE_MAX)
         return 0;
-    int err = reserve(passage, passage->capacity);
-    return err < 0
-               ? wf_fail(err, "no memory for a %s of %zu items", passage->kind, passage->capacity)
-               : 0;
+    return reserve(passage, passage->capacity) < 0 ? no_memory(passage, passage->capacity) : 0;
 }
 
 /* A drop is users' code. It finds the passage closed and empty: what is here is out of reach. */
