@@ -25,8 +25,11 @@ void wf_abort(struct wf_waiter *w)
     if (w->state != WF_WAIT_ARMED || !w->ops->abort)
         return;
     w->state = WF_WAIT_ABORTING;
-    if (w->ops->abort(w))
-        wf_wake(w, -ECANCELED);
+    if (!w->ops->abort(w))
+        return;
+    if (w->ops->settle)
+        w->ops->settle(w);
+    wf_wake(w, -ECANCELED);
 }
 
 static int enter_outside(void)

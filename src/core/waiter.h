@@ -22,8 +22,9 @@
  * tasks, parked connections and select cases use the same waiter with another wake.
  *
  * Who waits for several things at once, or without a stack, knows an object by its ops alone:
- * take() asks for what can be had without waiting, join() takes a place in the object's line, and
- * abort() gives it up. */
+ * take() asks for what can be had without waiting, join() takes a place in the object's line,
+ * abort() gives it up, and settle() serves who stood behind it: apart, because who gives up several
+ * places must have left them all before anybody is served. */
 
 #include "base/list.h"
 
@@ -54,6 +55,8 @@ struct wf_wait_ops {
     bool (*take)(struct wf_waiter *w, int64_t *result);
     /* Take a place in the object's line, after take() has said false. */
     void (*join)(struct wf_waiter *w);
+    /* After abort() has let it go: serve those whom it has kept waiting. No function: nobody. */
+    void (*settle)(struct wf_waiter *w);
     /* What it waits for, in words; returns `text`. No function: `kind` says it. */
     const char *(*describe)(const struct wf_waiter *w, char *text, size_t size);
     /* Without a stack: what a task does behind wf_park(), in the waiter's own turn; the result. No

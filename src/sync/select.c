@@ -270,15 +270,23 @@ static bool is_had(struct wf_waiter *w, weft_case *it)
 
 /* Seats. */
 
-/* They leave their lines, all but the one that was served. */
+/* They leave their lines, all but the one that was served. Then those who stood behind them are
+ * served: among these there is no seat of ours any more. */
 static void leave(struct select *select)
 {
+    bool settles = false;
     for (size_t i = 0; i < select->taken; i++) {
         struct wf_waiter *w = &select->seats[i].waiter;
         if (w->state != WF_WAIT_ARMED)
             continue;
         w->state = w->ops->abort(w) ? WF_WAIT_DONE : WF_WAIT_ABORTING;
         select->leaving += w->state == WF_WAIT_ABORTING;
+        settles |= w->ops->settle != NULL;
+    }
+    for (size_t i = 0; settles && i < select->taken; i++) {
+        struct wf_waiter *w = &select->seats[i].waiter;
+        if (w->ops && w->ops->settle)
+            w->ops->settle(w);
     }
 }
 
@@ -326,12 +334,12 @@ static weft_future *awaited_by_all(const struct wf_waiter *w, size_t *at)
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct select *select = wf_container(w, struct select, waiter);
-    size_t used = (size_t)snprintf(text, size, "one of: ");
+    size_t used = (size_t)snprintf(text, size, "one of: "), named = 0;
     for (size_t i = 0; i < select->taken && used < size; i++) {
         const struct wf_waiter *seat = &select->seats[i].waiter;
         if (select->cases[i].kind == WEFT_CASE_NONE)
             continue;
-        if (text[used - 1] != ' ')
+        if (named++ > 0)
             used += (size_t)snprintf(text + used, size - used, ", ");
         if (used < size)
             used += strlen(wf_wait_describe(seat, text + used, size - used));

@@ -88,13 +88,17 @@ static void join(struct wf_waiter *w)
     wf_line_join(&semaphore->line, w);
 }
 
-/* Who wanted much goes, and those behind him may have enough. */
 static bool abort_wait(struct wf_waiter *w)
 {
     struct semaphore *semaphore = w->object;
     wf_line_leave(&semaphore->line, w);
-    serve(semaphore);
     return true;
+}
+
+/* Who wanted much has gone, and those behind him may have enough. */
+static void settle(struct wf_waiter *w)
+{
+    serve(w->object);
 }
 
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
@@ -105,9 +109,12 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
     return text;
 }
 
-const struct wf_wait_ops wf_semaphore_ops = {
-    .kind = "a semaphore", .abort = abort_wait, .take = take, .join = join, .describe = describe
-};
+const struct wf_wait_ops wf_semaphore_ops = { .kind = "a semaphore",
+                                              .abort = abort_wait,
+                                              .take = take,
+                                              .join = join,
+                                              .settle = settle,
+                                              .describe = describe };
 
 int weft_semaphore_acquire(weft_semaphore *opaque, size_t count)
 {
