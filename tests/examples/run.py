@@ -41,6 +41,23 @@ goodbye, world
 its last words: it was a pleasure
 """
 
+ACTOR = """\
++50: done
+-30: done
+-30: Numerical result out of range
++20: done
+-30: done
+closed with 10
+"""
+
+FANOUT = """\
+20 answers, sum 190, at most 4 at once
+"""
+
+WORKERS = """\
+0 1 4 9 16 25 36 49 64 81 100 121
+"""
+
 RACE = """\
 a second for both:
   near: answers
@@ -283,7 +300,9 @@ def gateway(program):
 def main():
     name, *words = [word for word in sys.argv[1:] if word != '--sanitized']
     checks = {
+        'actor': lambda path: prints(path, ACTOR),
         'echo': echo,
+        'fanout': lambda path: prints(path, FANOUT),
         'fetch': fetch,
         'gateway': gateway,
         'generator': lambda path: prints(path, GENERATOR),
@@ -292,6 +311,7 @@ def main():
         'note': note,
         'race': lambda path: prints(path, RACE),
         'readme': readme,
+        'workers': lambda path: prints(path, WORKERS),
     }
     checks[name](*words)
     print('ok', name)
