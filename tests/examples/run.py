@@ -76,6 +76,16 @@ def prints(program, text):
     assert (done.stdout, done.stderr, done.returncode) == (text, '', 0), done
 
 
+def sleepers(program):
+    for count in 1, 5000:
+        done = subprocess.run([program, str(count)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=30, check=False)
+        found = re.fullmatch(r'%d sleepers, \d+ bytes each, asleep after \d+ ms\n'
+                             r'woken %d times in (\d+) ms\n' % (count, 2 * count), done.stdout)
+        assert found and (done.stderr, done.returncode) == ('', 0), done
+        assert int(found[1]) >= 2000, 'two naps are two seconds'
+
+
 def pattern(line):
     """A line of EXPECTED as a regular expression; the ranges of its numbers."""
     words = re.split(r'\{(.*?)\}', line)
@@ -312,6 +322,7 @@ def main():
         'race': lambda path: prints(path, RACE),
         'readme': readme,
         'workers': lambda path: prints(path, WORKERS),
+        'sleepers': sleepers,
     }
     checks[name](*words)
     print('ok', name)

@@ -18,11 +18,12 @@
 #include <weft/stream.h>
 #include <weft/task.h>
 
-/* What runs beside an example, in its first loop. */
+/* What an example is given, and what runs beside it in its first loop. */
 struct peer {
     const char *name; /* the example's */
-    weft_fn *fn;
-    bool is_client; /* it interrupts the program when it ends */
+    weft_fn *fn;      /* NULL: nothing runs beside it */
+    bool is_client;   /* it interrupts the program when it ends */
+    const char *word; /* the example's argument; NULL: an address */
 };
 
 static struct {
@@ -141,9 +142,10 @@ static int site(void *arg)
 }
 
 static const struct peer peers[] = {
-    { "echo", echo_client, true },
-    { "gateway", gateway_client, true },
-    { "fetch", site, false },
+    { "echo", echo_client, true, NULL },
+    { "gateway", gateway_client, true, NULL },
+    { "fetch", site, false, NULL },
+    { "sleepers", NULL, false, "4" },
 };
 
 /* A server that accepts nobody keeps its client waiting: somebody loses patience. Not in the calm
@@ -223,8 +225,10 @@ static int run_example(const struct torture_scenario *scenario)
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         if (strcmp(peers[i].name, name) != 0)
             continue;
-        now.peer = &peers[i];
-        words[count++] = peers[i].is_client ? address : url;
+        now.peer = peers[i].fn ? &peers[i] : NULL;
+        words[count++] = peers[i].word        ? (char *)(uintptr_t)peers[i].word
+                         : peers[i].is_client ? address
+                                              : url;
     }
     return mains[scenario - scenarios](count, words);
 }
