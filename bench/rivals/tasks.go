@@ -1,4 +1,4 @@
-// The operations of bench_spawn in Go, on one processor. Reads lines "operation count", answers each
+// The operations of bench_spawn and bench_sleep in Go, on one processor. Reads lines "operation count", answers each
 // with a line: nanoseconds for one operation; "-" for an operation that Go does not have.
 package main
 
@@ -82,7 +82,53 @@ func generator(count int) {
 	}
 }
 
+// Goroutines that sleep until one time: what they cost to start, in memory, and to wake. Each of the
+// three answers for those that the first one has started.
+var sleepers struct {
+	group      sync.WaitGroup
+	begin, due time.Time
+	before     float64
+}
+
+func resident() float64 {
+	var size, pages float64
+	text, _ := os.ReadFile("/proc/self/statm")
+	fmt.Sscan(string(text), &size, &pages)
+	return pages * float64(os.Getpagesize())
+}
+
+//go:noinline
+func sleepUntil(due time.Time, asleep *sync.WaitGroup) {
+	asleep.Done()
+	time.Sleep(time.Until(due))
+	sleepers.group.Done()
+}
+
+func sleepStart(count int) float64 {
+	var asleep sync.WaitGroup
+	s := &sleepers
+	s.before, s.begin = resident(), time.Now()
+	s.due = s.begin.Add(3 * time.Second)
+	s.group.Add(count)
+	asleep.Add(count)
+	for i := 0; i < count; i++ {
+		go sleepUntil(s.due, &asleep)
+	}
+	asleep.Wait()
+	return float64(time.Since(s.begin).Nanoseconds())
+}
+
+func sleepMemory(int) float64 { return resident() - sleepers.before }
+
+func sleepWake(int) float64 {
+	sleepers.group.Wait()
+	return float64(time.Since(sleepers.due).Nanoseconds())
+}
+
 func main() {
+	measured := map[string]func(int) float64{
+		"sleep_start": sleepStart, "sleep_memory": sleepMemory, "sleep_wake": sleepWake,
+	}
 	operations := map[string]func(int){
 		"spawn": spawn, "gather": gather, "await": await, "callback": callback, "generator": generator,
 	}
@@ -92,6 +138,10 @@ func main() {
 		var name string
 		var count int
 		fmt.Sscan(input.Text(), &name, &count)
+		if measure := measured[name]; measure != nil {
+			fmt.Println(measure(count) / float64(count))
+			continue
+		}
 		operation := operations[name]
 		if operation == nil {
 			fmt.Println("-")
