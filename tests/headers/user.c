@@ -2,6 +2,7 @@
  * warning, the macros with their designated options above all. Compiled, never run. */
 
 #include <weft.h>
+#include <weft/stackless.h>
 
 static int work(void *arg)
 {
@@ -41,6 +42,22 @@ static int tasks(void *arg)
     weft_scope_cancel(&full, "enough");
     err = weft_scope_leave(&full, err);
     return err < 0 ? err : weft_scope_end(&plain);
+}
+
+static int step(weft_stackless *self, int64_t result)
+{
+    static weft_future *const future;
+    weft_then_await(self, future, step);
+    return result < 0 ? (int)result : weft_then_sleep(self, WEFT_SECOND, step);
+}
+
+static const weft_stackless_kind plain_kind = WEFT_STACKLESS(step, NULL);
+static const weft_stackless_kind named_kind = WEFT_STACKLESS(step, NULL, .name = "named");
+
+static int stackless(weft_scope *scope, weft_stackless *two)
+{
+    int err = weft_stackless_spawn(scope, &two[0], &plain_kind);
+    return err < 0 ? err : weft_stackless_spawn(scope, &two[1], &named_kind);
 }
 
 static int numbers(weft_gen *gen, void *arg)
@@ -117,6 +134,8 @@ int main(void)
     weft_handle_cancel(weft_call_at(weft_deadline(WEFT_SECOND), call, loop, .drop = call));
     weft_post(loop, call, NULL);
     weft_post(loop, call, NULL, .dropped = call);
+    static weft_stackless two[2];
+    stackless(weft_loop_background(loop), two);
     weft_loop_free(loop);
     err = err < 0 ? err : weft_run(tasks, "argument");
     err = err < 0 ? err : weft_run(generators, NULL);
