@@ -89,7 +89,8 @@ typedef struct weft_stackless_kind weft_stackless_kind;
 /** Start a stackless task in a scope.
  *
  * The first step is called in a later turn, in the order of spawning. Spawning into a cancelled
- * scope succeeds: no step is called, `.drop` is.
+ * scope succeeds: no step is called, `.drop` is. `self` need not be initialised, and must not be
+ * one that has not ended.
  *
  * Returns: 0.
  * Errors: -ESHUTDOWN for a scope that has ended; -EPERM from a task or step that is not inside the

@@ -142,9 +142,9 @@ static unsigned deliver_cancel(struct wf_stackless *self)
 /* Each costs a turn, and who does not listen a pause. */
 static int refuse(struct wf_stackless *self)
 {
-    int64_t pause = wf_deadline_after(loop_of(self), WEFT_MILLISECOND);
     if (deliver_cancel(self) > WF_CANCEL_SPIN_MAX)
-        return sleep_until(self, WF_STACKLESS_PAUSED, pause, -ECANCELED);
+        return sleep_until(self, WF_STACKLESS_PAUSED,
+                           wf_deadline_after(loop_of(self), WEFT_MILLISECOND), -ECANCELED);
     wake_up(self, -ECANCELED, false);
     return WEFT_THEN;
 }
@@ -275,7 +275,7 @@ static void finish(struct wf_stackless *self, int code)
     struct wf_scope *scope = scope_of(self);
     const weft_stackless_kind *kind = self->kind;
     self->waiter.phase = WF_STACKLESS_ENDED;
-    wf_scope_part(scope, &self->member, failure_of(self, code), kind->site);
+    wf_scope_part(scope, &self->member, failure_of(self, code), wf_stackless_site(self));
     if (kind->drop)
         kind->drop((weft_stackless *)(void *)self);
 }
@@ -364,12 +364,12 @@ static void take_turn(struct wf_ready *item, bool closed)
 {
     struct wf_stackless *self = wf_container(item, struct wf_stackless, ready);
     weft_loop *loop = loop_of(self);
-    if (closed) /* it is abandoned next */
-        return;
     if (self->waiter.phase == WF_STACKLESS_NEW && self->member.region.effective) {
         finish(self, -ECANCELED);
         return;
     }
+    if (closed) /* it is abandoned next */
+        return;
     for (int budget = WF_STACKLESS_BUDGET; budget > 0; budget--)
         if (!may_go_on(self, run_step(loop, self)))
             return;

@@ -31,6 +31,7 @@
 
 #define INDENT_MAX    32   /* levels; deeper ones stand there too */
 #define WRITE_TIMEOUT 1000 /* ms */
+#define ALIKE_SHOWN   10   /* stackless tasks side by side that do the same */
 
 struct dump {
     weft_dump_fn *write;
@@ -42,6 +43,9 @@ struct dump {
     int error;
     size_t used;
     char buffer[4096];
+    const struct wf_stackless *like; /* the first of a crowd that do the same; NULL */
+    size_t alike;                    /* so many more have followed it */
+    unsigned alike_depth;
     uintptr_t frames[WF_BACKTRACE_MAX];
     struct wf_symbols symbols;
 };
@@ -302,17 +306,51 @@ static void put_member(struct dump *dump, const struct wf_member *member)
 
 /* The walk. */
 
+/* Of a million that do the same a few are shown. */
+
+static bool is_alike(const struct wf_stackless *self, const struct wf_stackless *like)
+{
+    return self && like && self->kind == like->kind && self->step == like->step &&
+           self->waiter.phase == like->waiter.phase &&
+           self->member.region.outer == like->member.region.outer;
+}
+
+static void end_crowd(struct dump *dump)
+{
+    if (dump->alike >= ALIKE_SHOWN) {
+        put_indent(dump, dump->alike_depth);
+        put(dump, "and %zu more like it\n", dump->alike - ALIKE_SHOWN + 1);
+    }
+    dump->like = NULL;
+    dump->alike = 0;
+}
+
+/* True: it is one of too many. */
+static bool joins_crowd(struct dump *dump, const struct wf_stackless *self, unsigned depth)
+{
+    if (is_alike(self, dump->like))
+        return ++dump->alike >= ALIKE_SHOWN;
+    end_crowd(dump);
+    dump->like = self;
+    dump->alike_depth = depth;
+    return false;
+}
+
 static void put_region(struct dump *dump, const struct wf_region *region, unsigned depth)
 {
+    struct wf_member *member = region->kind == WF_REGION_MEMBER ? wf_region_member(region) : NULL;
+    const struct wf_stackless *stackless = wf_stackless_of_member(member);
+    if (joins_crowd(dump, stackless, depth))
+        return;
     put_indent(dump, depth);
-    if (region->kind == WF_REGION_SCOPE)
+    if (!member)
         put_scope(dump, wf_scope_of_region(region));
-    else if (wf_member_is_task(wf_region_member(region)))
-        put_task(dump, wf_task_of_member(wf_region_member(region)), depth);
-    else if (wf_stackless_of_member(wf_region_member(region)))
-        put_stackless(dump, wf_stackless_of_member(wf_region_member(region)), depth);
+    else if (wf_member_is_task(member))
+        put_task(dump, wf_task_of_member(member), depth);
+    else if (stackless)
+        put_stackless(dump, stackless, depth);
     else
-        put_member(dump, wf_region_member(region));
+        put_member(dump, member);
 }
 
 static void put_tree(struct dump *dump, const struct wf_region *root)
@@ -326,6 +364,7 @@ static void put_tree(struct dump *dump, const struct wf_region *root)
         for (const struct wf_region *r = region; next && r != next->outer; r = r->outer)
             depth--;
     }
+    end_crowd(dump);
 }
 
 static void put_promise(struct dump *dump, const weft_future *future)

@@ -7,6 +7,7 @@
 #include <weft/coro.h>
 #include <weft/exception.h>
 #include <weft/future.h>
+#include <weft/local.h>
 
 /* A stackless task of the tests: it counts, and notes what its steps were told. */
 struct counter {
@@ -732,6 +733,51 @@ static void test_stackless_steps_spawn_into_their_scope_and_those_around_it(void
     expect_log("a task was spawned into a scope that has ended");
 }
 
+/* An eager task runs inside the step; values are those of the task whose scope it is. */
+
+static weft_local color = WEFT_LOCAL("color");
+
+static int note_color(void *arg)
+{
+    const char *value = weft_local_get(&color);
+    note(value ? value : "none");
+    note(arg);
+    return weft_sleep(0);
+}
+
+static int spawn_eagerly(weft_stackless *self, int64_t result)
+{
+    struct counter *counter = counter_of(self);
+    note(weft_local_get(&color) ? "some " : "none ");
+    weft_local_set(&color, "step's");
+    assert_int_equal(weft_spawn(counter->object, note_color, " eager ", .eager = true), 0);
+    note("step ");
+    assert_int_equal(weft_spawn(counter->object, note_color, " later "), 0);
+    return (int)result;
+}
+
+static const weft_stackless_kind eager = WEFT_STACKLESS(spawn_eagerly, count_drop);
+
+static int eager_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    struct counter counter = { .object = &s };
+    weft_local_set(&color, "red");
+    weft_scope_begin(&s);
+    weft_stackless_spawn(&s, &counter.self, &eager);
+    int err = weft_scope_end(&s);
+    assert_string_equal(weft_local_get(&color), "red");
+    return err;
+}
+
+static void test_stackless_steps_start_tasks_eagerly_with_the_scopes_values(void **state)
+{
+    (void)state;
+    assert_int_equal(run(eager_main, NULL), 0);
+    assert_string_equal(trace, "none red eager step red later ");
+}
+
 static int suspend(weft_stackless *self, int64_t result)
 {
     (void)self, (void)result;
@@ -892,6 +938,7 @@ int main(void)
         stackless_test(test_semantics_01_who_ignores_cancels_costs_turns_then_pauses_and_is_named),
         stackless_test(test_stackless_steps_may_cancel_others_and_themselves),
         stackless_test(test_stackless_steps_spawn_into_their_scope_and_those_around_it),
+        stackless_test(test_stackless_steps_start_tasks_eagerly_with_the_scopes_values),
         stackless_test(test_semantics_21_misuse_in_steps_is_told_in_one_sentence),
         stackless_test(test_stackless_ones_are_cancelled_and_joined_when_the_loop_ends),
         stackless_test(test_semantics_24_one_that_ignores_the_loops_end_is_named_and_not_dropped),

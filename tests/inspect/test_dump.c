@@ -439,6 +439,36 @@ static int stackless_main(void *arg)
     return weft_scope_end(&s);
 }
 
+enum { CROWD = 2000 };
+
+static int crowd_main(void *arg)
+{
+    static weft_stackless crowd[CROWD], other;
+    weft_scope s;
+    (void)arg;
+    weft_scope_begin(&s, .name = "all");
+    for (int i = 0; i < CROWD; i++)
+        weft_stackless_spawn(&s, &crowd[i], &sleeper_kind);
+    weft_spawn(&s, sleep_second, NULL);
+    weft_sleep(0);
+    weft_stackless_spawn(weft_background(), &other, &sleeper_kind);
+    dump_now();
+    weft_scope_cancel(&s, "enough");
+    return weft_scope_end(&s);
+}
+
+static void test_dump_shows_ten_of_a_crowd_of_stackless_tasks(void **state)
+{
+    (void)state;
+    unsigned shown = 0;
+    assert_int_equal(run(crowd_main, NULL), 0);
+    for (const char *at = dumped.text; (at = strstr(at, "stackless task 'sleep_again'")); at++)
+        shown++;
+    assert_int_equal(shown, 11);
+    EXPECT_ORDER("then sleep_again\n      and 1990 more like it\n", "task 2 'sleep_second'",
+                 "\n  stackless task 'sleep_again', waits for its first turn");
+}
+
 static void test_dump_shows_stackless_tasks_and_their_next_steps(void **state)
 {
     (void)state;
@@ -462,6 +492,7 @@ int main(void)
         core_test(test_dump_writes_to_a_descriptor),
         core_test(test_dump_shows_servers_and_parked_clients),
         core_test(test_dump_shows_stackless_tasks_and_their_next_steps),
+        core_test(test_dump_shows_ten_of_a_crowd_of_stackless_tasks),
         core_test(test_dump_of_ten_thousand_tasks_takes_less_than_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
