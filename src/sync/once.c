@@ -18,8 +18,7 @@ enum { IS_DONE, YOUR_TURN }; /* what a waiter is told */
 struct once {
     struct wf_bound bound;
     struct wf_line line;
-    const weft_task *runner; /* compared, never followed */
-    uint32_t number;         /* the runner's, for reports */
+    uint64_t runner; /* wf_task_identity() */
     int result;
     uint8_t state;
 };
@@ -41,7 +40,7 @@ static bool abort_wait(struct wf_waiter *w)
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct once *once = w->object;
-    snprintf(text, size, "what task %u does once", once->number);
+    snprintf(text, size, "what task %u does once", (uint32_t)once->runner);
     return text;
 }
 
@@ -52,8 +51,7 @@ static const struct wf_wait_ops wait_ops = { .kind = "what another task does onc
 static void begin(struct once *once, const weft_task *task)
 {
     once->state = RUNNING;
-    once->runner = task;
-    once->number = task->number;
+    once->runner = wf_task_identity(task);
 }
 
 static void succeed(struct once *once, int result)
@@ -89,7 +87,7 @@ static int run(struct once *once, weft_fn *fn, void *arg)
 static int wait_for_other(struct once *once, const weft_task *task)
 {
     struct wf_waiter w;
-    if (once->runner == task)
+    if (once->runner == wf_task_identity(task))
         return wf_misuse(
             -EDEADLK, "task '%s' would wait for itself: weft_once_run() inside what it does once",
             task->name);

@@ -111,7 +111,7 @@ static WF_ALWAYS_INLINE int wf_passage_give(struct wf_passage *passage, const vo
     }
     if (passage->count == passage->capacity)
         return WF_PASSAGE_WAIT;
-    if (WF_UNLIKELY(passage->count == passage->ring))
+    if (WF_UNLIKELY(passage->count >= passage->ring))
         return wf_passage_give_slowly(passage, item);
     wf_passage_copy(wf_passage_at(passage, passage->count), item, passage->item_size);
     if (++passage->count > passage->most)

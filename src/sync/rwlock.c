@@ -4,8 +4,7 @@
  *                       the reader behind it for the writer
  *
  *   - the first in the line is one that cannot go in now
- *   - a waiter's `need` is 1 when it wants to write
- *   - `writer` is compared and never followed */
+ *   - a waiter's `need` is 1 when it wants to write */
 
 #include "base/error.h"
 #include "core/line.h"
@@ -17,8 +16,7 @@
 struct rwlock {
     struct wf_bound bound;
     struct wf_line line;
-    const weft_task *writer; /* NULL: nobody writes */
-    uint32_t number;         /* the writer's, for reports */
+    uint64_t writer; /* wf_task_identity(); 0: nobody writes */
     uint32_t readers;
     uint64_t read, written;
 };
@@ -54,8 +52,7 @@ static bool may_enter(const struct rwlock *rwlock, bool writes)
 static void enter(struct rwlock *rwlock, const weft_task *task, bool writes)
 {
     if (writes) {
-        rwlock->writer = task;
-        rwlock->number = task->number;
+        rwlock->writer = wf_task_identity(task);
         rwlock->written++;
     } else {
         rwlock->readers++;
@@ -76,8 +73,13 @@ static bool abort_wait(struct wf_waiter *w)
 {
     struct rwlock *rwlock = w->object;
     wf_line_leave(&rwlock->line, w);
-    let_in(rwlock);
     return true;
+}
+
+/* A writer has gone away, and those behind it may go in. */
+static void settle(struct wf_waiter *w)
+{
+    let_in(w->object);
 }
 
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
@@ -86,16 +88,16 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
     const char *site = wf_site(rwlock->bound.site);
     if (rwlock->writer)
         snprintf(text, size, "the read-write lock (made at %s) that task %u writes under", site,
-                 rwlock->number);
+                 (uint32_t)rwlock->writer);
     else
         snprintf(text, size, "the read-write lock (made at %s) that %u read under", site,
                  rwlock->readers);
     return text;
 }
 
-static const struct wf_wait_ops wait_ops = { .kind = "a read-write lock",
-                                             .abort = abort_wait,
-                                             .describe = describe };
+static const struct wf_wait_ops wait_ops = {
+    .kind = "a read-write lock", .abort = abort_wait, .settle = settle, .describe = describe
+};
 
 static int lock(struct rwlock *rwlock, bool writes)
 {
@@ -105,7 +107,7 @@ static int lock(struct rwlock *rwlock, bool writes)
         err = wf_bound_check(&rwlock->bound, "read-write lock");
     if (err < 0)
         return err;
-    if (rwlock->writer == task)
+    if (rwlock->writer == wf_task_identity(task))
         return wf_misuse(
             -EDEADLK,
             "task '%s' would wait for itself: it writes under the read-write lock (made "
@@ -160,7 +162,7 @@ int weft_rwlock_try_lock_write(weft_rwlock *rwlock)
 
 static bool is_writer(const struct rwlock *rwlock)
 {
-    return wf_running && rwlock->writer == wf_running->current;
+    return wf_running && rwlock->writer == wf_task_identity(wf_running->current);
 }
 
 int weft_rwlock_unlock(weft_rwlock *opaque)
@@ -171,7 +173,7 @@ int weft_rwlock_unlock(weft_rwlock *opaque)
     if (err < 0)
         return err;
     if (is_writer(rwlock))
-        rwlock->writer = NULL;
+        rwlock->writer = 0;
     else if (rwlock->readers > 0)
         rwlock->readers--;
     else if (rwlock->writer)
@@ -179,7 +181,7 @@ int weft_rwlock_unlock(weft_rwlock *opaque)
             -EPERM,
             "a read-write lock (made at %s) was unlocked by another than task %u, which "
             "writes under it",
-            site, rwlock->number);
+            site, (uint32_t)rwlock->writer);
     else
         return wf_misuse(-EPERM, "a read-write lock (made at %s) was unlocked that nobody holds",
                          site);
@@ -195,7 +197,7 @@ int weft_rwlock_downgrade(weft_rwlock *opaque)
                          "a read-write lock (made at %s) was downgraded by a task that does not "
                          "write under it",
                          wf_site(rwlock->bound.site));
-    rwlock->writer = NULL;
+    rwlock->writer = 0;
     enter(rwlock, wf_running->current, false);
     let_in(rwlock);
     return 0;
@@ -208,5 +210,5 @@ void weft_rwlock_get_stats(const weft_rwlock *opaque, weft_rwlock_stats *stats)
     stats->read = rwlock->read;
     stats->written = rwlock->written;
     stats->readers = rwlock->readers;
-    stats->writer = rwlock->writer ? rwlock->number : 0;
+    stats->writer = (uint32_t)rwlock->writer;
 }

@@ -372,6 +372,7 @@ static void sit_down(struct select *select)
         struct seat *seat = &select->seats[i];
         select->taken++;
         seat->waiter.state = WF_WAIT_DONE;
+        seat->waiter.ops = ops_of_kind[select->cases[i].kind]; /* NULL: none */
         if (select->cases[i].kind == WEFT_CASE_NONE)
             continue;
         seat->select = select;
