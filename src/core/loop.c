@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "core/blocked.h"
 #include "core/coro.h"
+#include "core/group.h"
 #include "core/post.h"
 #include "core/signal.h"
 #include "core/watchdog.h"
@@ -150,10 +151,8 @@ static struct weft_loop_options read_options(const struct weft_loop_options *giv
     return options;
 }
 
-static int make(weft_loop **out, const struct weft_loop_options *options)
+int wf_loop_make(weft_loop **out, const struct weft_loop_options *options)
 {
-    if (options->threads > 1)
-        return wf_fail(-ENOTSUP, "more than one thread is not in this release");
     weft_loop *loop = wf_alloc_zero(sizeof *loop);
     if (!loop)
         return wf_fail(-ENOMEM, "no memory for a loop");
@@ -179,7 +178,9 @@ static int make(weft_loop **out, const struct weft_loop_options *options)
 int weft_loop_new_with(const struct weft_loop_options *given)
 {
     struct weft_loop_options options = read_options(given);
-    return make(options.loop, &options);
+    if (options.threads > 1)
+        return wf_fail(-ENOTSUP, "several loops are weft_run()'s: .threads means nothing to one");
+    return wf_loop_make(options.loop, &options);
 }
 
 /* Turns. */
@@ -243,10 +244,15 @@ static bool is_wound_down(const weft_loop *loop)
     return loop->background.live == 0 && wf_list_is_empty(&loop->lingering);
 }
 
+static bool is_over(const weft_loop *loop)
+{
+    return is_wound_down(loop) && !(loop->awaits_group && wf_group_winds_down(loop));
+}
+
 static bool has_work(const weft_loop *loop)
 {
     return loop->ready.head || loop->lifo || loop->stopping ||
-           !wf_list_is_empty(&loop->turn_hooks) || (loop->ending && is_wound_down(loop));
+           !wf_list_is_empty(&loop->turn_hooks) || (loop->ending && is_over(loop));
 }
 
 static void ask_kernel(weft_loop *loop, int64_t timeout)
@@ -362,6 +368,17 @@ void weft_loop_stop(weft_loop *loop)
                   "weft_loop_stop() from another thread: post a callback that calls it");
 }
 
+void wf_loop_run_while(weft_loop *loop, bool (*holds)(const weft_loop *loop))
+{
+    if (begin_run(loop) < 0)
+        return;
+    while (!loop->grace_over && holds(loop)) {
+        turn(loop);
+        loop->stopping = false;
+    }
+    end_run(loop);
+}
+
 bool weft_loop_is_running(const weft_loop *loop)
 {
     return loop->running;
@@ -469,7 +486,7 @@ void wf_loop_begin_grace(weft_loop *loop)
 
 static void turn_until_wound_down(weft_loop *loop)
 {
-    while (!loop->grace_over && !is_wound_down(loop)) {
+    while (!loop->grace_over && !is_over(loop)) {
         turn(loop);
         loop->stopping = false;
     }
@@ -499,6 +516,16 @@ static void refuse_end_hooks(weft_loop *loop)
     }
 }
 
+/* Tasks of other loops may still post to this one. */
+static void await_group(weft_loop *loop)
+{
+    if (!loop->group)
+        return;
+    wf_group_wound_down(loop);
+    loop->awaits_group = true;
+    turn_until_wound_down(loop);
+}
+
 /* Cancel the background and give everybody until the grace is over, those included who end what was
  * left open. */
 static void wind_down(weft_loop *loop)
@@ -508,6 +535,7 @@ static void wind_down(weft_loop *loop)
     wf_loop_begin_grace(loop);
     turn_until_wound_down(loop);
     run_end_hooks(loop);
+    await_group(loop);
     wf_timer_cancel(&loop->timers, &loop->grace_timer);
 }
 
@@ -652,17 +680,23 @@ weft_loop *weft_loop_current(void)
 
 /* weft_run */
 
-static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options)
+int wf_loop_spawn_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options,
+                       weft_task **task)
 {
-    weft_task *task = NULL;
     struct weft_spawn_options spawn = {
         .arg = options->arg,
-        .task = &task,
+        .task = task,
         .function = "main",
         .site = options->site,
         .stack_size = options->stack_size,
     };
-    int err = weft_spawn_with((weft_scope *)&loop->background, fn, &spawn);
+    return weft_spawn_with((weft_scope *)&loop->background, fn, &spawn);
+}
+
+static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options)
+{
+    weft_task *task = NULL;
+    int err = wf_loop_spawn_main(loop, fn, options, &task);
     if (err < 0) {
         weft_loop_free(loop);
         return err;
@@ -688,7 +722,9 @@ int weft_run_with(weft_fn *fn, const struct weft_loop_options *given)
     if (wf_running)
         return wf_misuse(-EDEADLK, "weft_run() inside a running loop, at %s",
                          wf_site(options.site));
-    int err = make(&loop, &options);
+    if (options.threads > 1)
+        return wf_group_run(fn, &options);
+    int err = wf_loop_make(&loop, &options);
     if (err < 0)
         return err;
     return run_main(loop, fn, &options);

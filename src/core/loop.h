@@ -124,7 +124,10 @@ struct weft_loop {
     uint32_t posts_max;
     int64_t grace;
     struct wf_timer grace_timer;
-    weft_task *main; /* weft_run()'s; NULL */
+    weft_task *main;        /* weft_run()'s; NULL */
+    struct wf_group *group; /* the loops of its weft_run(); NULL: there are no others */
+    unsigned index;         /* in the group */
+    bool awaits_group;      /* it has wound down, and the others have not */
     bool grace_begun;
     bool grace_over;
     bool debug;        /* a watchdog looks after each run */
@@ -258,6 +261,14 @@ void wf_loop_unready(weft_loop *loop, struct wf_ready *item);
 
 /* From now on everybody has the grace to end, and then the loop does. Again: nothing. */
 void wf_loop_begin_grace(weft_loop *loop);
+
+/* What weft_run() does with each of its loops. A loop; its first task, by these options. */
+int wf_loop_make(weft_loop **loop, const struct weft_loop_options *options);
+int wf_loop_spawn_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options,
+                       weft_task **task);
+
+/* Run while this holds, asked between two turns, but not beyond the grace. */
+void wf_loop_run_while(weft_loop *loop, bool (*holds)(const weft_loop *loop));
 
 /* Take mail back that the loop's end has not told yet. */
 void wf_loop_unrefuse(weft_loop *loop, const struct wf_mail *mail);
