@@ -67,6 +67,13 @@ struct weft_listen_options {
     size_t size; /* set by the macro */
 };
 
+/* Who accepts, where several loops of a weft_run() serve one address. */
+enum weft_hand_out {
+    WEFT_HAND_OUT_NEVER,   /* each loop for itself, whoever is idle */
+    WEFT_HAND_OUT_IN_TURN, /* the first loop that serves it, for all of them in turn */
+    WEFT_HAND_OUT_FEWEST,  /* likewise: for the one that has the fewest clients */
+};
+
 /* Options of weft_serve() and weft_serve_on(). */
 struct weft_serve_options {
     weft_serve_fn *handler; /* the second argument */
@@ -86,6 +93,7 @@ struct weft_serve_options {
     weft_refused_fn *refused; /* NULL: they are closed without a word */
     int64_t send_timeout;     /* parked clients that still read what was written to them: so long
                                  for each byte, then their park's time; 0: that alone counts */
+    enum weft_hand_out hand_out; /* the same in all loops that serve the address */
 };
 
 /** Connect a stream. The first address of a name that answers is taken.

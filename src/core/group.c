@@ -70,6 +70,7 @@ static void on_news(void *arg)
         weft_task_cancel(peer->main, why_cancelled(group));
     }
     heed_interrupts(peer, interrupts);
+    peer->loop->stopping |= peer->waits;
 }
 
 void wf_group_interrupt(const weft_loop *loop, unsigned count)
@@ -137,6 +138,7 @@ static void run_peer(struct wf_peer *peer)
     if (takes)
         wf_interrupt_take(&interrupt, peer->loop, peer->main);
     note_result(peer, weft_loop_run_until_complete(peer->loop, peer->main));
+    peer->waits = true;
     wf_loop_run_while(peer->loop, others_run);
     peer->end = weft_loop_free(peer->loop);
     if (takes)

@@ -24,6 +24,7 @@ struct wf_peer {
     int end;        /* of its loop: WEFT_ESTUCK */
     bool cancelled; /* what the news were about has been done */
     bool pierced;
+    bool waits; /* for what the news may be: each turn may be the last */
 };
 
 struct wf_group {

@@ -390,15 +390,22 @@ int weft_abort(weft_stream *stream)
     return close_stream(stream, true);
 }
 
+void wf_stream_name_peer(weft_stream *stream, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    stream->peer_text = wf_alloc(size);
+    if (stream->peer_text)
+        memcpy(stream->peer_text, text, size);
+}
+
 const char *weft_stream_peer(weft_stream *stream)
 {
     char text[WF_PEER_TEXT];
     if (stream->peer_text)
         return stream->peer_text;
     stream->ops->peer(stream, text, sizeof text);
-    size_t size = strlen(text) + 1;
-    stream->peer_text = wf_alloc(size);
-    return stream->peer_text ? memcpy(stream->peer_text, text, size) : "";
+    wf_stream_name_peer(stream, text);
+    return stream->peer_text ? stream->peer_text : "";
 }
 
 size_t weft_stream_queued(const weft_stream *stream)

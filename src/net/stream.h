@@ -103,6 +103,10 @@ struct weft_stream {
 void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transport_ops *ops,
                     const struct wf_stream_options *options);
 
+/* Say what its peer is called, where the transport does not know. Without memory it does not say.
+ */
+void wf_stream_name_peer(weft_stream *stream, const char *text);
+
 /* Free without ceremony, at the loop's end or when its birth failed half way. */
 void wf_stream_destroy(weft_stream *stream, bool reset);
 

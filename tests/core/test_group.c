@@ -9,23 +9,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-#define LOOPS 4
-
-/* All mains are there. Threads wait here, not tasks: no cancel comes between. */
-static pthread_barrier_t meeting;
-
-static void meet(void)
-{
-    pthread_barrier_wait(&meeting);
-}
-
-static int run_loops(unsigned count, weft_fn *fn, void *arg)
-{
-    pthread_barrier_init(&meeting, NULL, count);
-    int err = weft_run(fn, arg, .threads = (uint16_t)count, .no_signals = true);
-    pthread_barrier_destroy(&meeting);
-    return err;
-}
+#include "group_test.h"
 
 /* A main on each. */
 
@@ -223,10 +207,7 @@ static void test_group_a_drop_at_the_end_may_still_name_every_loop(void **state)
 
 static int run_with_signals(weft_fn *fn, void *arg)
 {
-    pthread_barrier_init(&meeting, NULL, LOOPS);
-    int err = weft_run(fn, arg, .threads = LOOPS);
-    pthread_barrier_destroy(&meeting);
-    return err;
+    return run_group(LOOPS, fn, arg, true);
 }
 
 static int interrupted(void *arg)
