@@ -168,6 +168,25 @@ unsigned weft_loop_count(void);
 WEFT_API
 weft_loop *weft_loop_at(unsigned index);
 
+/** End the run when it has become quiet: once nothing new has come to any of its loops for `quiet`
+ * ns, or when `timeout` ns are over, every main is cancelled as by the first Ctrl-C, and the run
+ * ends as it then does.
+ *
+ *     weft_loop_shutdown(2 * WEFT_SECOND, 15 * WEFT_SECOND);
+ *
+ * New is a task that is spawned into a background, a post that arrives, a client that is accepted:
+ * each begins the quiet time anew. What runs already may go on meanwhile, and spawn in its own
+ * scopes. Asked again, also by another loop, the shortest quiet time and the earliest end count.
+ *
+ * Returns: 0; the caller goes on, and is cancelled in its time.
+ * Errors: -EPERM where no weft_run() is under way.
+ * Suspends: never.
+ * Cancel: cannot be taken back.
+ * Ownership: none.
+ * Threads: any loop's of the run: tasks and callbacks. <= 0 is at once; WEFT_FOREVER: no limit. */
+WEFT_API
+int weft_loop_shutdown(int64_t quiet, int64_t timeout);
+
 /** Run until a task or future is done, or a coroutine has run as a task of the background:
  * weft_loop_run_until_complete(loop, x). What else is pending stays and goes on in the next run.
  * Callbacks that were asked for before have been called.

@@ -70,6 +70,7 @@ static void on_news(void *arg)
         weft_task_cancel(peer->main, why_cancelled(group));
     }
     heed_interrupts(peer, interrupts);
+    wf_shutdown_heed(peer->loop);
     peer->loop->stopping |= peer->waits;
 }
 
@@ -104,6 +105,7 @@ static int be_born(struct wf_peer *peer)
         weft_loop_free(loop);
         return err;
     }
+    loop->main = peer->main;
     loop->group = group;
     loop->index = peer->index;
     weft_notice_init(&peer->news, loop, on_news, peer);
@@ -134,7 +136,6 @@ static void run_peer(struct wf_peer *peer)
 {
     struct wf_interrupt interrupt;
     bool takes = peer->index == 0 && !peer->group->options->no_signals;
-    peer->loop->main = peer->main;
     if (takes)
         wf_interrupt_take(&interrupt, peer->loop, peer->main);
     note_result(peer, weft_loop_run_until_complete(peer->loop, peer->main));

@@ -130,6 +130,7 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     wf_list_init(&loop->unread);
     wf_list_init(&loop->end_hooks);
     wf_timer_init(&loop->grace_timer, grace_is_over);
+    wf_shutdown_init(&loop->shutdown);
     wf_scope_init_background(&loop->background, loop);
     init_root(loop);
     atomic_init(&loop->references, 1);
@@ -531,6 +532,7 @@ static void await_group(weft_loop *loop)
 static void wind_down(weft_loop *loop)
 {
     loop->ending = true;
+    wf_shutdown_end(loop);
     wf_region_cancel(&loop->background.region, "the loop ends");
     wf_loop_begin_grace(loop);
     turn_until_wound_down(loop);

@@ -10,6 +10,7 @@
 #include "core/ready.h"
 #include "core/scope.h"
 #include "core/shuffle.h"
+#include "core/shutdown.h"
 #include "core/task.h"
 #include "core/timer.h"
 #include "io/clock.h"
@@ -72,6 +73,7 @@ struct weft_loop {
     uint32_t lifo_used;
     uint32_t looked;    /* wf_loop_moment() when the ticks were read last */
     bool direct_turns;  /* tasks may begin a turn; not with the test clock */
+    bool notes_work;    /* what is new puts a shutdown off */
     uint64_t slice_end; /* ticks */
     uint64_t last_poll; /* ticks */
 
@@ -124,10 +126,12 @@ struct weft_loop {
     uint32_t posts_max;
     int64_t grace;
     struct wf_timer grace_timer;
-    weft_task *main;        /* weft_run()'s; NULL */
-    struct wf_group *group; /* the loops of its weft_run(); NULL: there are no others */
-    unsigned index;         /* in the group */
-    bool awaits_group;      /* it has wound down, and the others have not */
+    weft_task *main;             /* weft_run()'s; NULL */
+    struct wf_group *group;      /* the loops of its weft_run(); NULL: there are no others */
+    unsigned index;              /* in the group */
+    struct wf_shutdown shutdown; /* of its run, where it is loop 0 */
+    bool shut_down;              /* main was cancelled for it */
+    bool awaits_group;           /* it has wound down, and the others have not */
     bool grace_begun;
     bool grace_over;
     bool debug;        /* a watchdog looks after each run */

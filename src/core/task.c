@@ -279,13 +279,15 @@ static WF_NOINLINE int spawn(struct wf_scope *scope, weft_fn *fn,
     if (err < 0)
         return spawn_failed(scope, err, options);
     task->locals = options->no_locals ? NULL : wf_locals_inherit(creator_in(scope)->locals);
+    if (WF_UNLIKELY(scope->loop->notes_work) && scope == &scope->loop->background)
+        wf_shutdown_note(scope->loop);
     return start(scope, task, options, frame);
 }
 
 /* A task that can be made without asking anybody for anything. */
 static inline bool is_plain(const weft_loop *loop, const struct weft_spawn_options *options)
 {
-    return loop->tasks.free && !options->name && options->copy == 0 &&
+    return loop->tasks.free && !loop->notes_work && !options->name && options->copy == 0 &&
            options->stack_size <= WF_STACK_LARGE && loop->current != &loop->root &&
            !loop->current->locals;
 }

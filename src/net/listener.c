@@ -344,6 +344,8 @@ int weft_accept(weft_listener *listener, weft_stream **client)
         return err;
     listener->acceptor = wf_running->current;
     err = accept_any(listener, client);
+    if (WF_UNLIKELY(listener->loop->notes_work) && err == 0)
+        wf_shutdown_note(listener->loop);
     leave(listener);
     return err;
 }
