@@ -180,7 +180,11 @@ static void *be_thread(void *arg)
     struct wf_group *group = peer->group;
     wf_thread_name(peer->index);
     pin(peer);
+    if (group->watch)
+        group->watch->helps(true);
     peer->result = be_born(peer);
+    if (group->watch)
+        group->watch->helps(false);
     if (peer->loop && peer->loop->debug)
         wf_sampler_admit();
     wf_gate_pass(&group->born);
@@ -199,6 +203,7 @@ static struct wf_group *make_group(weft_fn *fn, const struct weft_loop_options *
         return NULL;
     group->fn = fn;
     group->options = options;
+    group->watch = wf_loop_watch && wf_loop_watch->helps ? wf_loop_watch : NULL;
     group->born = group->start = group->gone = (struct wf_gate)WF_GATE_INIT;
     group->lock = (struct wf_lock)WF_LOCK_INIT;
     wf_list_init(&group->shared);

@@ -31,8 +31,9 @@ struct wf_group {
     weft_fn *fn;
     const struct weft_loop_options *options;
     unsigned count;
-    bool goes;      /* every loop was made: written before `start` */
-    cpu_set_t cpus; /* .pin: of the calling thread, before it was pinned */
+    const struct wf_loop_watch *watch; /* the caller's; NULL */
+    bool goes;                         /* every loop was made: written before `start` */
+    cpu_set_t cpus;                    /* .pin: of the calling thread, before it was pinned */
     struct wf_gate born, start, gone;
     atomic_uint mains;      /* that have not ended */
     atomic_uint winding;    /* loops that have not wound down */

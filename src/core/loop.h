@@ -55,6 +55,9 @@ struct wf_loop_watch {
     void (*dies)(weft_loop *loop); /* nothing runs any more; its parts are still there */
     /* As suspends(), of who waits without a stack; NULL: nobody looks. */
     void (*waits)(weft_loop *loop, struct wf_member *member);
+    /* On a thread that this one has made for a loop of a group, while this one waits for it: it
+     * begins to make the loop, and has done so. May be NULL. */
+    void (*helps)(bool begins);
 };
 
 /* For the loops that this thread makes from now on. */

@@ -384,7 +384,7 @@ static void use_virtual_time(weft_loop *loop)
 static void on_birth(weft_loop *loop)
 {
     loop->stacks.fault = now.stack;
-    if (now.scenario->program)
+    if (now.scenario->program && !now.scenario->real_time)
         use_virtual_time(loop);
     if (now.scenario->born)
         now.scenario->born(loop);
@@ -407,7 +407,16 @@ static void on_death(weft_loop *loop)
     torture_require(loop->stacks.live == 0);
 }
 
-static const struct wf_loop_watch watch = { on_birth, on_suspend, on_death, on_wait };
+/* A thread of a group makes its loop under the same faults: the other one waits. */
+static void on_help(bool begins)
+{
+    wf_memory_fault_set(begins ? &now.memory : NULL);
+    wf_io_fault_set(begins ? &now.call : NULL);
+}
+
+static const struct wf_loop_watch watch = {
+    .born = on_birth, .suspends = on_suspend, .dies = on_death, .waits = on_wait, .helps = on_help
+};
 
 /* One run. */
 

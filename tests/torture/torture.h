@@ -38,6 +38,9 @@
  * dropped once"; torture_excuses() says which errors this run may answer with. `begin` resets those
  * counters. Use pool threads freely, sleeps never.
  *
+ * Several loops: faults strike the caller's loop, and the others while they are made; cancels the
+ * caller's.
+ *
  * A scenario may also be a `program`, which makes its loops itself. They are put on virtual time
  * when they are born. What is to run beside it, such as a client of a server, is spawned by `born`.
  */
@@ -58,6 +61,7 @@ struct torture_scenario {
     const char *const *says; /* with `strict`: parts of the errors that it provokes, then NULL */
     bool strict;             /* no other line of the runtime log may be an error */
     bool debug;              /* as WEFT_DEBUG=1 */
+    bool real_time;          /* with `program`: its loops keep the clock they have */
     size_t short_bytes;      /* of short transfers; 0: 1. For those that move a lot */
 };
 
