@@ -147,6 +147,7 @@ static struct {
     long suspensions; /* seen so far */
     long struck;      /* cancels that were asked for */
     bool stack_armed;
+    bool keeps_time; /* its loops are not put on virtual time */
     struct wf_memory_fault memory;
     struct wf_io_fault call;
     struct wf_stack_fault stack;
@@ -175,6 +176,11 @@ bool torture_excuses(int err)
     if (err == -ECANCELED)
         return now.struck > 0 || calls || was_refused_memory();
     return calls && err == -now.call.error;
+}
+
+void torture_keep_time(void)
+{
+    now.keeps_time = true;
 }
 
 /* What the scenarios print, and where we do. */
@@ -384,7 +390,7 @@ static void use_virtual_time(weft_loop *loop)
 static void on_birth(weft_loop *loop)
 {
     loop->stacks.fault = now.stack;
-    if (now.scenario->program && !now.scenario->real_time)
+    if (now.scenario->program && !now.keeps_time)
         use_virtual_time(loop);
     if (now.scenario->born)
         now.scenario->born(loop);
@@ -497,6 +503,7 @@ static void run(const struct torture_scenario *scenario, const struct kind *kind
     now.kind = kind;
     now.point = point;
     now.suspensions = 0;
+    now.keeps_time = false;
     now.struck = 0;
     describe();
     forget_hushed();

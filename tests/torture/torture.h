@@ -61,7 +61,6 @@ struct torture_scenario {
     const char *const *says; /* with `strict`: parts of the errors that it provokes, then NULL */
     bool strict;             /* no other line of the runtime log may be an error */
     bool debug;              /* as WEFT_DEBUG=1 */
-    bool real_time;          /* with `program`: its loops keep the clock they have */
     size_t short_bytes;      /* of short transfers; 0: 1. For those that move a lot */
 };
 
@@ -77,6 +76,9 @@ bool torture_is_calm(void);
 /* Whether something has gone wrong in this run that explains this error: -ENOMEM where memory, a
  * stack or a registration was refused, -ECANCELED where anything was, and so on. */
 bool torture_excuses(int err);
+
+/* By a program, before it makes a loop: they keep the clock they have. For several loops. */
+void torture_keep_time(void);
 
 /* Print why, and the line that repeats it; abort. */
 _Noreturn void torture_failed(const char *file, int line, const char *what);

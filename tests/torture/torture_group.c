@@ -19,6 +19,7 @@
 
 static int run_group(const struct torture_scenario *scenario)
 {
+    torture_keep_time();
     return weft_run(scenario->main, NULL, .threads = LOOPS, .no_signals = true,
                     .grace = WEFT_MINUTE);
 }
@@ -179,35 +180,23 @@ static int serve_names(void *arg)
 }
 
 static const struct torture_scenario scenarios[] = {
-    { .name = "start",
-      .main = start,
-      .program = run_group,
-      .begin = begin,
-      .check = check_start,
-      .real_time = true },
+    { .name = "start", .main = start, .program = run_group, .begin = begin, .check = check_start },
     { .name = "serve",
       .main = serve,
       .program = run_group,
       .begin = each_for_itself,
-      .check = check,
-      .real_time = true },
+      .check = check },
     { .name = "serve in turn",
       .main = serve,
       .program = run_group,
       .begin = in_turn,
-      .check = check,
-      .real_time = true },
+      .check = check },
     { .name = "serve fewest",
       .main = serve,
       .program = run_group,
       .begin = to_the_fewest,
-      .check = check,
-      .real_time = true },
-    { .name = "names",
-      .main = serve_names,
-      .program = run_group,
-      .check = check,
-      .real_time = true },
+      .check = check },
+    { .name = "names", .main = serve_names, .program = run_group, .check = check },
 };
 
 int main(void)
