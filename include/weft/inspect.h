@@ -57,7 +57,8 @@ int weft_dump(int fd);
 WEFT_API
 int weft_dump_to(weft_dump_fn *write, void *context);
 
-/** From now on a signal makes the current loop dump to `fd` in its next turn, until the loop ends.
+/** From now on a signal makes the current loop dump to `fd` in its next turn, until the loop ends;
+ * and after it the other loops of its weft_run(), one at a time.
  *
  *     weft_dump_on_signal(SIGQUIT, STDERR_FILENO);
  *

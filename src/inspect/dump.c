@@ -15,6 +15,7 @@
  *
  * Names come from the program's users, so bytes that could drive a terminal are shown as '?'. */
 
+#include "core/group.h"
 #include "core/loop.h"
 #include "core/stackless.h"
 #include "inspect/backtrace.h"
@@ -391,7 +392,11 @@ static void put_unread(struct dump *dump)
 static void put_loop(struct dump *dump)
 {
     const weft_loop *loop = dump->loop;
-    put(dump, "loop: %zu task%s of %llu spawned, %zu ready, %zu timer%s", (size_t)loop->tasks.live,
+    if (loop->group)
+        put(dump, "loop %u of %u: ", loop->index, loop->group->count);
+    else
+        put_text(dump, "loop: ");
+    put(dump, "%zu task%s of %llu spawned, %zu ready, %zu timer%s", (size_t)loop->tasks.live,
         loop->tasks.live == 1 ? "" : "s", (unsigned long long)loop->counters.spawns,
         loop->ready.count, loop->timers.count, loop->timers.count == 1 ? "" : "s");
     if (loop->jobs > 0)
