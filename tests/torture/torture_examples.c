@@ -160,10 +160,9 @@ static int site(void *arg)
 }
 
 static const struct peer peers[] = {
-    weft_fn *fn;      /* NULL: nothing runs beside it */
-    bool is_client;   /* it interrupts the program when it ends */
-    const char *word; /* the example's argument; NULL: an address */
-    bool is_real;     /* the program has several loops, and real time */
+    { "cores", cores_client, true, NULL, true },      { "echo", echo_client, true, NULL, false },
+    { "gateway", gateway_client, true, NULL, false }, { "fetch", site, false, NULL, false },
+    { "sleepers", NULL, false, "4", false },
 };
 
 /* A server that accepts nobody keeps its client waiting: somebody loses patience. Not in the calm
@@ -243,10 +242,12 @@ static int run_example(const struct torture_scenario *scenario)
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         if (strcmp(peers[i].name, name) != 0)
             continue;
-    weft_fn *fn;      /* NULL: nothing runs beside it */
-    bool is_client;   /* it interrupts the program when it ends */
-    const char *word; /* the example's argument; NULL: an address */
-    bool is_real;     /* the program has several loops, and real time */
+        now.peer = peers[i].fn ? &peers[i] : NULL;
+        if (peers[i].is_real)
+            torture_keep_time();
+        words[count++] = peers[i].word        ? (char *)(uintptr_t)peers[i].word
+                         : peers[i].is_client ? address
+                                              : url;
     }
     return mains[scenario - scenarios](count, words);
 }
