@@ -27,6 +27,7 @@
 #include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/queue.h>
+#include <weft/remote.h>
 #include <weft/rwlock.h>
 #include <weft/scope.h>
 #include <weft/select.h>

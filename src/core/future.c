@@ -7,6 +7,7 @@
 #include "core/coro.h"
 #include "core/exception.h"
 #include "core/loop.h"
+#include "core/remote.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -165,7 +166,7 @@ void wf_future_fini_slowly(weft_future *future)
 void wf_promise_free(struct wf_promise *promise)
 {
     weft_loop *loop = promise->future.loop;
-    weft_future *origin = promise->origin;
+    weft_future *origin = wf_is_remote(&promise->future) ? NULL : promise->origin;
     wf_timer_cancel(&loop->timers, &promise->timer);
     if (!promise->future.done)
         wf_list_remove(&promise->pending);
@@ -198,6 +199,8 @@ static void abandon(struct wf_promise *promise)
     wf_timer_cancel(&future->loop->timers, &promise->timer);
     future->story = NULL;
     wf_future_settle(future, WEFT_EABANDONED);
+    if (wf_is_remote(future))
+        wf_remote_forget(promise->remote);
 }
 
 void wf_futures_abandon(weft_loop *loop)
@@ -220,8 +223,8 @@ static WF_NOINLINE void release(weft_future *future)
         return;
     if (future->handles == 0)
         released_too_often(future);
-    if (--future->handles == 0 && !wf_is_task(future) && !future->done &&
-        !wf_timer_is_armed(&promise_of(future)->timer) && future->references > 1)
+    if (--future->handles == 0 && future->awaitable.kind == WEFT_AWAITABLE_FUTURE &&
+        !future->done && !wf_timer_is_armed(&promise_of(future)->timer) && future->references > 1)
         abandon(promise_of(future));
     wf_future_unref(future);
 }
@@ -245,6 +248,13 @@ weft_future *weft_task_future(weft_task *task)
 
 /* The result. */
 
+/* A waiter that could not be given up at once, because the task of another loop uses its memory, is
+ * told what became of that. */
+static void tell_one(struct wf_waiter *w, int result)
+{
+    wf_wake(w, w->state == WF_WAIT_ABORTING ? result : 0);
+}
+
 /* The list's link is the future's place among the unread ones, once those who wait have left it. */
 void wf_future_tell(weft_future *future)
 {
@@ -256,7 +266,7 @@ void wf_future_tell(weft_future *future)
         told = &waiters;
     }
     while ((link = wf_list_pop_front(told)))
-        wf_wake(wf_container(link, struct wf_waiter, link), 0);
+        tell_one(wf_container(link, struct wf_waiter, link), future->result);
 }
 
 static int check_settable(weft_future *future)
@@ -265,7 +275,7 @@ static int check_settable(weft_future *future)
         return wf_maker_error();
     if (wf_future_check_thread(future) < 0)
         return WEFT_ETHREAD;
-    if (wf_is_task(future))
+    if (future->awaitable.kind != WEFT_AWAITABLE_FUTURE)
         return wf_misuse(-EPERM, "%s was set from outside: its function does that",
                          wf_future_describe(future).text);
     if (future->loop->closed)
@@ -285,6 +295,11 @@ static void settle_promise(weft_future *future, int result)
     wf_timer_cancel(&future->loop->timers, &promise->timer);
     wf_list_remove(&promise->pending);
     wf_future_settle(future, result);
+}
+
+void wf_promise_settle(struct wf_promise *promise, int result)
+{
+    settle_promise(&promise->future, result);
 }
 
 int weft_future_set(weft_future *future, void *value)
@@ -330,6 +345,14 @@ int weft_future_fail(weft_future *future, int err, const char *text)
     return 0;
 }
 
+static int cancel_remote(weft_future *future)
+{
+    if (future->done)
+        return future->cancelled ? -ECANCELED : -EALREADY;
+    wf_remote_cancel(promise_of(future)->remote);
+    return 0;
+}
+
 int weft_future_cancel(weft_future *future, const char *why)
 {
     if (future && wf_is_task(future) && wf_future_check_thread(future) == 0) {
@@ -338,6 +361,8 @@ int weft_future_cancel(weft_future *future, const char *why)
         weft_task_cancel((weft_task *)future, why);
         return 0;
     }
+    if (future && wf_is_remote(future) && wf_future_check_thread(future) == 0)
+        return cancel_remote(future);
     int err = check_settable(future);
     if (err < 0)
         return err;
@@ -385,7 +410,10 @@ bool weft_future_is_cancelled(const weft_future *future)
 
 enum weft_awaitable_kind weft_awaitable_kind(const weft_awaitable *awaitable)
 {
-    return awaitable ? (enum weft_awaitable_kind)awaitable->kind : WEFT_AWAITABLE_NONE;
+    if (!awaitable)
+        return WEFT_AWAITABLE_NONE;
+    return awaitable->kind == WF_AWAITABLE_REMOTE ? WEFT_AWAITABLE_FUTURE
+                                                  : (enum weft_awaitable_kind)awaitable->kind;
 }
 
 bool weft_awaitable_is_done(const weft_awaitable *awaitable)
@@ -411,6 +439,25 @@ static const struct wf_wait_ops task_ops = { .kind = "task",
 static const struct wf_wait_ops future_ops = { .kind = "future",
                                                .abort = await_abort,
                                                .awaits = awaited };
+
+/* The task of another loop may use our memory: tell it, and wait for its end. */
+static bool bound_abort(struct wf_waiter *w)
+{
+    wf_remote_cancel(promise_of(w->object)->remote);
+    return false;
+}
+
+static const struct wf_wait_ops bound_ops = { .kind = "a task of another loop",
+                                              .abort = bound_abort,
+                                              .awaits = awaited };
+
+static const struct wf_wait_ops *ops_for(weft_future *future)
+{
+    if (wf_is_task(future))
+        return &task_ops;
+    bool bound = wf_is_remote(future) && wf_remote_is_bound(promise_of(future)->remote);
+    return bound ? &bound_ops : &future_ops;
+}
 
 /* What may still be looked at: waits, and the forks among them, each of which needs stack. */
 struct search {
@@ -500,7 +547,7 @@ static WF_NOINLINE int wait_for(weft_task *self, weft_future *future, void **val
     if (wf_future_depends_on(future, self, WF_PATIENT))
         return wf_future_would_deadlock(future, self);
     future->references++;
-    wf_waiter_arm(&w, wf_is_task(future) ? &task_ops : &future_ops, future);
+    wf_waiter_arm(&w, ops_for(future), future);
     wf_list_push_back(&future->waiters, &w.link);
     int err = (int)wf_park(&w);
     if (err >= 0)
@@ -686,7 +733,8 @@ size_t weft_future_remove_callback(weft_future *future, weft_done_fn *fn, void *
 /* Who owns the pointer that `source` gives; so the last of a long chain holds one future. */
 static weft_future *origin_of(weft_future *source)
 {
-    weft_future *origin = wf_is_task(source) ? NULL : promise_of(source)->origin;
+    bool is_plain = source->awaitable.kind == WEFT_AWAITABLE_FUTURE;
+    weft_future *origin = is_plain ? promise_of(source)->origin : NULL;
     return origin ? origin : source;
 }
 
@@ -723,7 +771,7 @@ int weft_future_chain(weft_future *source, weft_future *target)
         return wf_maker_error();
     if (wf_future_check_thread(source) < 0 || wf_future_check_thread(target) < 0)
         return WEFT_ETHREAD;
-    if (wf_is_task(target))
+    if (target->awaitable.kind != WEFT_AWAITABLE_FUTURE)
         return wf_misuse(-EPERM, "%s was chained to a future: its function sets it",
                          wf_future_describe(target).text);
     if (source->loop != target->loop)

@@ -166,7 +166,7 @@ static void live(struct wf_peer *peer)
     else if (peer->loop)
         weft_loop_free(peer->loop);
     wf_gate_pass(&group->gone);
-    wf_gate_wait(&group->gone, group->count);
+    wf_gate_wait(&group->gone, group->count, WEFT_FOREVER);
     if (!peer->loop)
         return;
     weft_notice_fini(&peer->news); /* from here on nobody rings */
@@ -188,7 +188,7 @@ static void *be_thread(void *arg)
     if (peer->loop && peer->loop->debug)
         wf_sampler_admit();
     wf_gate_pass(&group->born);
-    wf_gate_wait(&group->start, 1);
+    wf_gate_wait(&group->start, 1, WEFT_FOREVER);
     live(peer);
     return NULL;
 }
@@ -204,12 +204,22 @@ static struct wf_group *make_group(weft_fn *fn, const struct weft_loop_options *
     group->fn = fn;
     group->options = options;
     group->watch = wf_loop_watch && wf_loop_watch->helps ? wf_loop_watch : NULL;
-    group->born = group->start = group->gone = (struct wf_gate)WF_GATE_INIT;
+    wf_gate_init(&group->born);
+    wf_gate_init(&group->start);
+    wf_gate_init(&group->gone);
     group->lock = (struct wf_lock)WF_LOCK_INIT;
     wf_list_init(&group->shared);
     for (unsigned i = 0; i < options->threads; i++)
         group->peers[i] = (struct wf_peer){ .group = group, .index = i };
     return group;
+}
+
+static void free_group(struct wf_group *group)
+{
+    wf_gate_fini(&group->born);
+    wf_gate_fini(&group->start);
+    wf_gate_fini(&group->gone);
+    wf_free(group);
 }
 
 /* One after another: peer i has its loop, or the reason why not. */
@@ -226,7 +236,7 @@ static int add_peer(struct wf_group *group)
     if (err < 0)
         return wf_fail(err, "no thread for loop %u: %s", peer->index, weft_error_text(err));
     group->count++;
-    wf_gate_wait(&group->born, peer->index);
+    wf_gate_wait(&group->born, peer->index, WEFT_FOREVER);
     if (peer->result < 0)
         return wf_fail(peer->result, "loop %u cannot be made: %s", peer->index,
                        weft_error_text(peer->result));
@@ -279,7 +289,7 @@ int wf_group_run(weft_fn *fn, const struct weft_loop_options *options)
         wf_thread_unpin(&group->cpus);
     if (err == 0)
         err = result_of(group);
-    wf_free(group);
+    free_group(group);
     return err;
 }
 

@@ -177,7 +177,7 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     wf_region_init(&task->member.region, &scope->region, WF_REGION_MEMBER, false);
 }
 
-static int check_options(const struct weft_spawn_options *options)
+int wf_task_check_options(const struct weft_spawn_options *options)
 {
     if (options->copy > WF_TASK_COPY_MAX)
         return wf_misuse(-EINVAL, ".copy of %u bytes at %s: at most %d are copied", options->copy,
@@ -199,7 +199,7 @@ static int make(struct wf_scope *scope, weft_fn *fn, const struct weft_spawn_opt
                 weft_task **out)
 {
     weft_loop *loop = scope->loop;
-    int err = check_options(options);
+    int err = wf_task_check_options(options);
     if (err < 0)
         return err;
     weft_task *task = wf_slab_get(&loop->tasks);
@@ -282,6 +282,16 @@ static WF_NOINLINE int spawn(struct wf_scope *scope, weft_fn *fn,
     if (WF_UNLIKELY(scope->loop->notes_work) && scope == &scope->loop->background)
         wf_shutdown_note(scope->loop);
     return start(scope, task, options, frame);
+}
+
+int wf_task_spawn_remote(weft_loop *loop, weft_fn *fn, const struct weft_spawn_options *options)
+{
+    weft_task *task;
+    int err = make(&loop->background, fn, options, &task);
+    if (err < 0)
+        return err;
+    task->locals = NULL;
+    return start(&loop->background, task, options, NULL);
 }
 
 /* A task that can be made without asking anybody for anything. */

@@ -93,6 +93,13 @@ void wf_task_run(weft_task *task);
 /* End a task that never ran. */
 void wf_task_finish_unstarted(weft_task *task, int result);
 
+/* 0, or -EINVAL and its sentence. */
+int wf_task_check_options(const struct weft_spawn_options *options);
+
+/* Spawn into the background what another thread has asked for: it has no creator here, and who
+ * asked hears of a failure. */
+int wf_task_spawn_remote(weft_loop *loop, weft_fn *fn, const struct weft_spawn_options *options);
+
 /* The last reference is gone. */
 void wf_task_free(weft_task *task);
 
