@@ -23,6 +23,7 @@
 #include <weft/local.h>
 #include <weft/log.h>
 #include <weft/loop.h>
+#include <weft/mailbox.h>
 #include <weft/memory.h>
 #include <weft/mutex.h>
 #include <weft/once.h>

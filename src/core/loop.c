@@ -34,7 +34,8 @@
 _Thread_local const struct wf_loop_watch *wf_loop_watch;
 _Thread_local weft_loop *wf_newest;
 
-#define TASKS_MAX ((size_t)1 << 24)
+#define TASKS_MAX        ((size_t)1 << 24)
+#define FOREIGN_PATIENCE (10 * WEFT_MILLISECOND)
 
 uint64_t wf_this_thread(void)
 {
@@ -274,16 +275,18 @@ static int64_t until_next_timer(weft_loop *loop)
     return left > 0 ? left : 0;
 }
 
-/* Real time must pass when a job is on a thread, or when no timer could ever end the wait. */
+/* Real time must pass when a job is on a thread, or when no timer could ever end the wait. Another
+ * loop, which may never answer, is given a moment of it. */
 static void ask_or_jump(weft_loop *loop)
 {
     ask_kernel(loop, 0);
     if (has_work(loop))
         return;
     int64_t next = wf_timers_next(&loop->timers);
-    if (loop->jobs > 0 || next == WEFT_FOREVER)
-        ask_kernel(loop, WEFT_FOREVER);
-    else
+    bool waits = loop->jobs > 0 || next == WEFT_FOREVER;
+    if (waits || loop->foreign > 0)
+        ask_kernel(loop, waits ? WEFT_FOREVER : FOREIGN_PATIENCE);
+    if (!waits && !has_work(loop))
         wf_clock_advance_to(&loop->clock, next);
 }
 

@@ -99,6 +99,7 @@ struct weft_loop {
     struct wf_pool *pool;     /* weft_blocking()'s own; made at first use */
     struct wf_pool *resolver; /* getaddrinfo's; likewise */
     size_t jobs;              /* on pools for this loop: in flight */
+    size_t foreign;           /* things that another loop has to do for this one */
 
     struct wf_scope background;
     struct wf_list pending;   /* struct wf_promise */
@@ -107,6 +108,7 @@ struct weft_loop {
     struct wf_list end_hooks; /* struct wf_end_hook */
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
+    struct wf_outbox *outbox; /* the mailboxes that its tasks have sent to; NULL: none yet */
 
     const struct wf_callback *callback; /* that runs now; NULL */
     weft_task *interrupted;             /* on whose stack user code runs that is no task's; NULL */

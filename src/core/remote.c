@@ -25,7 +25,8 @@
  * whether anybody still waits there.
  *
  * The future holds a reference on itself while the task lives, as a task does, so it can be
- * released early; a job in flight is counted, so that virtual time stands still meanwhile. */
+ * released early; it is counted in loop->foreign, so that virtual time gives the other loop a
+ * chance. */
 
 #include "core/remote.h"
 
@@ -222,7 +223,7 @@ void wf_remote_cancel(struct wf_remote *remote)
 void wf_remote_forget(struct wf_remote *remote)
 {
     weft_future *future = &remote->promise->future;
-    future->loop->jobs--;
+    future->loop->foreign--;
     remote->promise = NULL;
     release(remote);
     wf_future_unref(future);
@@ -240,7 +241,7 @@ static void settle(struct wf_remote *remote)
         future->story = NULL;
         future->retrieved = future->cancelled;
     }
-    future->loop->jobs--;
+    future->loop->foreign--;
     remote->promise = NULL;
     release(remote);
     wf_promise_settle(promise, result);
@@ -380,7 +381,7 @@ static struct wf_promise *promise_for(struct wf_remote *remote)
     struct wf_promise *promise = wf_container(future, struct wf_promise, future);
     future->awaitable.kind = WF_AWAITABLE_REMOTE;
     future->references++; /* the task's, until it has ended */
-    future->loop->jobs++;
+    future->loop->foreign++;
     promise->remote = remote;
     remote->promise = promise;
     remote->home = wf_inbox_retain(future->loop->inbox);

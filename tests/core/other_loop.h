@@ -4,7 +4,7 @@
 /* A loop on a thread of its own, in virtual time, for tests that cross threads. It lives until it
  * is told to stop, and the test keeps a reference on it. */
 
-#include "core_test.h"
+#include "core/core_test.h"
 
 #include <semaphore.h>
 #include <weft/future.h>

@@ -1,6 +1,6 @@
 /* Tasks in other loops, and for threads without one (semantics 17). */
 
-#include "other_loop.h"
+#include "core/other_loop.h"
 
 #include <sched.h>
 #include <weft/remote.h>
@@ -518,7 +518,7 @@ static int memory_main(void *arg)
         err = weft_await(future);
         assert_true(err == 2 || err == -ENOMEM);
         assert_int_equal(drops, 1);
-        assert_int_equal(weft_loop_current()->jobs, 0);
+        assert_int_equal(weft_loop_current()->foreign, 0);
         failures += err < 0;
         weft_future_release(future);
     }
