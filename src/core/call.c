@@ -65,7 +65,7 @@ void wf_callback_run(weft_loop *loop, const struct wf_callback *callback)
 {
     struct wf_locals *around = wf_locals_enter(loop, callback->locals);
     loop->callback = callback;
-    loop->counters.callbacks++;
+    wf_count(&loop->counters.callbacks);
     callback->fn(callback->arg);
     loop->callback = NULL;
     wf_locals_leave(loop, around);

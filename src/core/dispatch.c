@@ -36,7 +36,7 @@ static void arrive(weft_loop *loop)
 static void resume(weft_loop *loop, weft_task *task)
 {
     loop->current = task;
-    loop->counters.resumes++;
+    wf_count(&loop->counters.resumes);
     task->state = WF_TASK_RUNNING;
     task->budget = WF_TASK_BUDGET;
 }
@@ -81,7 +81,7 @@ static weft_task *take_queue(weft_loop *loop)
         if (!may_begin_turn(loop))
             return &loop->root;
         loop->turn_left = loop->ready.count;
-        loop->counters.turns++;
+        wf_count(&loop->counters.turns);
     }
     wf_ready_pop(&loop->ready);
     loop->until_look--;

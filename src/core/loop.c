@@ -259,7 +259,7 @@ static bool has_work(const weft_loop *loop)
 
 static void ask_kernel(weft_loop *loop, int64_t timeout)
 {
-    loop->counters.polls++;
+    wf_count(&loop->counters.polls);
     if (WF_UNLIKELY(timeout == WEFT_FOREVER))
         wf_blocked_check(loop);
     loop->io_ops->wait(loop->io, timeout);
@@ -299,7 +299,7 @@ static bool was_polled_just_now(const weft_loop *loop, uint64_t ticks)
 static void turn(weft_loop *loop)
 {
     uint64_t ticks = wf_clock_ticks();
-    loop->counters.turns++;
+    wf_count(&loop->counters.turns);
     loop->looked = wf_loop_moment(loop, ticks);
     loop->slice_end = slice_from(loop, ticks);
     wf_dispatch_turn(loop);

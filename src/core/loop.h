@@ -42,9 +42,17 @@ struct wf_end_hook {
     void (*run)(struct wf_end_hook *hook, bool refused);
 };
 
+/* The loop's thread counts, its watchdog's reads: neither waits for the other. */
 struct wf_loop_counters {
-    uint64_t turns, resumes, spawns, polls, callbacks;
+    _Atomic uint64_t turns, resumes, polls, callbacks;
+    uint64_t spawns;
 };
+
+static inline void wf_count(_Atomic uint64_t *counter)
+{
+    uint64_t count = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, count + 1, memory_order_relaxed);
+}
 
 /* Who looks over the loops' shoulders: the torture driver. */
 struct wf_loop_watch {

@@ -148,7 +148,7 @@ static void answer(struct offer *offer, int result)
 {
     offer->result = result;
     if (offer->home) {
-        if (wf_inbox_push(offer->home, &offer->answer) < 0)
+        if (wf_inbox_push_away(offer->home, &offer->answer) < 0)
             offer_unref(offer);
     } else {
         wf_gate_open(&offer->gate);
@@ -642,7 +642,7 @@ void weft_mailbox_release(weft_mailbox *box)
 {
     if (!box || atomic_fetch_sub_explicit(&box->handles, 1, memory_order_acq_rel) > 1)
         return;
-    if (wf_inbox_push(box->inbox, &box->last) < 0)
+    if (wf_inbox_push_away(box->inbox, &box->last) < 0)
         unref(box);
 }
 

@@ -99,7 +99,7 @@ static void drop_argument(struct wf_remote *remote)
 static bool tell(struct wf_remote *remote)
 {
     if (remote->home)
-        return wf_inbox_push(remote->home, &remote->done) == 0;
+        return wf_inbox_push_away(remote->home, &remote->done) == 0;
     if (atomic_exchange(&remote->fate, TOLD) == LEFT)
         return false;
     wf_gate_open(&remote->gate);
