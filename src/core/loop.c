@@ -141,6 +141,7 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     loop->thread = wf_this_thread();
     loop->debug = options->debug || wf_debug_from_environment();
     loop->slow_step = options->slow_step;
+    wf_spin_init(&loop->spin, loop->clock.test ? -1 : options->spin);
     wf_shuffle_init(loop);
 }
 
@@ -192,6 +193,7 @@ void wf_loop_deliver_mail(weft_loop *loop)
     if (WF_LIKELY(wf_inbox_is_empty(loop->inbox)))
         return;
     struct wf_mail *next;
+    loop->mail_came = true;
     for (struct wf_mail *mail = wf_inbox_take(loop->inbox); mail; mail = next) {
         next = mail->next;
         mail->deliver(mail, false);
@@ -266,6 +268,31 @@ static void ask_kernel(weft_loop *loop, int64_t timeout)
     wf_loop_deliver_mail(loop);
 }
 
+static void ask_at_once(weft_loop *loop, uint64_t ticks)
+{
+    loop->asked = ticks;
+    ask_kernel(loop, 0);
+}
+
+/* Look for mail, and for what the kernel has, each WF_POLL_INTERVAL as in busy turns. True: there
+ * is something to do. */
+static bool spin(weft_loop *loop, uint64_t begun, int64_t timeout)
+{
+    uint64_t interval = wf_clock_ticks_of(WF_POLL_INTERVAL), longest = wf_clock_ticks_of(timeout);
+    uint64_t end = begun + (longest < loop->spin.bound ? longest : loop->spin.bound), now = begun;
+    do {
+        bool mail = wf_spin_until(loop->inbox, end - now < interval ? end : now + interval);
+        now = wf_clock_ticks();
+        if (mail)
+            wf_spin_note(&loop->spin, now - begun, true);
+        if (!mail || now - loop->asked >= interval)
+            ask_at_once(loop, now);
+        else
+            wf_loop_deliver_mail(loop);
+    } while (!has_work(loop) && now < end);
+    return has_work(loop);
+}
+
 static int64_t until_next_timer(weft_loop *loop)
 {
     int64_t next = wf_timers_next(&loop->timers);
@@ -273,6 +300,23 @@ static int64_t until_next_timer(weft_loop *loop)
         return WEFT_FOREVER;
     int64_t left = next - wf_clock_now(&loop->clock);
     return left > 0 ? left : 0;
+}
+
+/* Nothing is ready: sleep, or spin before. */
+static void be_idle(weft_loop *loop)
+{
+    int64_t timeout = until_next_timer(loop);
+    if (WF_LIKELY(loop->spin.bound == 0) || timeout == 0) {
+        ask_kernel(loop, timeout);
+        return;
+    }
+    uint64_t begun = wf_clock_ticks();
+    loop->mail_came = false;
+    if (wf_spin_is_worth(&loop->spin) && spin(loop, begun, timeout))
+        return;
+    ask_kernel(loop, until_next_timer(loop));
+    loop->asked = wf_clock_ticks();
+    wf_spin_note(&loop->spin, loop->asked - begun, loop->mail_came);
 }
 
 /* Real time must pass when a job is on a thread, or when no timer could ever end the wait. Another
@@ -315,7 +359,7 @@ static void turn(weft_loop *loop)
     else if (loop->clock.test)
         ask_or_jump(loop);
     else
-        ask_kernel(loop, until_next_timer(loop));
+        be_idle(loop);
 }
 
 static int begin_run(weft_loop *loop)

@@ -17,6 +17,7 @@
 #include "io/inbox.h"
 #include "io/io.h"
 #include "io/pool.h"
+#include "io/spin.h"
 
 #include <stdatomic.h>
 #include <weft/loop.h>
@@ -103,6 +104,9 @@ struct weft_loop {
     const struct wf_io_ops *io_ops;
     const char *io_reason;
     struct wf_inbox *inbox;
+    struct wf_spin spin;      /* its bound is 0 with the test clock */
+    bool mail_came;           /* since it was last asked; likewise */
+    uint64_t asked;           /* ticks when the kernel was asked last; kept where it may spin */
     struct wf_mail *refused;  /* at the end: mail that came too late, still to be told so */
     struct wf_pool *pool;     /* weft_blocking()'s own; made at first use */
     struct wf_pool *resolver; /* getaddrinfo's; likewise */

@@ -363,7 +363,7 @@ static void test_mailbox_costs_no_system_call_while_the_loop_is_awake(void **sta
 
 /* Many. */
 
-enum { THREADS = 4, LOOPS = 2, SENDERS = THREADS + LOOPS };
+enum { THREADS = 6, LOOPS = 2, SENDERS = THREADS + LOOPS };
 static long sends_each;
 
 struct parcel {
@@ -449,7 +449,7 @@ static void test_mailbox_loses_nothing_and_keeps_each_senders_order(void **state
 {
     (void)state;
     const char *text = getenv("WEFT_TEST_OPERATIONS");
-    sends_each = text ? strtol(text, NULL, 10) : 20000;
+    sends_each = text ? strtol(text, NULL, 10) : 100000;
     assert_int_equal(weft_run(many_main, NULL, .no_signals = true), 0);
 }
 
