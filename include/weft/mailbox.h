@@ -171,7 +171,7 @@ void weft_mailbox_close(weft_mailbox *box);
  * Ownership: borrows the handle.
  * Threads: any, with a handle. */
 WEFT_API
-void weft_mailbox_get_stats(const weft_mailbox *box, struct weft_mailbox_stats *stats);
+void weft_mailbox_stats(const weft_mailbox *box, struct weft_mailbox_stats *stats);
 
 WEFT_END_DECLS
 

@@ -40,7 +40,7 @@ static int receive_int(void)
 static struct weft_mailbox_stats stats(void)
 {
     struct weft_mailbox_stats now;
-    weft_mailbox_get_stats(box, &now);
+    weft_mailbox_stats(box, &now);
     return now;
 }
 
