@@ -37,7 +37,8 @@ struct weft_spawn_on_options {
  * pointer it handed back. The task does not inherit task-local values, which belong to a thread.
  *
  * Who awaits the future is bound, because the function may use memory of the waiting task: a cancel
- * of the awaiter, like weft_future_cancel(), cancels the task in its loop and waits for its end.
+ * of the awaiter, also one that came before the call, cancels the task in its loop and waits for
+ * its end. weft_future_cancel() cancels it too.
  * With `.copy` the function has memory of its own, and a cancelled awaiter just stops waiting. The
  * functions that wait for several or with a limit treat the future as that of a task.
  *

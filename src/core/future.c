@@ -556,6 +556,30 @@ static WF_NOINLINE int wait_for(weft_task *self, weft_future *future, void **val
     return err;
 }
 
+static const struct wf_wait_ops remote_join_ops = { .kind = "the end of a task of another loop",
+                                                    .awaits = awaited };
+
+/* Cancelled before it has begun to wait: the task may use the caller's memory all the same. */
+static WF_COLD int join_remote(weft_future *future, void **value)
+{
+    struct wf_waiter w;
+    future->references++;
+    wf_remote_cancel(promise_of(future)->remote);
+    wf_waiter_arm(&w, &remote_join_ops, future);
+    wf_list_push_back(&future->waiters, &w.link);
+    wf_park(&w);
+    int err = future->result < 0 ? -ECANCELED : wf_future_read(future, value);
+    wf_future_unref(future);
+    return err;
+}
+
+static WF_COLD int not_entered(int err, weft_future *future, void **value)
+{
+    bool joins = err == -ECANCELED && future->loop == wf_running && !future->done &&
+                 wf_is_remote(future) && wf_remote_is_bound(promise_of(future)->remote);
+    return joins ? join_remote(future, value) : err;
+}
+
 static WF_COLD int refuse_loop(const weft_future *future)
 {
     if (wf_future_check_thread(future) == 0 && future->loop->closed)
@@ -574,8 +598,8 @@ int weft_await_with(weft_awaitable *awaitable, void **value)
         return wf_coro_await((weft_coro *)awaitable, value);
     weft_future *future = (weft_future *)awaitable;
     int err = wf_enter(&self);
-    if (err < 0)
-        return err;
+    if (WF_UNLIKELY(err < 0))
+        return not_entered(err, future, value);
     if (WF_UNLIKELY(future->loop != self->future.loop))
         return refuse_loop(future);
     return future->done ? wf_future_read(future, value) : wait_for(self, future, value);

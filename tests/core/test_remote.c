@@ -245,6 +245,27 @@ static void test_semantics_17_a_cancelled_awaiter_cancels_there_and_waits(void *
     assert_int_equal(with_other(bound_main), 0);
 }
 
+/* Cancelled before it awaits: it waits for the end all the same. */
+static int door_main(void *arg)
+{
+    (void)arg;
+    int seen = 0;
+    weft_future *future = weft_spawn_on(other.loop, until_cancelled, &seen);
+    wait_until_begun(1);
+    weft_task_cancel(weft_task_self(), "before the door");
+    assert_int_equal(weft_await(future), -ECANCELED);
+    assert_int_equal(ended, 1);
+    assert_int_equal(seen, -ECANCELED);
+    weft_future_release(future);
+    return 0;
+}
+
+static void test_semantics_17_an_awaiter_that_was_cancelled_before_waits_too(void **state)
+{
+    (void)state;
+    assert_int_equal(with_other(door_main), 0);
+}
+
 static int copied_main(void *arg)
 {
     (void)arg;
@@ -691,6 +712,7 @@ int main(void)
         core_test(test_semantics_17_the_error_belongs_to_the_future),
         core_test(test_semantics_17_a_loop_may_ask_itself),
         core_test(test_semantics_17_a_cancelled_awaiter_cancels_there_and_waits),
+        core_test(test_semantics_17_an_awaiter_that_was_cancelled_before_waits_too),
         core_test(test_semantics_17_with_a_copy_the_await_just_stops),
         core_test(test_semantics_17_wait_for_cancels_there_and_joins),
         core_test(test_semantics_17_a_success_after_the_cancel_is_kept),

@@ -406,6 +406,7 @@ static void on_death(weft_loop *loop)
     torture_require(loop->background.live == 0);
     torture_require(loop->tasks.live <= 1 || now.scenario->program); /* main's handle */
     torture_require(loop->jobs == 0);
+    torture_require(loop->foreign == 0);
     torture_require(loop->timers.count <= loop->calls.live);
     torture_require(!loop->ready.head && !loop->lifo);
     torture_require(atomic_load(&loop->posts) == 0);
