@@ -7,6 +7,8 @@
  *     a timer, also one for ever         somebody wants to wait
  *     an operation in the kernel         a peer, a client, a foreign descriptor
  *     a job on a pool thread
+ *     a task of another loop, or room in its mailbox, that a task of ours waits for
+ *     a mailbox with more handles than one
  *     a reference on the loop            a thread or a signal handler that may post: notices hold
  *                                        one; the run's own interrupt handler does not count
  *     another thread of the process      who knows that the loop lives may post without one
@@ -17,6 +19,7 @@
 
 #include "core/loop.h"
 #include "core/stackless.h"
+#include "core/mailbox.h"
 #include "io/threads.h"
 
 #include <stdio.h>
@@ -74,8 +77,9 @@ static void report(weft_loop *loop, size_t count)
 static bool may_happen(weft_loop *loop)
 {
     return loop->timers.count > 0 || loop->io_ops->counters(loop->io)->pending > 0 ||
-           loop->jobs > 0 || atomic_load(&loop->references) > loop->references_own ||
-           !wf_inbox_is_empty(loop->inbox) || wf_threads_has_others();
+           loop->jobs > 0 || loop->foreign > 0 ||
+           atomic_load(&loop->references) > loop->references_own ||
+           !wf_inbox_is_empty(loop->inbox) || wf_mailbox_may_bring(loop) || wf_threads_has_others();
 }
 
 void wf_blocked_check(weft_loop *loop)

@@ -27,6 +27,8 @@
  * everything that sends holds a handle; there the mailbox is buried. When the loop ends first, its
  * end hook buries it. */
 
+#include "core/mailbox.h"
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/ring.h"
@@ -37,7 +39,6 @@
 #include <string.h>
 #include <threads.h>
 #include <weft/error.h>
-#include <weft/mailbox.h>
 
 struct weft_mailbox {
     struct wf_inbox *inbox; /* a reference */
@@ -619,6 +620,19 @@ static void loop_ends(struct wf_end_hook *hook, bool refused)
     weft_mailbox *box = wf_container(hook, weft_mailbox, ends);
     if (refused)
         bury(box);
+}
+
+bool wf_mailbox_may_bring(const weft_loop *loop)
+{
+    WF_LIST_EACH(link, &loop->end_hooks) {
+        struct wf_end_hook *hook = wf_container(link, struct wf_end_hook, link);
+        if (hook->run != loop_ends)
+            continue;
+        weft_mailbox *box = wf_container(hook, weft_mailbox, ends);
+        if (atomic_load_explicit(&box->handles, memory_order_relaxed) > 1)
+            return true;
+    }
+    return false;
 }
 
 static void deliver_last(struct wf_mail *mail, bool closed)
