@@ -79,7 +79,8 @@ static bool may_happen(weft_loop *loop)
     return loop->timers.count > 0 || loop->io_ops->counters(loop->io)->pending > 0 ||
            loop->jobs > 0 || loop->foreign > 0 ||
            atomic_load(&loop->references) > loop->references_own ||
-           !wf_inbox_is_empty(loop->inbox) || wf_mailbox_may_bring(loop) || wf_threads_has_others();
+           !wf_inbox_is_empty(loop->inbox) ||
+           (loop->mailbox_may_bring && loop->mailbox_may_bring(loop)) || wf_threads_has_others();
 }
 
 void wf_blocked_check(weft_loop *loop)

@@ -200,7 +200,7 @@ static void abandon(struct wf_promise *promise)
     future->story = NULL;
     wf_future_settle(future, WEFT_EABANDONED);
     if (wf_is_remote(future))
-        wf_remote_forget(promise->remote);
+        promise->remote->forget(promise->remote);
 }
 
 void wf_futures_abandon(weft_loop *loop)
@@ -349,7 +349,8 @@ static int cancel_remote(weft_future *future)
 {
     if (future->done)
         return future->cancelled ? -ECANCELED : -EALREADY;
-    wf_remote_cancel(promise_of(future)->remote);
+    struct wf_remote *remote = promise_of(future)->remote;
+    remote->cancel(remote);
     return 0;
 }
 
@@ -440,25 +441,6 @@ static const struct wf_wait_ops future_ops = { .kind = "future",
                                                .abort = await_abort,
                                                .awaits = awaited };
 
-/* The task of another loop may use our memory: tell it, and wait for its end. */
-static bool bound_abort(struct wf_waiter *w)
-{
-    wf_remote_cancel(promise_of(w->object)->remote);
-    return false;
-}
-
-static const struct wf_wait_ops bound_ops = { .kind = "a task of another loop",
-                                              .abort = bound_abort,
-                                              .awaits = awaited };
-
-static const struct wf_wait_ops *ops_for(weft_future *future)
-{
-    if (wf_is_task(future))
-        return &task_ops;
-    bool bound = wf_is_remote(future) && wf_remote_is_bound(promise_of(future)->remote);
-    return bound ? &bound_ops : &future_ops;
-}
-
 /* What may still be looked at: waits, and the forks among them, each of which needs stack. */
 struct search {
     unsigned hops, forks;
@@ -541,13 +523,13 @@ int wf_future_would_deadlock(const weft_future *future, const weft_task *task)
 }
 
 /* The reference keeps it until its result was read: who set it may have given it up since. */
-static WF_NOINLINE int wait_for(weft_task *self, weft_future *future, void **value)
+WF_NOINLINE int wf_future_wait(weft_task *self, weft_future *future, void **value)
 {
     struct wf_waiter w;
     if (wf_future_depends_on(future, self, WF_PATIENT))
         return wf_future_would_deadlock(future, self);
     future->references++;
-    wf_waiter_arm(&w, ops_for(future), future);
+    wf_waiter_arm(&w, wf_is_task(future) ? &task_ops : &future_ops, future);
     wf_list_push_back(&future->waiters, &w.link);
     int err = (int)wf_park(&w);
     if (err >= 0)
@@ -556,37 +538,25 @@ static WF_NOINLINE int wait_for(weft_task *self, weft_future *future, void **val
     return err;
 }
 
-static const struct wf_wait_ops remote_join_ops = { .kind = "the end of a task of another loop",
-                                                    .awaits = awaited };
-
-/* Cancelled before it has begun to wait: the task may use the caller's memory all the same. */
-static WF_COLD int join_remote(weft_future *future, void **value)
-{
-    struct wf_waiter w;
-    future->references++;
-    wf_remote_cancel(promise_of(future)->remote);
-    wf_waiter_arm(&w, &remote_join_ops, future);
-    wf_list_push_back(&future->waiters, &w.link);
-    wf_park(&w);
-    int err = future->result < 0 ? -ECANCELED : wf_future_read(future, value);
-    wf_future_unref(future);
-    return err;
-}
-
-static WF_COLD int not_entered(int err, weft_future *future, void **value)
-{
-    bool joins = err == -ECANCELED && future->loop == wf_running && !future->done &&
-                 wf_is_remote(future) && wf_remote_is_bound(promise_of(future)->remote);
-    return joins ? join_remote(future, value) : err;
-}
-
-static WF_COLD int refuse_loop(const weft_future *future)
+WF_COLD int wf_future_refuse_loop(const weft_future *future)
 {
     if (wf_future_check_thread(future) == 0 && future->loop->closed)
         return wf_misuse(-ESHUTDOWN, "%s was awaited after its loop had ended",
                          wf_future_describe(future).text);
     return wf_misuse(WEFT_ETHREAD, "%s was awaited in another loop",
                      wf_future_describe(future).text);
+}
+
+static WF_COLD int await_remote(weft_future *future, void **value)
+{
+    weft_task *self;
+    if (!future->done)
+        return promise_of(future)->remote->await(future, value);
+    int err = wf_enter(&self);
+    if (err < 0)
+        return err;
+    return future->loop == wf_running ? wf_future_read(future, value)
+                                      : wf_future_refuse_loop(future);
 }
 
 int weft_await_with(weft_awaitable *awaitable, void **value)
@@ -596,13 +566,15 @@ int weft_await_with(weft_awaitable *awaitable, void **value)
         return wf_maker_error();
     if (awaitable->kind == WEFT_AWAITABLE_CORO)
         return wf_coro_await((weft_coro *)awaitable, value);
+    if (WF_UNLIKELY(awaitable->kind == WF_AWAITABLE_REMOTE))
+        return await_remote((weft_future *)awaitable, value);
     weft_future *future = (weft_future *)awaitable;
     int err = wf_enter(&self);
-    if (WF_UNLIKELY(err < 0))
-        return not_entered(err, future, value);
+    if (err < 0)
+        return err;
     if (WF_UNLIKELY(future->loop != self->future.loop))
-        return refuse_loop(future);
-    return future->done ? wf_future_read(future, value) : wait_for(self, future, value);
+        return wf_future_refuse_loop(future);
+    return future->done ? wf_future_read(future, value) : wf_future_wait(self, future, value);
 }
 
 /* Callbacks. */

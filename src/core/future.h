@@ -175,6 +175,12 @@ static inline void wf_future_give_away(weft_future *future)
 /* The result of one that is done; it counts as read. */
 int wf_future_read(weft_future *future, void **value);
 
+/* Park until it is done; its result. The task has entered. */
+int wf_future_wait(weft_task *self, weft_future *future, void **value);
+
+/* WEFT_ETHREAD or -ESHUTDOWN, in words, for one that is awaited in another loop than its own. */
+int wf_future_refuse_loop(const weft_future *future);
+
 /* "task 'f' (spawned at x.c:3)", "the future made at x.c:3". */
 struct wf_future_text {
     char text[160];

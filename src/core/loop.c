@@ -331,7 +331,7 @@ static void ask_or_jump(weft_loop *loop)
     if (waits || loop->foreign > 0)
         ask_kernel(loop, waits ? WEFT_FOREVER : FOREIGN_PATIENCE);
     if (!waits && !has_work(loop))
-        wf_clock_advance_to(&loop->clock, next);
+        wf_clock_advance_to(&loop->clock, wf_timers_next(&loop->timers));
 }
 
 /* By the difference: ticks that stepped back are long ago. */

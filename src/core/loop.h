@@ -120,6 +120,7 @@ struct weft_loop {
     struct wf_list end_hooks; /* struct wf_end_hook */
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
+    bool (*mailbox_may_bring)(const weft_loop *loop); /* NULL: it never had one */
     struct wf_outbox *outbox; /* the mailboxes that its tasks have sent to; NULL: none yet */
 
     const struct wf_callback *callback; /* that runs now; NULL */

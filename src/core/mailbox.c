@@ -27,8 +27,6 @@
  * everything that sends holds a handle; there the mailbox is buried. When the loop ends first, its
  * end hook buries it. */
 
-#include "core/mailbox.h"
-
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/ring.h"
@@ -39,6 +37,7 @@
 #include <string.h>
 #include <threads.h>
 #include <weft/error.h>
+#include <weft/mailbox.h>
 
 struct weft_mailbox {
     struct wf_inbox *inbox; /* a reference */
@@ -622,7 +621,8 @@ static void loop_ends(struct wf_end_hook *hook, bool refused)
         bury(box);
 }
 
-bool wf_mailbox_may_bring(const weft_loop *loop)
+/* Whether a mailbox of the loop has handles that somebody else may hold, and send by. */
+static bool may_bring(const weft_loop *loop)
 {
     WF_LIST_EACH(link, &loop->end_hooks) {
         struct wf_end_hook *hook = wf_container(link, struct wf_end_hook, link);
@@ -692,6 +692,7 @@ static void open_box(weft_mailbox *box, weft_loop *loop)
     box->settles.run = settle_in_turn;
     box->ends.run = loop_ends;
     wf_list_push_back(&loop->end_hooks, &box->ends.link);
+    loop->mailbox_may_bring = may_bring;
 }
 
 int weft_mailbox_new_with(const struct weft_mailbox_options *given)

@@ -37,12 +37,15 @@
 
 #include <string.h>
 #include <weft/error.h>
+#include <weft/log.h>
+#include <weft/remote.h>
 #include <weft/scope.h>
 
 /* Of the plain thread that asks. */
 enum fate { WAITS, TOLD, LEFT };
 
-struct wf_remote {
+struct remote {
+    struct wf_remote seen; /* from the future */
     atomic_int references;
     bool bound; /* the task may use the memory of who waits */
     bool has_gate;
@@ -76,7 +79,7 @@ struct wf_remote {
     _Alignas(max_align_t) unsigned char copied[];
 };
 
-static void release(struct wf_remote *remote)
+static void release(struct remote *remote)
 {
     if (atomic_fetch_sub_explicit(&remote->references, 1, memory_order_acq_rel) > 1)
         return;
@@ -87,7 +90,13 @@ static void release(struct wf_remote *remote)
     wf_free(remote);
 }
 
-static void drop_argument(struct wf_remote *remote)
+static const char *name_of(const struct remote *remote)
+{
+    const struct weft_spawn_options *spawn = &remote->spawn;
+    return spawn->name ? spawn->name : spawn->function ? spawn->function : "a task";
+}
+
+static void drop_argument(struct remote *remote)
 {
     if (remote->spawn.drop)
         wf_drop(wf_running, remote->spawn.drop, remote->spawn.arg);
@@ -96,7 +105,7 @@ static void drop_argument(struct wf_remote *remote)
 /* The target's side. */
 
 /* True: somebody will read the result, or does already. */
-static bool tell(struct wf_remote *remote)
+static bool tell(struct remote *remote)
 {
     if (remote->home)
         return wf_inbox_push_away(remote->home, &remote->done) == 0;
@@ -108,7 +117,7 @@ static bool tell(struct wf_remote *remote)
 }
 
 /* It never ran. */
-static void refuse(struct wf_remote *remote, int err)
+static void refuse(struct remote *remote, int err)
 {
     remote->result = err;
     drop_argument(remote);
@@ -117,13 +126,13 @@ static void refuse(struct wf_remote *remote, int err)
 }
 
 /* Whether it ends because its loop does, which nobody on the asking side has asked for. */
-static bool ends_with_its_loop(const struct wf_remote *remote)
+static bool ends_with_its_loop(const struct remote *remote)
 {
     const weft_future *future = &remote->task->future;
     return future->cancelled && future->loop->ending && !remote->cancel_came;
 }
 
-static void read_result(struct wf_remote *remote)
+static void read_result(struct remote *remote)
 {
     const weft_future *future = &remote->task->future;
     remote->result = ends_with_its_loop(remote) ? -ESHUTDOWN : future->result;
@@ -136,7 +145,7 @@ static void read_result(struct wf_remote *remote)
  * last release frees the one and reports the other. */
 static void task_ended(struct wf_waiter *w)
 {
-    struct wf_remote *remote = wf_container(w, struct wf_remote, end);
+    struct remote *remote = wf_container(w, struct remote, end);
     weft_task *task = remote->task;
     wf_list_remove(&remote->hook.link);
     read_result(remote);
@@ -154,7 +163,7 @@ static const struct wf_wait_ops end_ops = { .kind = "its end, in another loop" }
 /* At the end of the target: the task has outlived its grace. */
 static void loop_ends(struct wf_end_hook *hook, bool refused)
 {
-    struct wf_remote *remote = wf_container(hook, struct wf_remote, hook);
+    struct remote *remote = wf_container(hook, struct remote, hook);
     if (!refused)
         return;
     weft_task *task = remote->task;
@@ -166,7 +175,7 @@ static void loop_ends(struct wf_end_hook *hook, bool refused)
     weft_task_release(task);
 }
 
-static void watch(struct wf_remote *remote)
+static void watch(struct remote *remote)
 {
     weft_future *future = &remote->task->future;
     remote->end = (struct wf_waiter){ .ops = &end_ops, .wake = task_ended, .object = future };
@@ -177,7 +186,7 @@ static void watch(struct wf_remote *remote)
 
 static void deliver_start(struct wf_mail *mail, bool closed)
 {
-    struct wf_remote *remote = wf_container(mail, struct wf_remote, start);
+    struct remote *remote = wf_container(mail, struct remote, start);
     weft_loop *loop = remote->target;
     atomic_fetch_sub(&loop->posts, 1);
     if (closed) {
@@ -194,7 +203,7 @@ static void deliver_start(struct wf_mail *mail, bool closed)
 
 static void deliver_cancel(struct wf_mail *mail, bool closed)
 {
-    struct wf_remote *remote = wf_container(mail, struct wf_remote, cancel);
+    struct remote *remote = wf_container(mail, struct remote, cancel);
     bool lives = remote->task && remote->end.state != WF_WAIT_DONE;
     if (lives && !closed) {
         remote->cancel_came = true;
@@ -205,13 +214,14 @@ static void deliver_cancel(struct wf_mail *mail, bool closed)
 
 /* The asking side. */
 
-bool wf_remote_is_bound(const struct wf_remote *remote)
+static struct remote *inside(struct wf_remote *seen)
 {
-    return remote->bound;
+    return wf_container(seen, struct remote, seen);
 }
 
-void wf_remote_cancel(struct wf_remote *remote)
+static void cancel(struct wf_remote *seen)
 {
+    struct remote *remote = inside(seen);
     if (remote->cancel_sent)
         return;
     remote->cancel_sent = true;
@@ -220,8 +230,103 @@ void wf_remote_cancel(struct wf_remote *remote)
         release(remote);
 }
 
-void wf_remote_forget(struct wf_remote *remote)
+/* Awaiting. */
+
+#define LATE (100 * WEFT_MILLISECOND) /* of waiting after a cancel, before it is reported */
+
+struct wait {
+    struct wf_waiter waiter;
+    struct wf_timer late;
+    bool told; /* it is to end */
+};
+
+static struct remote *remote_of(weft_future *future)
 {
+    return inside(wf_container(future, struct wf_promise, future)->remote);
+}
+
+static void report_late(struct wf_timer *timer)
+{
+    const struct wait *wait = wf_container(timer, struct wait, late);
+    const weft_task *task = wait->waiter.owner;
+    const struct remote *remote = remote_of(wait->waiter.object);
+    weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING,
+             "task '%s' (spawned at %s) was cancelled, but still waits for '%s' in another loop",
+             task->name, task->future.site, name_of(remote));
+}
+
+/* It is waited for like a job on a thread: real time passes until it has ended. */
+static void tell_to_end(struct wait *wait)
+{
+    weft_future *future = wait->waiter.object;
+    cancel(&remote_of(future)->seen);
+    future->loop->jobs++;
+    wait->told = true;
+    wf_timer_add(&future->loop->timers, &wait->late, wf_deadline_after(future->loop, LATE));
+}
+
+static bool bound_abort(struct wf_waiter *w)
+{
+    tell_to_end(wf_container(w, struct wait, waiter));
+    return false;
+}
+
+static weft_future *awaited(const struct wf_waiter *w, size_t *at)
+{
+    return (*at)++ == 0 ? w->object : NULL;
+}
+
+static const struct wf_wait_ops bound_ops = { .kind = "a task of another loop",
+                                              .abort = bound_abort,
+                                              .awaits = awaited };
+static const struct wf_wait_ops join_ops = { .kind = "the end of a task of another loop",
+                                             .awaits = awaited };
+
+static int park(struct wait *wait, weft_future *future, const struct wf_wait_ops *ops)
+{
+    wf_waiter_arm(&wait->waiter, ops, future);
+    wf_timer_init(&wait->late, report_late);
+    wait->told = false;
+    wf_list_push_back(&future->waiters, &wait->waiter.link);
+    if (ops == &join_ops)
+        tell_to_end(wait);
+    int err = (int)wf_park(&wait->waiter);
+    wf_timer_cancel(&future->loop->timers, &wait->late);
+    future->loop->jobs -= wait->told;
+    return err;
+}
+
+static int wait_bound(weft_future *future, bool cancelled, void **value)
+{
+    struct wait wait;
+    future->references++;
+    int err = park(&wait, future, cancelled ? &join_ops : &bound_ops);
+    if (cancelled && future->result < 0)
+        err = -ECANCELED;
+    if (err >= 0)
+        err = wf_future_read(future, value);
+    wf_future_unref(future);
+    return err;
+}
+
+static int await(weft_future *future, void **value)
+{
+    weft_task *self;
+    int err = wf_enter(&self);
+    if (err < 0 && err != -ECANCELED)
+        return err;
+    if (future->loop != wf_running)
+        return err < 0 ? err : wf_future_refuse_loop(future);
+    if (!future->done && remote_of(future)->bound) /* others have run meanwhile */
+        return wait_bound(future, err < 0, value);
+    if (err < 0)
+        return err;
+    return future->done ? wf_future_read(future, value) : wf_future_wait(self, future, value);
+}
+
+static void forget(struct wf_remote *seen)
+{
+    struct remote *remote = inside(seen);
     weft_future *future = &remote->promise->future;
     future->loop->foreign--;
     remote->promise = NULL;
@@ -229,7 +334,7 @@ void wf_remote_forget(struct wf_remote *remote)
     wf_future_unref(future);
 }
 
-static void settle(struct wf_remote *remote)
+static void settle(struct remote *remote)
 {
     struct wf_promise *promise = remote->promise;
     weft_future *future = &promise->future;
@@ -250,7 +355,7 @@ static void settle(struct wf_remote *remote)
 
 static void deliver_done(struct wf_mail *mail, bool closed)
 {
-    struct wf_remote *remote = wf_container(mail, struct wf_remote, done);
+    struct remote *remote = wf_container(mail, struct remote, done);
     (void)closed; /* the result is as good at the loop's end */
     settle(remote);
     release(remote);
@@ -279,14 +384,14 @@ static struct weft_spawn_options spawn_options_of(const struct weft_spawn_on_opt
 }
 
 /* A remote that nobody has heard of, with one reference for each side. NULL: no memory. */
-static struct wf_remote *make(weft_loop *target, weft_fn *fn,
-                              const struct weft_spawn_options *spawn)
+static struct remote *make(weft_loop *target, weft_fn *fn, const struct weft_spawn_options *spawn)
 {
-    struct wf_remote *remote = wf_alloc_zero(sizeof *remote + spawn->copy);
+    struct remote *remote = wf_alloc_zero(sizeof *remote + spawn->copy);
     if (!remote)
         return NULL;
     atomic_init(&remote->references, 2);
     atomic_init(&remote->fate, WAITS);
+    remote->seen = (struct wf_remote){ .await = await, .cancel = cancel, .forget = forget };
     remote->bound = spawn->copy == 0;
     remote->target = target;
     remote->fn = fn;
@@ -316,7 +421,7 @@ static int reserve(weft_loop *target)
 }
 
 /* 0; -EAGAIN, -ENOMEM. */
-static int prepare(struct wf_remote **remote, weft_loop *target, weft_fn *fn,
+static int prepare(struct remote **remote, weft_loop *target, weft_fn *fn,
                    const struct weft_spawn_options *spawn)
 {
     int err = check(target, spawn);
@@ -332,7 +437,7 @@ static int prepare(struct wf_remote **remote, weft_loop *target, weft_fn *fn,
 }
 
 /* Nobody has heard of it, and nobody will. */
-static void unmake(struct wf_remote *remote)
+static void unmake(struct remote *remote)
 {
     atomic_fetch_sub(&remote->target->posts, 1);
     release(remote);
@@ -340,7 +445,7 @@ static void unmake(struct wf_remote *remote)
 }
 
 /* After this the remote is the target's as much as ours. -ESHUTDOWN: it is all ours. */
-static int send_start(struct wf_remote *remote)
+static int send_start(struct remote *remote)
 {
     weft_loop *target = remote->target;
     int err = wf_inbox_push(remote->there, &remote->start);
@@ -373,7 +478,7 @@ static weft_future *not_made(int err, const struct weft_spawn_options *spawn)
 }
 
 /* The promise that stands for it; NULL: no loop, no memory. */
-static struct wf_promise *promise_for(struct wf_remote *remote)
+static struct wf_promise *promise_for(struct remote *remote)
 {
     weft_future *future = weft_future_new_with(remote->spawn.site);
     if (!future)
@@ -382,7 +487,7 @@ static struct wf_promise *promise_for(struct wf_remote *remote)
     future->awaitable.kind = WF_AWAITABLE_REMOTE;
     future->references++; /* the task's, until it has ended */
     future->loop->foreign++;
-    promise->remote = remote;
+    promise->remote = &remote->seen;
     remote->promise = promise;
     remote->home = wf_inbox_retain(future->loop->inbox);
     return promise;
@@ -393,7 +498,7 @@ weft_future *weft_spawn_on_with(weft_loop *target, weft_fn *fn,
 {
     struct weft_spawn_on_options options = read_options(given);
     struct weft_spawn_options spawn = spawn_options_of(&options);
-    struct wf_remote *remote = NULL;
+    struct remote *remote = NULL;
     int err = prepare(&remote, target, fn, &spawn);
     if (err < 0)
         return not_made(err, &spawn);
@@ -424,25 +529,25 @@ static int refuse_thread(const weft_loop *target)
 }
 
 /* False: it has ended just now. */
-static bool leave(struct wf_remote *remote)
+static bool leave(struct remote *remote)
 {
     unsigned char waits = WAITS;
     return atomic_compare_exchange_strong(&remote->fate, &waits, LEFT);
 }
 
 /* Wait until the time is over, and then for the end, or no more. True: it has ended. */
-static bool wait_at_gate(struct wf_remote *remote, int64_t timeout)
+static bool wait_at_gate(struct remote *remote, int64_t timeout)
 {
     if (wf_gate_wait(&remote->gate, timeout))
         return true;
-    wf_remote_cancel(remote);
+    cancel(&remote->seen);
     if (!remote->bound && leave(remote))
         return false;
     return wf_gate_wait(&remote->gate, WEFT_FOREVER);
 }
 
 /* A pointer that nobody wants is dropped. */
-static int take_result(struct wf_remote *remote, void **value)
+static int take_result(struct remote *remote, void **value)
 {
     if (remote->result >= 0 && value)
         *value = remote->value.pointer;
@@ -452,7 +557,7 @@ static int take_result(struct wf_remote *remote, void **value)
     return is_ours ? -ETIMEDOUT : remote->result;
 }
 
-static int run_and_wait(struct wf_remote *remote, const struct weft_spawn_on_options *options)
+static int run_and_wait(struct remote *remote, const struct weft_spawn_on_options *options)
 {
     remote->has_gate = true;
     wf_gate_init(&remote->gate);
@@ -469,7 +574,7 @@ int weft_spawn_on_wait_with(weft_loop *target, weft_fn *fn,
 {
     struct weft_spawn_on_options options = read_options(given);
     struct weft_spawn_options spawn = spawn_options_of(&options);
-    struct wf_remote *remote = NULL;
+    struct remote *remote = NULL;
     int err = refuse_thread(target);
     if (err == 0)
         err = prepare(&remote, target, fn, &spawn);

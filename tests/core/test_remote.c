@@ -266,6 +266,47 @@ static void test_semantics_17_an_awaiter_that_was_cancelled_before_waits_too(voi
     assert_int_equal(with_other(door_main), 0);
 }
 
+static int slow_end(void *arg)
+{
+    atomic_fetch_add(&begun, 1);
+    weft_future *never = weft_future_new();
+    weft_await(never);
+    weft_future_release(never);
+    sem_wait(arg);
+    return 0;
+}
+
+static void let_it_end(void *arg)
+{
+    sem_post(arg);
+}
+
+static int late_main(void *arg)
+{
+    (void)arg;
+    sem_t gate;
+    sem_init(&gate, 0, 0);
+    weft_future *future = weft_spawn_on(other.loop, slow_end, &gate);
+    wait_until_begun(1);
+    weft_call_later(150 * MILLISECOND, let_it_end, &gate);
+    weft_task_cancel(weft_task_self(), "it takes its time");
+    assert_int_equal(weft_await(future), 0);
+    expect_log("was cancelled, but still waits for 'slow_end' in another loop");
+    weft_future_release(future);
+    sem_destroy(&gate);
+    return 0;
+}
+
+static void test_semantics_14_a_bound_wait_over_100_ms_is_reported(void **state)
+{
+    (void)state;
+    begun = 0;
+    other = (struct other_loop){ 0 };
+    other_start(&other);
+    assert_int_equal(weft_run(late_main, NULL, .no_signals = true), 0);
+    other_end(&other);
+}
+
 static int copied_main(void *arg)
 {
     (void)arg;
@@ -713,6 +754,7 @@ int main(void)
         core_test(test_semantics_17_a_loop_may_ask_itself),
         core_test(test_semantics_17_a_cancelled_awaiter_cancels_there_and_waits),
         core_test(test_semantics_17_an_awaiter_that_was_cancelled_before_waits_too),
+        core_test(test_semantics_14_a_bound_wait_over_100_ms_is_reported),
         core_test(test_semantics_17_with_a_copy_the_await_just_stops),
         core_test(test_semantics_17_wait_for_cancels_there_and_joins),
         core_test(test_semantics_17_a_success_after_the_cancel_is_kept),
