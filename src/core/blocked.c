@@ -19,7 +19,6 @@
 
 #include "core/loop.h"
 #include "core/stackless.h"
-#include "core/mailbox.h"
 #include "io/threads.h"
 
 #include <stdio.h>

@@ -151,7 +151,7 @@ static void answer(struct offer *offer, int result)
         if (wf_inbox_push_away(offer->home, &offer->answer) < 0)
             offer_unref(offer);
     } else {
-        wf_gate_open(&offer->gate);
+        wf_gate_pass(&offer->gate);
         offer_unref(offer);
     }
 }
@@ -553,10 +553,10 @@ static int wait_at_gate(weft_mailbox *box, const void *item, int64_t timeout)
     offer->has_gate = true;
     wf_gate_init(&offer->gate);
     int err = send_offer(box, offer);
-    if (err == 0 && !wf_gate_wait(&offer->gate, timeout) && give_up(offer))
+    if (err == 0 && !wf_gate_wait(&offer->gate, 1, timeout) && give_up(offer))
         err = -ETIMEDOUT;
     if (err == 0) {
-        wf_gate_wait(&offer->gate, WEFT_FOREVER);
+        wf_gate_wait(&offer->gate, 1, WEFT_FOREVER);
         err = offer->result;
     }
     offer_unref(offer);

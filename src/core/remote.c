@@ -111,7 +111,7 @@ static bool tell(struct remote *remote)
         return wf_inbox_push_away(remote->home, &remote->done) == 0;
     if (atomic_exchange(&remote->fate, TOLD) == LEFT)
         return false;
-    wf_gate_open(&remote->gate);
+    wf_gate_pass(&remote->gate);
     release(remote);
     return true;
 }
@@ -538,12 +538,12 @@ static bool leave(struct remote *remote)
 /* Wait until the time is over, and then for the end, or no more. True: it has ended. */
 static bool wait_at_gate(struct remote *remote, int64_t timeout)
 {
-    if (wf_gate_wait(&remote->gate, timeout))
+    if (wf_gate_wait(&remote->gate, 1, timeout))
         return true;
     cancel(&remote->seen);
     if (!remote->bound && leave(remote))
         return false;
-    return wf_gate_wait(&remote->gate, WEFT_FOREVER);
+    return wf_gate_wait(&remote->gate, 1, WEFT_FOREVER);
 }
 
 /* A pointer that nobody wants is dropped. */

@@ -225,8 +225,8 @@ ssize_t il_write(int fd, const void *data, size_t size);
 void il_yield(void);
 void il_gate_init(struct wf_gate *gate);
 void il_gate_fini(struct wf_gate *gate);
-void il_gate_open(struct wf_gate *gate);
-bool il_gate_wait(struct wf_gate *gate, int64_t timeout);
+void il_gate_pass(struct wf_gate *gate);
+bool il_gate_wait(struct wf_gate *gate, unsigned count, int64_t timeout);
 
 ssize_t il_write(int fd, const void *data, size_t size)
 {
@@ -254,7 +254,7 @@ void il_yield(void)
 
 void il_gate_init(struct wf_gate *gate)
 {
-    gate->open = false;
+    gate->count = 0;
 }
 
 void il_gate_fini(struct wf_gate *gate)
@@ -262,19 +262,31 @@ void il_gate_fini(struct wf_gate *gate)
     (void)gate;
 }
 
-void il_gate_open(struct wf_gate *gate)
+void il_gate_pass(struct wf_gate *gate)
 {
     il_point();
-    gate->open = true;
+    gate->count++;
+}
+
+struct crowd {
+    const struct wf_gate *gate;
+    unsigned count;
+};
+
+static bool has_passed(void *arg)
+{
+    const struct crowd *crowd = arg;
+    return crowd->gate->count >= crowd->count;
 }
 
 /* Any limit but none is over at once. */
-bool il_gate_wait(struct wf_gate *gate, int64_t timeout)
+bool il_gate_wait(struct wf_gate *gate, unsigned count, int64_t timeout)
 {
+    struct crowd crowd = { gate, count };
     il_point();
     if (timeout == INT64_MAX)
-        il_wait_until(is_rung, &gate->open);
-    return gate->open;
+        il_wait_until(has_passed, &crowd);
+    return has_passed(&crowd);
 }
 
 int il_main(int argc, char **argv, const struct il_program *programs, size_t count)

@@ -13,7 +13,7 @@ void il_point(void);
 #define write        il_write
 #define wf_gate_init il_gate_init
 #define wf_gate_fini il_gate_fini
-#define wf_gate_open il_gate_open
+#define wf_gate_pass il_gate_pass
 #define wf_gate_wait il_gate_wait
 #define thrd_yield   il_yield
 
