@@ -1,23 +1,31 @@
 #ifndef WEFT_BARRIER_H
 #define WEFT_BARRIER_H
 
-/* A barrier: tasks wait until so many of them are there, and then go on together. It can be used
- * again at once. */
+/* A barrier: tasks wait for one another until so many are there, and then go on together.
+ *
+ *     weft_barrier b;
+ *     weft_barrier_init(&b, 3);
+ *     …
+ *     int place = weft_barrier_wait(&b);      in each of three tasks
+ *     if (place == 0)
+ *         prepare_the_next_round();           one of them
+ *
+ * It can be used again at once: who comes after the last one of a round waits for the next. */
 
 #include <weft/define.h>
 #include <weft/line.h>
 
 WEFT_BEGIN_DECLS
 
-/* The caller's memory. It belongs to the thread that first uses it. */
+/* The caller's memory. It belongs to the thread that first uses it. Zeroed memory is no barrier. */
 typedef struct weft_barrier {
-    uint64_t opaque[14];
+    uint64_t opaque[16];
 } weft_barrier;
 
 struct weft_barrier_stats {
     weft_line_stats line;
-    uint64_t passed; /* how often all went on together */
-    size_t parties;
+    uint64_t rounds;  /* how often all were there */
+    uint32_t parties; /* how many that is */
     bool broken;
 };
 typedef struct weft_barrier_stats weft_barrier_stats;
@@ -25,13 +33,13 @@ typedef struct weft_barrier_stats weft_barrier_stats;
 /** Make a barrier for so many tasks: weft_barrier_init(&barrier, parties).
  *
  * Returns: 0.
- * Errors: -EINVAL for no parties; weft_barrier_wait() says WEFT_EBROKEN then.
+ * Errors: -EINVAL for 0 parties, or more than 2^31 - 1: each wait is refused then.
  * Suspends: never.
  * Cancel: nothing to lose.
  * Ownership: writes to the caller's memory.
  * Threads: any; from its first use on that thread's. */
 WEFT_API
-int weft_barrier_init_at(weft_barrier *barrier, size_t parties, const char *site);
+int weft_barrier_init_at(weft_barrier *barrier, uint32_t parties, const char *site);
 #define weft_barrier_init(barrier, parties) weft_barrier_init_at((barrier), (parties), WEFT_SITE)
 
 /** Give it up.
@@ -45,18 +53,22 @@ int weft_barrier_init_at(weft_barrier *barrier, size_t parties, const char *site
 WEFT_API
 void weft_barrier_fini(weft_barrier *barrier);
 
-/** Wait until all parties are here.
+/** Wait until all are there.
  *
- * Returns: from 0 to parties - 1, the order in which they came, so that one of them can do what is
- * to be done once. Errors: WEFT_EBROKEN when it is broken, or is reset or broken while this call
- * waits; -ECANCELED; -EPERM outside a task; WEFT_ETHREAD. Suspends: unless this is the last one to
- * come. Cancel: it leaves, and one more has to come; who was let through has passed. Ownership:
- * borrows it. Threads: its own. */
+ * Returns: 0 to parties - 1: the order in which those of this round have come, so that exactly one
+ *   of them gets 0.
+ * Errors: WEFT_EBROKEN when it is broken, or is broken or reset meanwhile; -ECANCELED; -EINVAL for
+ *   a barrier of no parties; -EPERM outside a task; WEFT_ETHREAD.
+ * Suspends: unless it is the last one who was missing.
+ * Cancel: who is cancelled leaves, and one more is missing again; the others wait on. Who has come
+ *   through has come through.
+ * Ownership: borrows it.
+ * Threads: its own. */
 WEFT_API
 WEFT_SUSPENDS
 int weft_barrier_wait(weft_barrier *barrier);
 
-/** Send those who wait away with WEFT_EBROKEN, and begin anew: a broken one is whole again.
+/** Begin anew: who waits is told WEFT_EBROKEN, and a broken barrier is whole again.
  *
  * Returns: nothing.
  * Errors: none; another thread than its own is told so on the runtime log, and nothing happens.
@@ -67,7 +79,8 @@ int weft_barrier_wait(weft_barrier *barrier);
 WEFT_API
 void weft_barrier_reset(weft_barrier *barrier);
 
-/** Break it: those who wait, and all who come, are told WEFT_EBROKEN, until it is reset.
+/** Break it, for when one of the tasks cannot come: who waits, and who comes from now on, is told
+ * WEFT_EBROKEN until weft_barrier_reset().
  *
  * Returns: nothing.
  * Errors: none; another thread than its own is told so on the runtime log, and nothing happens.
@@ -77,6 +90,17 @@ void weft_barrier_reset(weft_barrier *barrier);
  * Threads: its own; tasks and callbacks. */
 WEFT_API
 void weft_barrier_abort(weft_barrier *barrier);
+
+/** Whether it is broken.
+ *
+ * Returns: true between weft_barrier_abort() and weft_barrier_reset().
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows it.
+ * Threads: its own. */
+WEFT_API
+bool weft_barrier_is_broken(const weft_barrier *barrier);
 
 /** What has happened at it.
  *

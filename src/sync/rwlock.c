@@ -1,10 +1,19 @@
-/* Read-write locks: one line for both sides, served from its head:
+/* Read-write locks.
  *
- *     line: R R W R     nobody writes: both readers in front go in, the writer waits for them, and
- *                       the reader behind it for the writer
+ *              lock_read            unlock, the last one
+ *     FREE ────────────> READ by n ──────────────────────> FREE, or the first in the line
+ *       │ lock_write          ↑ downgrade
+ *       └──────────> WRITTEN by a task ──unlock──> FREE, or the first in the line
  *
- *   - the first in the line is one that cannot go in now
- *   - a waiter's `need` is 1 when it wants to write */
+ * One line for both kinds. Whoever lets go, or leaves the line, lets in those at its head: one
+ * writer, or readers up to the next writer.
+ *
+ *   - not both: readers > 0 and writer != 0
+ *   - the first in the line could not be let in: it is a writer and somebody reads, or somebody
+ * writes
+ *   - a waiter's `need` is the number of its task when it wants to write, and 0 when it wants to
+ * read
+ */
 
 #include "base/error.h"
 #include "core/line.h"
@@ -16,199 +25,221 @@
 struct rwlock {
     struct wf_bound bound;
     struct wf_line line;
-    uint64_t writer; /* wf_task_identity(); 0: nobody writes */
+    uint32_t writer; /* the number of the task that writes; 0: none */
     uint32_t readers;
     uint64_t read, written;
 };
 
 _Static_assert(sizeof(struct rwlock) <= sizeof(weft_rwlock), "weft_rwlock is too small");
 
-static struct rwlock *inside(const weft_rwlock *rwlock)
+#define READER 0 /* who wants to read has no number */
+
+static struct rwlock *inside(const weft_rwlock *lock)
 {
-    return (struct rwlock *)(uintptr_t)rwlock;
+    return (struct rwlock *)(uintptr_t)lock;
 }
 
 void weft_rwlock_init_at(weft_rwlock *opaque, const char *site)
 {
-    struct rwlock *rwlock = inside(opaque);
-    *rwlock = (struct rwlock){ .readers = 0 };
-    wf_bound_init(&rwlock->bound, site);
+    struct rwlock *lock = inside(opaque);
+    *lock = (struct rwlock){ .writer = 0 };
+    wf_bound_init(&lock->bound, site);
 }
 
 void weft_rwlock_fini(weft_rwlock *opaque)
 {
-    const struct rwlock *rwlock = inside(opaque);
-    if (rwlock && (rwlock->writer || rwlock->readers > 0))
-        wf_bound_in_use(&rwlock->bound, "read-write lock", rwlock->line.length);
+    const struct rwlock *lock = inside(opaque);
+    if (lock && (lock->writer != 0 || lock->readers > 0))
+        wf_bound_in_use(&lock->bound, "read-write lock", lock->line.length);
 }
 
-/* Going in. */
+/* Who is let in. */
 
-static bool may_enter(const struct rwlock *rwlock, bool writes)
+static bool is_open_to(const struct rwlock *lock, uint64_t who)
 {
-    return !rwlock->writer && (!writes || rwlock->readers == 0);
+    return lock->writer == 0 && (who == READER || lock->readers == 0);
 }
 
-static void enter(struct rwlock *rwlock, const weft_task *task, bool writes)
+static void let_in(struct rwlock *lock, uint64_t who)
 {
-    if (writes) {
-        rwlock->writer = wf_task_identity(task);
-        rwlock->written++;
-    } else {
-        rwlock->readers++;
-        rwlock->read++;
-    }
+    lock->writer = (uint32_t)who;
+    lock->readers += who == READER;
+    lock->read += who == READER;
+    lock->written += who != READER;
 }
 
-static void let_in(struct rwlock *rwlock)
+static void serve(struct rwlock *lock)
 {
     struct wf_waiter *w;
-    while ((w = wf_line_first(&rwlock->line)) && may_enter(rwlock, w->need == 1)) {
-        enter(rwlock, w->owner, w->need == 1);
-        wf_wake(wf_line_pop(&rwlock->line), 0);
+    while ((w = wf_line_first(&lock->line)) && is_open_to(lock, w->need)) {
+        wf_line_pop(&lock->line);
+        let_in(lock, w->need);
+        wf_wake(w, 0);
     }
 }
 
-static bool abort_wait(struct wf_waiter *w)
+static bool take(struct rwlock *lock, uint64_t who)
 {
-    struct rwlock *rwlock = w->object;
-    wf_line_leave(&rwlock->line, w);
+    if (!wf_line_is_empty(&lock->line) || !is_open_to(lock, who))
+        return false;
+    let_in(lock, who);
     return true;
 }
 
-/* A writer has gone away, and those behind it may go in. */
-static void settle(struct wf_waiter *w)
+/* Waiting. */
+
+static bool abort_wait(struct wf_waiter *w)
 {
-    let_in(w->object);
+    struct rwlock *lock = w->object;
+    wf_line_leave(&lock->line, w);
+    serve(lock);
+    return true;
 }
 
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
-    const struct rwlock *rwlock = w->object;
-    const char *site = wf_site(rwlock->bound.site);
-    if (rwlock->writer)
-        snprintf(text, size, "the read-write lock (made at %s) that task %u writes under", site,
-                 (uint32_t)rwlock->writer);
+    const struct rwlock *lock = w->object;
+    const char *what = w->need == READER ? "to read" : "to write";
+    const char *site = wf_site(lock->bound.site);
+    if (lock->writer != 0)
+        snprintf(text, size, "the read-write lock (made at %s) %s, to which task %u writes", site,
+                 what, lock->writer);
     else
-        snprintf(text, size, "the read-write lock (made at %s) that %u read under", site,
-                 rwlock->readers);
+        snprintf(text, size, "the read-write lock (made at %s) %s, which %u read", site, what,
+                 lock->readers);
     return text;
 }
 
-static const struct wf_wait_ops wait_ops = {
-    .kind = "a read-write lock", .abort = abort_wait, .settle = settle, .describe = describe
-};
+static const struct wf_wait_ops wait_ops = { .kind = "a read-write lock",
+                                             .abort = abort_wait,
+                                             .describe = describe };
 
-static int lock(struct rwlock *rwlock, bool writes)
+static int wait_for(struct rwlock *lock, uint64_t who)
 {
-    weft_task *task;
-    int err = wf_enter(&task);
-    if (err == 0)
-        err = wf_bound_check(&rwlock->bound, "read-write lock");
-    if (err < 0)
-        return err;
-    if (rwlock->writer == wf_task_identity(task))
-        return wf_misuse(
-            -EDEADLK,
-            "task '%s' would wait for itself: it writes under the read-write lock (made "
-            "at %s)",
-            task->name, wf_site(rwlock->bound.site));
-    if (wf_line_is_empty(&rwlock->line) && may_enter(rwlock, writes)) {
-        enter(rwlock, task, writes);
-        return 0;
-    }
     struct wf_waiter w;
-    wf_waiter_arm(&w, &wait_ops, rwlock);
-    w.need = writes;
-    wf_line_join(&rwlock->line, &w);
+    wf_waiter_arm(&w, &wait_ops, lock);
+    w.wake = wf_wake_task_next;
+    w.need = who;
+    wf_line_join(&lock->line, &w);
     return (int)wf_park(&w);
 }
 
-int weft_rwlock_lock_read(weft_rwlock *rwlock)
+static int check(struct rwlock *lock, const weft_task *task)
 {
-    return lock(inside(rwlock), false);
+    int err = wf_bound_check(&lock->bound, "read-write lock");
+    if (err < 0 || lock->writer != task->number)
+        return err;
+    return wf_misuse(-EDEADLK,
+                     "task '%s' would wait for itself: it writes to the read-write lock (made at "
+                     "%s)",
+                     task->name, wf_site(lock->bound.site));
 }
 
-int weft_rwlock_lock_write(weft_rwlock *rwlock)
+/* Calls. */
+
+int weft_rwlock_lock_read(weft_rwlock *opaque)
 {
-    return lock(inside(rwlock), true);
+    struct rwlock *lock = inside(opaque);
+    weft_task *task;
+    int err = wf_enter(&task);
+    if (err == 0)
+        err = check(lock, task);
+    if (err < 0)
+        return err;
+    return take(lock, READER) ? 0 : wait_for(lock, READER);
 }
 
-static int try_lock(struct rwlock *rwlock, bool writes)
+int weft_rwlock_lock_write(weft_rwlock *opaque)
+{
+    struct rwlock *lock = inside(opaque);
+    weft_task *task;
+    int err = wf_enter(&task);
+    if (err == 0)
+        err = check(lock, task);
+    if (err < 0)
+        return err;
+    return take(lock, task->number) ? 0 : wait_for(lock, task->number);
+}
+
+static int try_lock(struct rwlock *lock, bool write)
 {
     if (!wf_in_task(wf_running))
-        return wf_misuse(-EPERM, "a read-write lock (made at %s) was wanted outside a task",
-                         wf_site(rwlock->bound.site));
-    int err = wf_bound_check(&rwlock->bound, "read-write lock");
+        return wf_misuse(-EPERM,
+                         "a read-write lock (made at %s) was tried outside a task: a task "
+                         "holds a lock",
+                         wf_site(lock->bound.site));
+    int err = wf_bound_check(&lock->bound, "read-write lock");
     if (err < 0)
         return err;
-    if (!wf_line_is_empty(&rwlock->line) || !may_enter(rwlock, writes))
-        return -EBUSY;
-    enter(rwlock, wf_running->current, writes);
-    return 0;
+    return take(lock, write ? wf_running->current->number : READER) ? 0 : -EBUSY;
 }
 
-int weft_rwlock_try_lock_read(weft_rwlock *rwlock)
+int weft_rwlock_try_lock_read(weft_rwlock *lock)
 {
-    return try_lock(inside(rwlock), false);
+    return try_lock(inside(lock), false);
 }
 
-int weft_rwlock_try_lock_write(weft_rwlock *rwlock)
+int weft_rwlock_try_lock_write(weft_rwlock *lock)
 {
-    return try_lock(inside(rwlock), true);
+    return try_lock(inside(lock), true);
 }
 
-/* Coming out. */
-
-static bool is_writer(const struct rwlock *rwlock)
+static bool is_writer(const struct rwlock *lock)
 {
-    return wf_running && rwlock->writer == wf_task_identity(wf_running->current);
+    return wf_in_task(wf_running) && lock->writer == wf_running->current->number;
 }
 
-int weft_rwlock_unlock(weft_rwlock *opaque)
+static int not_the_holder(const struct rwlock *lock)
 {
-    struct rwlock *rwlock = inside(opaque);
-    const char *site = wf_site(rwlock->bound.site);
-    int err = wf_bound_check(&rwlock->bound, "read-write lock");
-    if (err < 0)
-        return err;
-    if (is_writer(rwlock))
-        rwlock->writer = 0;
-    else if (rwlock->readers > 0)
-        rwlock->readers--;
-    else if (rwlock->writer)
-        return wf_misuse(
-            -EPERM,
-            "a read-write lock (made at %s) was unlocked by another than task %u, which "
-            "writes under it",
-            site, (uint32_t)rwlock->writer);
-    else
+    const char *site = wf_site(lock->bound.site);
+    if (lock->writer == 0)
         return wf_misuse(-EPERM, "a read-write lock (made at %s) was unlocked that nobody holds",
                          site);
-    let_in(rwlock);
+    return wf_misuse(-EPERM,
+                     "a read-write lock (made at %s) was unlocked by another than task %u, which "
+                     "writes to it",
+                     site, lock->writer);
+}
+
+/* Readers are counted, not known: whoever unlocks takes one away. */
+int weft_rwlock_unlock(weft_rwlock *opaque)
+{
+    struct rwlock *lock = inside(opaque);
+    int err = wf_bound_check(&lock->bound, "read-write lock");
+    if (err < 0)
+        return err;
+    if (lock->readers > 0)
+        lock->readers--;
+    else if (is_writer(lock))
+        lock->writer = 0;
+    else
+        return not_the_holder(lock);
+    serve(lock);
     return 0;
 }
 
 int weft_rwlock_downgrade(weft_rwlock *opaque)
 {
-    struct rwlock *rwlock = inside(opaque);
-    if (!is_writer(rwlock))
+    struct rwlock *lock = inside(opaque);
+    int err = wf_bound_check(&lock->bound, "read-write lock");
+    if (err < 0)
+        return err;
+    if (!is_writer(lock))
         return wf_misuse(-EPERM,
                          "a read-write lock (made at %s) was downgraded by a task that does not "
-                         "write under it",
-                         wf_site(rwlock->bound.site));
-    rwlock->writer = 0;
-    enter(rwlock, wf_running->current, false);
-    let_in(rwlock);
+                         "write to it",
+                         wf_site(lock->bound.site));
+    let_in(lock, READER);
+    serve(lock);
     return 0;
 }
 
 void weft_rwlock_get_stats(const weft_rwlock *opaque, weft_rwlock_stats *stats)
 {
-    const struct rwlock *rwlock = inside(opaque);
-    wf_line_tell(&rwlock->line, &stats->line);
-    stats->read = rwlock->read;
-    stats->written = rwlock->written;
-    stats->readers = rwlock->readers;
-    stats->writer = (uint32_t)rwlock->writer;
+    const struct rwlock *lock = inside(opaque);
+    wf_line_tell(&lock->line, &stats->line);
+    stats->read = lock->read;
+    stats->written = lock->written;
+    stats->readers = lock->readers;
+    stats->writer = lock->writer;
 }
