@@ -11,8 +11,8 @@
  *   - not both: readers > 0 and writer != 0
  *   - the first in the line could not be let in: it is a writer and somebody reads, or somebody
  * writes
- *   - a waiter's `need` is the number of its task when it wants to write, and 0 when it wants to
- * read
+ *   - a waiter's `need` is the identity of its task when it wants to write, and 0 when it wants to
+ *     read
  */
 
 #include "base/error.h"
@@ -25,14 +25,14 @@
 struct rwlock {
     struct wf_bound bound;
     struct wf_line line;
-    uint32_t writer; /* the number of the task that writes; 0: none */
+    uint64_t writer; /* wf_task_identity() of the task that writes; 0: none */
     uint32_t readers;
     uint64_t read, written;
 };
 
 _Static_assert(sizeof(struct rwlock) <= sizeof(weft_rwlock), "weft_rwlock is too small");
 
-#define READER 0 /* who wants to read has no number */
+#define READER 0 /* who wants to read has no identity */
 
 static struct rwlock *inside(const weft_rwlock *lock)
 {
@@ -62,7 +62,7 @@ static bool is_open_to(const struct rwlock *lock, uint64_t who)
 
 static void let_in(struct rwlock *lock, uint64_t who)
 {
-    lock->writer = (uint32_t)who;
+    lock->writer = who;
     lock->readers += who == READER;
     lock->read += who == READER;
     lock->written += who != READER;
@@ -92,8 +92,12 @@ static bool abort_wait(struct wf_waiter *w)
 {
     struct rwlock *lock = w->object;
     wf_line_leave(&lock->line, w);
-    serve(lock);
     return true;
+}
+
+static void settle(struct wf_waiter *w)
+{
+    serve(w->object);
 }
 
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
@@ -103,7 +107,7 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
     const char *site = wf_site(lock->bound.site);
     if (lock->writer != 0)
         snprintf(text, size, "the read-write lock (made at %s) %s, to which task %u writes", site,
-                 what, lock->writer);
+                 what, (uint32_t)lock->writer);
     else
         snprintf(text, size, "the read-write lock (made at %s) %s, which %u read", site, what,
                  lock->readers);
@@ -112,6 +116,7 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 
 static const struct wf_wait_ops wait_ops = { .kind = "a read-write lock",
                                              .abort = abort_wait,
+                                             .settle = settle,
                                              .describe = describe };
 
 static int wait_for(struct rwlock *lock, uint64_t who)
@@ -127,7 +132,7 @@ static int wait_for(struct rwlock *lock, uint64_t who)
 static int check(struct rwlock *lock, const weft_task *task)
 {
     int err = wf_bound_check(&lock->bound, "read-write lock");
-    if (err < 0 || lock->writer != task->number)
+    if (err < 0 || lock->writer != wf_task_identity(task))
         return err;
     return wf_misuse(-EDEADLK,
                      "task '%s' would wait for itself: it writes to the read-write lock (made at "
@@ -158,7 +163,7 @@ int weft_rwlock_lock_write(weft_rwlock *opaque)
         err = check(lock, task);
     if (err < 0)
         return err;
-    return take(lock, task->number) ? 0 : wait_for(lock, task->number);
+    return take(lock, wf_task_identity(task)) ? 0 : wait_for(lock, wf_task_identity(task));
 }
 
 static int try_lock(struct rwlock *lock, bool write)
@@ -171,7 +176,7 @@ static int try_lock(struct rwlock *lock, bool write)
     int err = wf_bound_check(&lock->bound, "read-write lock");
     if (err < 0)
         return err;
-    return take(lock, write ? wf_running->current->number : READER) ? 0 : -EBUSY;
+    return take(lock, write ? wf_task_identity(wf_running->current) : READER) ? 0 : -EBUSY;
 }
 
 int weft_rwlock_try_lock_read(weft_rwlock *lock)
@@ -186,7 +191,7 @@ int weft_rwlock_try_lock_write(weft_rwlock *lock)
 
 static bool is_writer(const struct rwlock *lock)
 {
-    return wf_in_task(wf_running) && lock->writer == wf_running->current->number;
+    return wf_in_task(wf_running) && lock->writer == wf_task_identity(wf_running->current);
 }
 
 static int not_the_holder(const struct rwlock *lock)
@@ -198,7 +203,7 @@ static int not_the_holder(const struct rwlock *lock)
     return wf_misuse(-EPERM,
                      "a read-write lock (made at %s) was unlocked by another than task %u, which "
                      "writes to it",
-                     site, lock->writer);
+                     site, (uint32_t)lock->writer);
 }
 
 /* Readers are counted, not known: whoever unlocks takes one away. */
@@ -241,5 +246,5 @@ void weft_rwlock_get_stats(const weft_rwlock *opaque, weft_rwlock_stats *stats)
     stats->read = lock->read;
     stats->written = lock->written;
     stats->readers = lock->readers;
-    stats->writer = lock->writer;
+    stats->writer = (uint32_t)lock->writer;
 }
