@@ -7,6 +7,7 @@
 #include <weft/await.h>
 #include <weft/barrier.h>
 #include <weft/blocking.h>
+#include <weft/broadcast.h>
 #include <weft/buffer.h>
 #include <weft/channel.h>
 #include <weft/condition.h>

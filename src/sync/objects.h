@@ -13,6 +13,7 @@ extern const struct wf_wait_ops wf_channel_send_ops; /* item: what is sent */
 extern const struct wf_wait_ops wf_channel_receive_ops;
 extern const struct wf_wait_ops wf_queue_put_ops;
 extern const struct wf_wait_ops wf_queue_get_ops;
+extern const struct wf_wait_ops wf_subscription_ops;
 
 /* Take what an armed waiter wants, or have the current task wait for it. */
 static inline int64_t wf_object_wait_for(struct wf_waiter *w)
