@@ -37,5 +37,6 @@
 #include <weft/stream.h>
 #include <weft/task.h>
 #include <weft/wait.h>
+#include <weft/watch.h>
 
 #endif
