@@ -36,6 +36,7 @@
 #include <weft/semaphore.h>
 #include <weft/stream.h>
 #include <weft/task.h>
+#include <weft/token.h>
 #include <weft/wait.h>
 #include <weft/watch.h>
 

@@ -595,6 +595,8 @@ static int abandon_tasks(weft_loop *loop)
     struct wf_region *root = &loop->background.region, *region = root;
     while ((region = wf_region_next(root, region))) {
         struct wf_member *member = wf_region_member(region);
+        if (region->kind == WF_REGION_SCOPE)
+            wf_scope_leave_token(wf_scope_of_region(region));
         if (region->kind != WF_REGION_MEMBER || !member->ops->abandon)
             continue;
         member->ops->abandon(member);

@@ -37,6 +37,7 @@ static void init(struct wf_scope *scope, weft_loop *loop, weft_task *owner)
     wf_list_init(&scope->members);
     scope->live = 0;
     scope->joiner = NULL;
+    scope->token.next = NULL;
     wf_timer_init(&scope->deadline, deadline_fired);
     scope->cause = WEFT_CAUSE_NONE;
     scope->isolate = false;
@@ -207,6 +208,7 @@ static void close_scope(struct wf_scope *scope)
 {
     weft_task *task = scope->owner;
     wf_timer_cancel(&scope->loop->timers, &scope->deadline);
+    wf_scope_leave_token(scope);
     task->innermost = scope->region.outer;
     task->innermost->inner = NULL;
     if (task->innermost->kind == WF_REGION_SCOPE)

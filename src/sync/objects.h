@@ -14,6 +14,7 @@ extern const struct wf_wait_ops wf_channel_receive_ops;
 extern const struct wf_wait_ops wf_queue_put_ops;
 extern const struct wf_wait_ops wf_queue_get_ops;
 extern const struct wf_wait_ops wf_subscription_ops;
+extern const struct wf_wait_ops wf_token_ops;
 extern const struct wf_wait_ops wf_watch_ops; /* item: a weft_watch_view */
 
 /* Take what an armed waiter wants, or have the current task wait for it. */
