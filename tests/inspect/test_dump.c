@@ -3,7 +3,10 @@
 #include "inspect_test.h"
 
 #include <fcntl.h>
+#include <weft/event.h>
 #include <weft/future.h>
+#include <weft/mutex.h>
+#include <weft/select.h>
 #include <weft/stackless.h>
 #include <weft/stream.h>
 
@@ -130,6 +133,68 @@ static void test_dump_goes_on_where_there_are_no_unwind_tables(void **state)
 }
 
 #endif
+
+/* What tasks wait for, with the place where it was made. */
+
+static weft_mutex held;
+static weft_channel empty;
+static weft_event unset;
+
+static int lock_it(void *arg)
+{
+    (void)arg;
+    int err = weft_mutex_lock(&held);
+    NO_TAIL_CALL();
+    return err;
+}
+
+static int receive_it(void *arg)
+{
+    int err = weft_channel_receive(&empty, arg);
+    NO_TAIL_CALL();
+    return err;
+}
+
+static int select_it(void *arg)
+{
+    weft_case cases[] = { weft_case_receive(&empty, arg), weft_case_event(&unset),
+                          weft_case_after(SECOND) };
+    return (int)weft_select(cases, 3);
+}
+
+static int primitives_main(void *arg)
+{
+    int item;
+    weft_scope s;
+    (void)arg;
+    weft_mutex_init(&held);
+    weft_event_init(&unset);
+    assert_int_equal(weft_channel_init(&empty, sizeof item, 2), 0);
+    assert_int_equal(weft_mutex_lock(&held), 0);
+    weft_scope_begin(&s);
+    weft_spawn(&s, lock_it, NULL);
+    weft_spawn(&s, receive_it, &item);
+    weft_spawn(&s, select_it, &item);
+    weft_sleep(0);
+    dump_now();
+    weft_scope_cancel(&s, NULL);
+    int err = weft_scope_end(&s);
+    weft_channel_fini(&empty);
+    return err;
+}
+
+static void test_dump_shows_what_primitives_are_waited_for(void **state)
+{
+    (void)state;
+    assert_int_equal(run(primitives_main, NULL), 0);
+    EXPECT_ORDER("'lock_it', parked: waits for the mutex (made at ", ") that task 1 holds",
+                 "'receive_it', parked: waits for an item of the channel (made at ", "has 0",
+                 "'select_it', parked: waits for one of: an item of the channel (made at ",
+                 ", the event (made at ", ", a time");
+    if (HAS_STACKS)
+        EXPECT_ORDER("at weft_mutex_lock+0x", "at lock_it+0x", "at weft_channel_receive+0x",
+                     "at receive_it+0x", "at weft_select_with+0x");
+}
 
 static int cancelled_main(void *arg)
 {
@@ -483,6 +548,7 @@ int main(void)
 #if HAS_STACKS
         core_test(test_dump_goes_on_where_there_are_no_unwind_tables),
 #endif
+        core_test(test_dump_shows_what_primitives_are_waited_for),
         core_test(test_dump_shows_cancels_and_shields),
         core_test(test_dump_shows_failures),
         core_test(test_dump_shows_who_has_started_the_running_task),
