@@ -49,8 +49,8 @@ void il_point(void);
         __auto_type il_p = (p);                                                                    \
         __auto_type il_v = (v);                                                                    \
         il_point();                                                                                \
-        __auto_type il_old = *il_p;                                                                \
-        *il_p = (__typeof__(il_old))(change);                                                      \
+        __auto_type il_old = ((void)0, *il_p);                                                     \
+        *il_p = (change);                                                                          \
         il_old;                                                                                    \
     })
 #define atomic_exchange(p, v)                  IL_MODIFY(p, v, il_v)
@@ -67,10 +67,10 @@ void il_point(void);
         __auto_type il_expected = (expected);                                                      \
         __auto_type il_desired = (desired);                                                        \
         il_point();                                                                                \
-        __auto_type il_old = *il_p;                                                                \
+        __auto_type il_old = ((void)0, *il_p);                                                     \
         bool il_same = il_old == *il_expected;                                                     \
         if (il_same)                                                                               \
-            *il_p = (__typeof__(il_old))il_desired;                                                \
+            *il_p = il_desired;                                                                    \
         else                                                                                       \
             *il_expected = il_old;                                                                 \
         il_same;                                                                                   \
