@@ -9,6 +9,10 @@
 #include <string.h>
 #include <sys/types.h>
 
+#if WF_ASAN
+#    include <sanitizer/common_interface_defs.h>
+#endif
+
 #define STACK_SIZE  (256 << 10)
 #define PREEMPTIONS 2
 #define PATH_MAX    10000
@@ -119,6 +123,7 @@ static void resume(struct wf_context *from, int who)
 static void pass(void)
 {
     int self = current, who = next();
+    threads[self].loop = wf_running;
     if (who != self)
         resume(&threads[self].context, who);
 }
@@ -289,11 +294,24 @@ bool il_gate_wait(struct wf_gate *gate, unsigned count, int64_t timeout)
     return has_passed(&crowd);
 }
 
+#if WF_ASAN
+/* What ASan finds in a mutant has been found. */
+static void found_by_asan(void)
+{
+    fflush(stdout);
+    _Exit(0);
+}
+#endif
+
 int il_main(int argc, char **argv, const struct il_program *programs, size_t count)
 {
     bool mutant = argc > 1 && strcmp(argv[1], "mutant") == 0;
     long runs = 0;
     wf_context_main(&engine);
+#if WF_ASAN
+    if (mutant)
+        __sanitizer_set_death_callback(found_by_asan);
+#endif
     for (size_t i = 0; i < count; i++) {
         runs += explore(&programs[i]);
         if (now.failed)

@@ -36,7 +36,8 @@ void il_wait_until(bool (*ready)(void *arg), void *arg);
 /* By a thread: sleep until somebody has written to the descriptor since the last sleep. */
 void il_sleep_on(int fd);
 
-/* From `begin`: what wf_running is in a thread; NULL unless it is said. */
+/* From `begin`: what wf_running is in a thread at first; NULL unless it is said. Each has its own.
+ */
 struct weft_loop;
 void il_runs(int thread, struct weft_loop *loop);
 

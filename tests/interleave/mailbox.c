@@ -5,10 +5,10 @@
 
 #include "interleave.h"
 
-#ifndef IL_MAILBOX
-#    define IL_MAILBOX "core/mailbox.c"
+#ifndef IL_SOURCE
+#    define IL_SOURCE "core/mailbox.c"
 #endif
-#include IL_MAILBOX
+#include IL_SOURCE
 
 static weft_loop *loop;
 static weft_mailbox *box;

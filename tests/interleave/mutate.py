@@ -49,6 +49,11 @@ MUTANTS = {
     if (closed)
         return;
 """),
+    # Who is bound leaves when its time is over.
+    'bound': ('if (!remote->bound && leave(remote))', 'if (leave(remote))'),
+    # The other loop may free the inbox before the push has come back; ASan sees it.
+    'away': ('return wf_inbox_push_away(remote->home, &remote->done) == 0;',
+             'return wf_inbox_push(remote->home, &remote->done) == 0;'),
     # A sender that has left gets its item in all the same.
     'offer': ("""    if (!decide(offer, TAKEN)) {
         offer_unref(offer);
