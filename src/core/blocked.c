@@ -11,7 +11,8 @@
  *     a mailbox with more handles than one
  *     a reference on the loop            a thread or a signal handler that may post: notices hold
  *                                        one; the run's own interrupt handler does not count
- *     another thread of the process      who knows that the loop lives may post without one
+ *     another thread of the process      who knows that the loop lives may post without one; so
+ *                                        nothing is said in a run of several loops
  *
  * A loop in which no task waits is merely idle. */
 
