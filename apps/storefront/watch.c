@@ -49,9 +49,9 @@ static struct block block_of(const struct pulse *pulse, int loop, int64_t beat)
 
 static pid_t process_of(const struct board *board, int loop)
 {
-    if (loop >= STOREFRONT_PROCESSES)
-        return atomic_load(&board->pulses[loop].thread);
-    return atomic_load(&board->sides[SIDE_WEFT].processes[loop]);
+    const struct pulse *pulse = &board->pulses[loop];
+    bool has_process = loop < STOREFRONT_PROCESSES; /* else it is one more loop of the gateway's */
+    return atomic_load(has_process ? &board->sides[SIDE_WEFT].processes[loop] : &pulse->thread);
 }
 
 static void begin(struct watch *watch, const struct board *board, int loop, int64_t now)
