@@ -16,8 +16,12 @@ void wf_wake_task(struct wf_waiter *w)
 void wf_wake_task_next(struct wf_waiter *w)
 {
     weft_task *task = w->owner;
-    if (task->parked == w)
+    if (task->parked != w)
+        return;
+    if (!w->aborted)
         wf_hand_over(task);
+    else
+        wf_task_make_ready(task); /* nobody has served it */
 }
 
 void wf_abort(struct wf_waiter *w)

@@ -425,7 +425,7 @@ static void test_channel_a_cancel_loses_nothing(void **state)
 {
     (void)state;
     assert_int_equal(run(cancel_main, NULL), 0);
-    assert_string_equal(trace, "!s3 !b4 ");
+    assert_string_equal(trace, "!s3 b4 !"); /* who was served runs next */
 }
 
 static int received_then_cancelled(void *arg)
@@ -497,6 +497,31 @@ static void test_channel_who_was_served_first_runs_first(void **state)
     assert_int_equal(run(order_main, NULL), 0);
     assert_int_equal(run(order_main, "used up"), 0);
     assert_string_equal(trace, "a0 b1 c2 a0 b1 c2 ");
+}
+
+/* Who is cancelled was not served: it waits for its turn like anybody. */
+static int turn_main(void *arg)
+{
+    (void)arg;
+    make(0);
+    weft_task *task = begin(receive_one, "a");
+    weft_sleep(0);
+    weft_task_cancel(task, NULL);
+    assert_null(wf_running->lifo);
+    assert_int_equal(end_of(task), -ECANCELED);
+    task = begin(receive_one, "b");
+    weft_sleep(0);
+    assert_int_equal(weft_channel_send(&c, &numbers[1]), 0);
+    assert_ptr_equal(wf_running->lifo, task);
+    assert_int_equal(end_of(task), 0);
+    weft_channel_fini(&c);
+    return 0;
+}
+
+static void test_channel_only_who_was_served_runs_next(void **state)
+{
+    (void)state;
+    assert_int_equal(run(turn_main, NULL), 0);
 }
 
 /* Callbacks, and where no loop runs. */
@@ -636,6 +661,7 @@ int main(void)
         core_test(test_channel_a_cancel_loses_nothing),
         core_test(test_channel_a_cancel_after_the_hand_over_comes_too_late),
         core_test(test_channel_who_was_served_first_runs_first),
+        core_test(test_channel_only_who_was_served_runs_next),
         core_test(test_channel_callbacks_and_code_without_a_loop_may_try),
         core_test(test_channel_belongs_to_a_thread),
         core_test(test_channel_given_up_while_somebody_waits_aborts),
