@@ -4,6 +4,8 @@
 
 #include "owned.h"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <weft/channel.h>
 #include <weft/condition.h>
 #include <weft/event.h>
@@ -516,6 +518,45 @@ static int selects(void *arg)
     return err;
 }
 
+/* Select over a descriptor, twice the same, beside others. */
+
+static int pipes[2];
+
+static int choose_readable(void *arg)
+{
+    weft_case cases[] = { weft_case_poll(pipes[0], WEFT_READABLE), weft_case_event(&go),
+                          weft_case_poll(pipes[0], WEFT_HANGUP),
+                          weft_case_after(5 * WEFT_MILLISECOND) };
+    (void)arg;
+    ssize_t index = weft_select(cases, 4);
+    return index < 0 ? (int)index : cases[index].result < 0 ? (int)cases[index].result : 0;
+}
+
+static int write_later(void *arg)
+{
+    int err = weft_sleep(WEFT_MILLISECOND);
+    (void)arg;
+    torture_require(write(pipes[1], "x", 1) == 1);
+    return err;
+}
+
+static int descriptors(void *arg)
+{
+    weft_scope s;
+    (void)arg;
+    torture_require(pipe2(pipes, O_CLOEXEC | O_NONBLOCK) == 0);
+    weft_event_init(&go);
+    weft_scope_begin(&s, .timeout = LIMIT);
+    weft_spawn(&s, choose_readable, NULL);
+    weft_spawn(&s, choose_readable, NULL);
+    weft_spawn(&s, write_later, NULL);
+    int err = end_of(&s, 0);
+    weft_event_fini(&go);
+    close(pipes[0]);
+    close(pipes[1]);
+    return err;
+}
+
 static const struct torture_scenario scenarios[] = {
     { "mutexes", .main = mutexes, .begin = begin, .check = check },
     { "conditions", .main = conditions, .begin = begin, .check = check },
@@ -527,6 +568,7 @@ static const struct torture_scenario scenarios[] = {
     { "channel_closed", .main = closed_early, .begin = begin, .check = check },
     { "queues", .main = queues, .begin = begin, .check = check },
     { "selects", .main = selects, .begin = begin, .check = check },
+    { "descriptors", .main = descriptors, .begin = begin, .check = check },
 };
 
 int main(void)
