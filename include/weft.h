@@ -37,6 +37,7 @@
 #include <weft/stream.h>
 #include <weft/task.h>
 #include <weft/token.h>
+#include <weft/tracker.h>
 #include <weft/wait.h>
 #include <weft/watch.h>
 

@@ -230,7 +230,7 @@ static const weft_task *creator_in(const struct wf_scope *scope)
     return member ? wf_task_of_member(member) : loop->current;
 }
 
-static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options)
+int wf_task_spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options)
 {
     const char *name = options->name ? options->name : options->function;
     weft_exception exception = { .error = err,
@@ -277,7 +277,7 @@ static WF_NOINLINE int spawn(struct wf_scope *scope, weft_fn *fn,
         return err;
     err = make(scope, fn, options, &task);
     if (err < 0)
-        return spawn_failed(scope, err, options);
+        return wf_task_spawn_failed(scope, err, options);
     task->locals = options->no_locals ? NULL : wf_locals_inherit(creator_in(scope)->locals);
     if (WF_UNLIKELY(scope->loop->notes_work) && scope == &scope->loop->background)
         wf_shutdown_note(scope->loop);

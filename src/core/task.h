@@ -80,6 +80,9 @@ char *wf_region_story(const struct wf_region *region);
 /* The scope a task was spawned in. */
 struct wf_scope *wf_task_scope(const weft_task *task);
 
+/* A task could not be made: what that is to its scope. Returns err. */
+int wf_task_spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options);
+
 /* Give every other ready task one turn; nothing wakes it early. */
 void wf_task_yield(weft_task *task);
 
