@@ -18,11 +18,14 @@
  * random, so that none is starved, unless `.in_order` says that the first one goes first. */
 
 #include <weft/await.h>
+#include <weft/broadcast.h>
 #include <weft/channel.h>
 #include <weft/define.h>
 #include <weft/event.h>
 #include <weft/queue.h>
 #include <weft/semaphore.h>
+#include <weft/token.h>
+#include <weft/watch.h>
 
 WEFT_BEGIN_DECLS
 
@@ -32,12 +35,15 @@ enum weft_case_kind {
     WEFT_CASE_RECEIVE,
     WEFT_CASE_PUT,
     WEFT_CASE_GET,
+    WEFT_CASE_SUBSCRIPTION,
     WEFT_CASE_EVENT,
     WEFT_CASE_ACQUIRE,
     WEFT_CASE_AWAIT,
     WEFT_CASE_AFTER,
     WEFT_CASE_AT,
     WEFT_CASE_POLL,
+    WEFT_CASE_WATCH,
+    WEFT_CASE_TOKEN,
     WEFT_CASE_KINDS, /* how many there are */
 };
 
@@ -62,8 +68,9 @@ struct weft_select_options {
  *
  * Returns: the index of the case that has happened; its `.result` is what the call by itself would
  *   have returned: 0 or an error as weft_channel_send(), _receive(), weft_queue_put(), _get(),
- *   weft_event_wait() and weft_semaphore_acquire() have it, the result of a task or future, 0 for a
- *   time, the WEFT_READABLE bits or -errno for a descriptor.
+ *   weft_event_wait(), weft_semaphore_acquire(), weft_watch_next() and weft_token_wait() have it,
+ *   the missed messages or an error of weft_subscription_receive(), the result of a task or future,
+ *   0 for a time, the WEFT_READABLE bits or -errno for a descriptor.
  * Errors: -ECANCELED; -EINVAL for a case that is none, and where no case could ever happen; -ENOMEM
  *   for more than four cases, at most 100,000; -EPERM outside a task. No case has happened then.
  * Suspends: unless a case can be had at once.
@@ -130,6 +137,24 @@ static inline weft_case weft_case_put(weft_queue *queue, const void *item)
 static inline weft_case weft_case_get(weft_queue *queue, void *item)
 {
     return weft_case_of(WEFT_CASE_GET, queue, item, 0);
+}
+
+/* weft_subscription_receive(subscription, item) */
+static inline weft_case weft_case_subscription(weft_subscription *subscription, void *item)
+{
+    return weft_case_of(WEFT_CASE_SUBSCRIPTION, subscription, item, 0);
+}
+
+/* weft_watch_next(watch, seen, value) */
+static inline weft_case weft_case_watch(weft_watch *watch, uint64_t *seen, void *value)
+{
+    return weft_case_of(WEFT_CASE_WATCH, watch, value, (int64_t)(uintptr_t)seen);
+}
+
+/* weft_token_wait(token) */
+static inline weft_case weft_case_token(weft_token *token)
+{
+    return weft_case_of(WEFT_CASE_TOKEN, token, NULL, 0);
 }
 
 /* weft_event_wait(event) */

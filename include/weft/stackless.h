@@ -47,6 +47,7 @@
 
 #include <limits.h>
 #include <weft/await.h>
+#include <weft/broadcast.h>
 #include <weft/channel.h>
 #include <weft/define.h>
 #include <weft/event.h>
@@ -54,6 +55,8 @@
 #include <weft/scope.h>
 #include <weft/semaphore.h>
 #include <weft/stream.h>
+#include <weft/token.h>
+#include <weft/watch.h>
 
 WEFT_BEGIN_DECLS
 
@@ -267,6 +270,57 @@ int weft_then_event(weft_stackless *self, weft_event *event, weft_step_fn *next)
 WEFT_API
 int weft_then_acquire(weft_stackless *self, weft_semaphore *semaphore, size_t count,
                       weft_step_fn *next);
+
+/** Receive a message as weft_subscription_receive() does, then call `next`.
+ *
+ * The next step's result: how many messages were missed, with the message at `item`, or an error as
+ * weft_subscription_receive() returns it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: no message is lost: one that was given counts as received.
+ * Ownership: borrows `item` until the next step, and the subscription, which may be ended
+ *   meanwhile.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_subscription(weft_stackless *self, weft_subscription *subscription, void *item,
+                           weft_step_fn *next);
+
+/** Wait for a newer value as weft_watch_next() does, then call `next`.
+ *
+ *     struct reader {
+ *         weft_stackless self;
+ *         uint64_t seen;
+ *         struct config config;
+ *         weft_watch_view view;                   { &reader->seen, &reader->config }
+ *     };
+ *
+ * The next step's result: 0 with the value and its number where `view` says, or an error as
+ * weft_watch_next() returns it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: only the waiting stops; a value that was given is there.
+ * Ownership: borrows the watch, `view` and what that names until the next step.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_watch(weft_stackless *self, weft_watch *watch, const weft_watch_view *view,
+                    weft_step_fn *next);
+
+/** Wait until a token is cancelled, then call `next`.
+ *
+ * The next step's result: 0, or an error as weft_token_wait() returns it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: only the waiting stops.
+ * Ownership: borrows the token until the next step.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_then_token(weft_stackless *self, weft_token *token, weft_step_fn *next);
 
 /** Read what is there, at most `size` bytes, then call `next`.
  *

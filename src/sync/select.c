@@ -36,6 +36,7 @@ struct seat {
     union {
         struct wf_timer timer;
         struct wf_op op;
+        weft_watch_view view;
     };
 };
 
@@ -228,14 +229,27 @@ static const struct wf_wait_ops *const ops_of_kind[WEFT_CASE_KINDS] = {
     [WEFT_CASE_AFTER] = &after_ops,
     [WEFT_CASE_AT] = &at_ops,
     [WEFT_CASE_POLL] = &poll_ops,
+    [WEFT_CASE_SUBSCRIPTION] = &wf_subscription_ops,
+    [WEFT_CASE_WATCH] = &wf_watch_ops,
+    [WEFT_CASE_TOKEN] = &wf_token_ops,
 };
+
+/* A watch writes to two places: the seat has them both. */
+static weft_watch_view *fill_view(struct seat *seat, const weft_case *it)
+{
+    seat->view.seen = (uint64_t *)(uintptr_t)it->number;
+    seat->view.value = it->item;
+    return &seat->view;
+}
 
 /* What a case brings along: by its kind a place for an item, or a number. */
 static void fill(struct wf_waiter *w, const weft_case *it)
 {
     w->ops = ops_of_kind[it->kind];
     w->object = it->object;
-    if (it->kind <= WEFT_CASE_GET)
+    if (it->kind == WEFT_CASE_WATCH)
+        w->item = fill_view(seat_of(w), it);
+    else if (it->kind <= WEFT_CASE_SUBSCRIPTION)
         w->item = it->item;
     else
         w->need = (uint64_t)it->number;

@@ -40,3 +40,22 @@ int weft_then_acquire(weft_stackless *self, weft_semaphore *semaphore, size_t co
     return wf_stackless_then(self, &wf_semaphore_ops, semaphore, (void *)(uintptr_t)count, next,
                              "weft_then_acquire");
 }
+
+int weft_then_subscription(weft_stackless *self, weft_subscription *subscription, void *item,
+                           weft_step_fn *next)
+{
+    return wf_stackless_then(self, &wf_subscription_ops, subscription, item, next,
+                             "weft_then_subscription");
+}
+
+int weft_then_watch(weft_stackless *self, weft_watch *watch, const weft_watch_view *view,
+                    weft_step_fn *next)
+{
+    return wf_stackless_then(self, &wf_watch_ops, watch, (void *)(uintptr_t)view, next,
+                             "weft_then_watch");
+}
+
+int weft_then_token(weft_stackless *self, weft_token *token, weft_step_fn *next)
+{
+    return wf_stackless_then(self, &wf_token_ops, token, NULL, next, "weft_then_token");
+}

@@ -1,7 +1,9 @@
 /* Tokens: a cancel reaches what is below, who waits, and the scopes that are bound. */
 
-#include "core/core_test.h"
+#include "inspect/inspect_test.h"
 
+#include <weft/select.h>
+#include <weft/stackless.h>
 #include <weft/token.h>
 
 static void note_int(const char *who, int number)
@@ -491,6 +493,118 @@ static void test_token_outlives_a_loop_that_ends_without_its_task(void **state)
     assert_int_equal(exit_status(deaf_program), 0);
 }
 
+/* Beside other things. */
+
+static int cancel_later(void *token)
+{
+    int err = weft_sleep(SECOND);
+    weft_token_cancel(token, "later");
+    return err;
+}
+
+static int select_main(void *arg)
+{
+    (void)arg;
+    weft_token token;
+    weft_scope scope;
+    weft_token_stats stats;
+    weft_token_init(&token, NULL);
+    weft_case cases[] = { weft_case_after(SECOND / 2), weft_case_token(&token) };
+    assert_int_equal(weft_select_try(&cases[1], 1), -EAGAIN);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, cancel_later, &token);
+    assert_int_equal(weft_select(cases, 2), 0);
+    weft_token_get_stats(&token, &stats);
+    assert_int_equal(stats.line.waiting, 0);
+    cases[0] = weft_case_after(WEFT_HOUR);
+    assert_int_equal(weft_select(cases, 2), 1);
+    assert_int_equal(cases[1].result, 0);
+    assert_int_equal(weft_select_try(cases, 2), 1);
+    int err = weft_scope_end(&scope);
+    weft_token_fini(&token);
+    return err;
+}
+
+static void test_token_select_has_its_cancel(void **state)
+{
+    (void)state;
+    assert_int_equal(run(select_main, NULL), 0);
+}
+
+struct waiter {
+    weft_stackless self;
+    weft_token *token;
+};
+
+static int is_over(weft_stackless *self, int64_t result)
+{
+    (void)self;
+    note_int("s", (int)result);
+    return (int)result;
+}
+
+static int begin_waiting(weft_stackless *self, int64_t result)
+{
+    (void)result;
+    return weft_then_token(self, weft_stackless_of(self, struct waiter, self)->token, is_over);
+}
+
+static const weft_stackless_kind waiter_kind = WEFT_STACKLESS(begin_waiting, NULL);
+
+static int then_main(void *arg)
+{
+    (void)arg;
+    weft_token token;
+    weft_scope scope;
+    struct waiter one = { .token = &token }, two = one, late = one;
+    weft_token_init(&token, NULL);
+    weft_scope_begin(&scope);
+    weft_stackless_spawn(&scope, &one.self, &waiter_kind);
+    weft_stackless_spawn(&scope, &two.self, &waiter_kind);
+    weft_sleep(SECOND);
+    weft_stackless_cancel(&one.self, "enough");
+    weft_sleep(SECOND);
+    weft_token_cancel(&token, "now");
+    weft_stackless_spawn(&scope, &late.self, &waiter_kind);
+    int err = weft_scope_end(&scope);
+    weft_token_fini(&token);
+    return err;
+}
+
+static void test_token_a_stackless_task_waits_for_its_cancel(void **state)
+{
+    char expected[60];
+    (void)state;
+    assert_int_equal(run(then_main, NULL), 0);
+    snprintf(expected, sizeof expected, "s%d s0 s0 ", -ECANCELED);
+    assert_string_equal(trace, expected);
+}
+
+static int dump_main(void *arg)
+{
+    (void)arg;
+    weft_token token;
+    weft_scope scope;
+    struct guest guest = { &token, "a" };
+    weft_token_init(&token, NULL);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, wait_for, &guest);
+    weft_sleep(SECOND);
+    dump_now();
+    weft_token_cancel(&token, NULL);
+    int err = weft_scope_end(&scope);
+    weft_token_fini(&token);
+    return err;
+}
+
+static void test_token_a_dump_says_what_is_waited_for(void **state)
+{
+    (void)state;
+    assert_int_equal(run(dump_main, NULL), 0);
+    EXPECT_ORDER("parked: waits for the cancel of the token (made at ",
+                 "test_token.c:", "), for 1.00 s");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +622,9 @@ int main(void)
         core_test(test_token_a_callback_cancels_and_does_not_wait),
         core_test(test_token_given_up_while_a_task_waits_aborts),
         core_test(test_token_outlives_a_loop_that_ends_without_its_task),
+        core_test(test_token_select_has_its_cancel),
+        core_test(test_token_a_stackless_task_waits_for_its_cancel),
+        core_test(test_token_a_dump_says_what_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* Trackers: tasks wherever they live, and what is added by hand, are counted until they end. */
 
-#include "core/core_test.h"
+#include "inspect/inspect_test.h"
 
 #include <weft/memory.h>
 #include <weft/tracker.h>
@@ -404,6 +404,35 @@ static void test_tracker_the_end_of_the_loop_ends_what_it_counts(void **state)
     weft_tracker_fini(&shared);
 }
 
+static int dump_main(void *arg)
+{
+    (void)arg;
+    weft_tracker t;
+    weft_scope scope;
+    weft_tracker_init(&t);
+    weft_tracker_add(&t, 3);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, wait_and_note, &t);
+    weft_sleep(SECOND);
+    dump_now();
+    EXPECT_ORDER("parked: waits for the tracker (made at ",
+                 "test_tracker.c:", "), which counts 3 and is not closed, for 1.00 s");
+    weft_tracker_close(&t);
+    dump_now();
+    expect_text("), which counts 3, for 1.00 s");
+    for (int i = 0; i < 3; i++)
+        weft_tracker_done(&t);
+    int err = weft_scope_end(&scope);
+    weft_tracker_fini(&t);
+    return err;
+}
+
+static void test_tracker_a_dump_says_what_it_counts(void **state)
+{
+    (void)state;
+    assert_int_equal(run(dump_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +447,7 @@ int main(void)
         core_test(test_tracker_outside_a_loop_spawns_nothing),
         core_test(test_tracker_given_up_in_use_aborts),
         core_test(test_tracker_the_end_of_the_loop_ends_what_it_counts),
+        core_test(test_tracker_a_dump_says_what_it_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
 /* Watches: the latest value, and waiting for a newer one. */
 
-#include "core/core_test.h"
+#include "inspect/inspect_test.h"
 
+#include <weft/select.h>
+#include <weft/stackless.h>
 #include <weft/watch.h>
 
 static weft_watch w;
@@ -332,6 +334,160 @@ static void test_watch_values_may_be_empty(void **state)
     assert_int_equal(run(size_zero_main, NULL), 0);
 }
 
+/* Beside other things. */
+
+static int select_main(void *arg)
+{
+    (void)arg;
+    uint64_t seen = 0;
+    int value = -1;
+    weft_scope scope;
+    init(1);
+    weft_case cases[] = { weft_case_watch(&w, &seen, &value), weft_case_after(SECOND) };
+    assert_int_equal(weft_select(cases, 2), 0); /* at once */
+    assert_int_equal(cases[0].result, 0);
+    assert_int_equal(value, 1);
+    assert_int_equal(seen, 1);
+    assert_int_equal(weft_select_try(cases, 1), -EAGAIN);
+    assert_int_equal(weft_select(cases, 2), 1);
+    assert_int_equal(seen, 1);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, look_once, "a");
+    weft_sleep(0);
+    set(2);
+    set(3);
+    assert_int_equal(weft_select(cases, 2), 0);
+    assert_int_equal(value, 3);
+    assert_int_equal(seen, 3);
+    weft_watch_close(&w);
+    assert_int_equal(weft_select(cases, 2), 0);
+    assert_int_equal(cases[0].result, WEFT_ECLOSED);
+    assert_int_equal(value, 3);
+    int err = weft_scope_end(&scope);
+    weft_watch_fini(&w);
+    return err;
+}
+
+static int set_later(void *arg)
+{
+    (void)arg;
+    int err = weft_sleep(SECOND);
+    set(9);
+    return err;
+}
+
+static int select_wait_main(void *arg)
+{
+    (void)arg;
+    uint64_t seen = 1, other = 1;
+    int value = -1, untouched = -1;
+    weft_scope scope;
+    weft_watch_stats stats;
+    init(1);
+    weft_case cases[] = { weft_case_watch(&w, &seen, &value),
+                          weft_case_watch(&w, &other, &untouched), weft_case_none() };
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, set_later, NULL);
+    assert_int_equal(weft_select(cases, 3), 0); /* it stands first in the line */
+    assert_int_equal(value, 9);
+    assert_int_equal(seen, 2);
+    assert_int_equal(untouched, -1);
+    assert_int_equal(other, 1);
+    weft_watch_get_stats(&w, &stats);
+    assert_int_equal(stats.line.waiting, 0);
+    int err = weft_scope_end(&scope);
+    weft_watch_fini(&w);
+    return err;
+}
+
+static void test_watch_select_sees_a_newer_value(void **state)
+{
+    (void)state;
+    assert_int_equal(run(select_main, NULL), 0);
+    assert_string_equal(trace, "a2 ");
+    assert_int_equal(run(select_wait_main, NULL), 0);
+}
+
+struct reader {
+    weft_stackless self;
+    uint64_t seen;
+    int value;
+    weft_watch_view view;
+};
+
+static int read_value(weft_stackless *self, int64_t result)
+{
+    struct reader *reader = weft_stackless_of(self, struct reader, self);
+    if (result < 0) {
+        note_int("r", (int)result);
+        return result == WEFT_ECLOSED ? 0 : (int)result;
+    }
+    if (reader->seen > 0)
+        note_int("r", reader->value);
+    return weft_then_watch(self, &w, &reader->view, read_value);
+}
+
+static const weft_stackless_kind reader_kind = WEFT_STACKLESS(read_value, NULL);
+
+static int then_main(void *arg)
+{
+    struct reader reader = { .value = -1 };
+    weft_scope scope;
+    reader.view = (weft_watch_view){ &reader.seen, &reader.value };
+    init(1);
+    weft_scope_begin(&scope);
+    weft_stackless_spawn(&scope, &reader.self, &reader_kind);
+    weft_sleep(SECOND);
+    set(2);
+    weft_sleep(SECOND);
+    set(3);
+    set(4);
+    weft_sleep(SECOND);
+    if (arg)
+        weft_scope_cancel(&scope, "enough");
+    else
+        weft_watch_close(&w);
+    int err = weft_scope_end(&scope);
+    weft_watch_fini(&w);
+    return err;
+}
+
+static void test_watch_a_stackless_task_sees_each_newer_value(void **state)
+{
+    char expected[60];
+    (void)state;
+    assert_int_equal(run(then_main, NULL), 0);
+    snprintf(expected, sizeof expected, "r1 r2 r3 r4 r%d ", WEFT_ECLOSED);
+    assert_string_equal(trace, expected);
+    trace[0] = '\0';
+    assert_int_equal(run(then_main, ""), 0);
+    snprintf(expected, sizeof expected, "r1 r2 r3 r4 r%d ", -ECANCELED);
+    assert_string_equal(trace, expected);
+}
+
+static int dump_main(void *arg)
+{
+    (void)arg;
+    weft_scope scope;
+    init(1);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, look_once, "a");
+    weft_sleep(SECOND);
+    dump_now();
+    set(2);
+    int err = weft_scope_end(&scope);
+    weft_watch_fini(&w);
+    return err;
+}
+
+static void test_watch_a_dump_says_which_value_is_waited_for(void **state)
+{
+    (void)state;
+    assert_int_equal(run(dump_main, NULL), 0);
+    EXPECT_ORDER("parked: waits for value 2 of the watch (made at ",
+                 "test_watch.c:", "), for 1.00 s");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +500,9 @@ int main(void)
         core_test(test_watch_another_thread_is_refused),
         core_test(test_watch_given_up_while_a_task_waits_aborts),
         core_test(test_watch_values_may_be_empty),
+        core_test(test_watch_select_sees_a_newer_value),
+        core_test(test_watch_a_stackless_task_sees_each_newer_value),
+        core_test(test_watch_a_dump_says_which_value_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
