@@ -1,9 +1,11 @@
 /* Broadcasts: each subscription receives each message, or is told how many it has missed. */
 
 #include "base/model.h"
-#include "core/core_test.h"
+#include "inspect/inspect_test.h"
 
 #include <weft/broadcast.h>
+#include <weft/select.h>
+#include <weft/stackless.h>
 
 static weft_broadcast b;
 
@@ -423,6 +425,721 @@ static void test_broadcast_its_end_ends_its_subscriptions(void **state)
     expect_log(not_begun);
 }
 
+/* Cancel. */
+
+static int cancel_main(void *arg)
+{
+    (void)arg;
+    weft_subscription s;
+    weft_subscription_stats stats;
+    weft_scope scope;
+    weft_task *given_up, *granted;
+    struct listener one = { &s, "1:", 1 }, two = { &s, "2:", 1 };
+    init(2, false);
+    begin(&s);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, hear, &one, .task = &given_up);
+    weft_spawn(&scope, hear, &two, .task = &granted);
+    weft_sleep(SECOND);
+    weft_task_cancel(given_up, "enough");
+    weft_sleep(SECOND);
+    say(1);
+    weft_task_cancel(granted, "too late");
+    say(2);
+    int err = weft_scope_end(&scope);
+    expect(&s, 2, 0);
+    weft_subscription_get_stats(&s, &stats);
+    assert_int_equal(stats.receivers.waited, 2);
+    assert_int_equal(stats.receivers.cancelled, 1);
+    weft_task_release(given_up);
+    weft_task_release(granted);
+    weft_subscription_end(&s);
+    weft_broadcast_fini(&b);
+    return err;
+}
+
+static void test_broadcast_a_cancel_of_who_waits_loses_no_message(void **state)
+{
+    char expected[40];
+    (void)state;
+    assert_int_equal(run(cancel_main, NULL), 0);
+    snprintf(expected, sizeof expected, "1:%d 2:1 ", -ECANCELED);
+    assert_string_equal(trace, expected);
+}
+
+static int cancel_sender_main(void *arg)
+{
+    (void)arg;
+    weft_subscription s;
+    weft_broadcast_stats stats;
+    weft_scope scope;
+    weft_task *given_up, *granted;
+    struct sender one = { 10, 1 }, two = { 20, 1 };
+    init(1, true);
+    begin(&s);
+    say(1);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, send_some, &one, .task = &given_up);
+    weft_spawn(&scope, send_some, &two, .task = &granted);
+    weft_sleep(SECOND);
+    weft_task_cancel(given_up, "enough");
+    weft_sleep(SECOND);
+    expect(&s, 1, 0);
+    weft_task_cancel(granted, "too late");
+    expect(&s, 20, 0);
+    int err = weft_scope_end(&scope);
+    weft_broadcast_get_stats(&b, &stats);
+    assert_int_equal(stats.senders.cancelled, 1);
+    assert_int_equal(stats.sent, 2);
+    weft_task_release(given_up);
+    weft_task_release(granted);
+    weft_subscription_end(&s);
+    weft_broadcast_fini(&b);
+    return err;
+}
+
+static void test_broadcast_a_cancelled_sender_sends_nothing(void **state)
+{
+    char expected[40];
+    (void)state;
+    assert_int_equal(run(cancel_sender_main, NULL), 0);
+    snprintf(expected, sizeof expected, "s%d s20 ", -ECANCELED);
+    assert_string_equal(trace, expected);
+}
+
+/* Callbacks, threads, misuse. */
+
+static void in_callback(void *arg)
+{
+    weft_subscription *s = arg;
+    int item = 1;
+    assert_int_equal(weft_broadcast_send(&b, &item), -EPERM);
+    assert_int_equal(weft_subscription_receive(s, &item), -EPERM);
+    assert_int_equal(try_say(7), 2);
+    expect(s, 7, 0);
+    weft_broadcast_close(&b);
+}
+
+static int callback_main(void *arg)
+{
+    (void)arg;
+    weft_subscription one, two;
+    weft_scope scope;
+    struct listener listener = { &one, "a", 0 };
+    init(2, false);
+    begin(&one);
+    begin(&two);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, hear, &listener);
+    weft_sleep(SECOND);
+    weft_call_soon(in_callback, &two);
+    int err = weft_scope_end(&scope);
+    weft_subscription_end(&one);
+    weft_subscription_end(&two);
+    weft_broadcast_fini(&b);
+    return err;
+}
+
+static void test_broadcast_callbacks_send_and_receive_without_waiting(void **state)
+{
+    char expected[40];
+    (void)state;
+    assert_int_equal(run(callback_main, NULL), 0);
+    snprintf(expected, sizeof expected, "a7 a%d ", WEFT_ECLOSED);
+    assert_string_equal(trace, expected);
+    expect_log("a function that suspends was called outside a task: in callback");
+}
+
+static void *from_another_thread(void *s)
+{
+    static weft_subscription mine;
+    assert_int_equal(try_say(9), WEFT_ETHREAD);
+    expect_nothing(s, WEFT_ETHREAD);
+    assert_int_equal(weft_subscription_begin(&mine, &b), WEFT_ETHREAD);
+    expect_nothing(&mine, -ESHUTDOWN);
+    weft_subscription_end(s);
+    weft_broadcast_close(&b);
+    return NULL;
+}
+
+static int thread_main(void *arg)
+{
+    weft_subscription s;
+    pthread_t thread;
+    (void)arg;
+    init(2, false);
+    begin(&s);
+    assert_int_equal(pthread_create(&thread, NULL, from_another_thread, &s), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(say(1), 1); /* neither ended nor closed */
+    expect(&s, 1, 0);
+    weft_subscription_end(&s);
+    weft_broadcast_fini(&b);
+    return 0;
+}
+
+static void test_broadcast_another_thread_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(run(thread_main, NULL), 0);
+    expect_log("a broadcast (made at ");
+    expect_log(not_begun);
+}
+
+static void test_broadcast_made_with_no_room_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(weft_broadcast_init(&b, sizeof(int), 0), -EINVAL);
+    expect_log("a broadcast with room for nothing, at ");
+    assert_int_equal(weft_broadcast_init(&b, SIZE_MAX / 4, 8), -ENOMEM);
+    assert_int_equal(weft_broadcast_init(&b, 0, SIZE_MAX, .wait_for_slowest = true), -ENOMEM);
+}
+
+static int leave_listener(void *arg)
+{
+    static weft_subscription s;
+    static struct listener listener = { &s, "a", 1 };
+    (void)arg;
+    init(2, false);
+    begin(&s);
+    weft_spawn(weft_background(), hear, &listener);
+    weft_spawn(weft_background(), hear, &listener);
+    weft_sleep(SECOND);
+    weft_broadcast_fini(&b);
+    return 0;
+}
+
+static int leave_sender(void *arg)
+{
+    static weft_subscription s;
+    static struct sender sender = { 1, 2 };
+    (void)arg;
+    init(1, true);
+    begin(&s);
+    weft_spawn(weft_background(), send_some, &sender);
+    weft_sleep(SECOND);
+    weft_broadcast_fini(&b);
+    return 0;
+}
+
+static void give_up_heard(void)
+{
+    run(leave_listener, NULL);
+}
+
+static void give_up_sent(void)
+{
+    run(leave_sender, NULL);
+}
+
+static void test_broadcast_given_up_in_use_aborts(void **state)
+{
+    (void)state;
+    expect_abort(give_up_heard, "was given up while it is in use; waiting: 2");
+    expect_abort(give_up_sent, "was given up while it is in use; waiting: 1");
+}
+
+static int empty_main(void *arg)
+{
+    weft_subscription s;
+    (void)arg;
+    assert_int_equal(weft_broadcast_init(&b, 0, 2), 0);
+    begin(&s);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(weft_broadcast_send(&b, NULL), 1);
+    assert_int_equal(weft_subscription_receive(&s, NULL), 1);
+    assert_int_equal(weft_subscription_receive(&s, NULL), 0);
+    assert_int_equal(weft_subscription_try_receive(&s, NULL), -EAGAIN);
+    weft_subscription_end(&s);
+    weft_broadcast_fini(&b);
+    return 0;
+}
+
+static void test_broadcast_messages_may_be_empty(void **state)
+{
+    (void)state;
+    assert_int_equal(run(empty_main, NULL), 0);
+}
+
+/* What it tells of itself. */
+
+static int stats_main(void *arg)
+{
+    weft_subscription one, two;
+    weft_broadcast_stats stats;
+    weft_scope scope;
+    struct listener listener = { &one, "a", 1 };
+    (void)arg;
+    init(3, false);
+    begin(&one);
+    begin(&two);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, hear, &listener);
+    weft_sleep(SECOND);
+    weft_broadcast_get_stats(&b, &stats);
+    assert_int_equal(stats.subscriptions, 2);
+    assert_int_equal(stats.receivers, 1);
+    assert_int_equal(stats.capacity, 3);
+    assert_int_equal(stats.kept, 0);
+    for (int i = 0; i < 5; i++)
+        say(i);
+    expect(&two, 2, 2);
+    weft_broadcast_get_stats(&b, &stats);
+    assert_int_equal(stats.receivers, 0);
+    assert_int_equal(stats.sent, 5);
+    assert_int_equal(stats.missed, 2);
+    assert_int_equal(stats.kept, 3);
+    assert_int_equal(stats.senders.waited, 0);
+    weft_subscription_end(&one);
+    weft_broadcast_get_stats(&b, &stats);
+    assert_int_equal(stats.subscriptions, 1);
+    weft_subscription_end(&two);
+    int err = weft_scope_end(&scope);
+    weft_broadcast_fini(&b);
+    return err;
+}
+
+static void test_broadcast_counts_what_happens(void **state)
+{
+    (void)state;
+    assert_int_equal(run(stats_main, NULL), 0);
+    assert_string_equal(trace, "a0 ");
+}
+
+static int dump_main(void *arg)
+{
+    weft_subscription one, two;
+    weft_scope scope;
+    struct listener listener = { &one, "a", 0 };
+    struct sender sender = { 1, 2 };
+    (void)arg;
+    init(1, true);
+    begin(&one);
+    begin(&two);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, hear, &listener);
+    weft_spawn(&scope, send_some, &sender);
+    weft_sleep(SECOND);
+    dump_now();
+    weft_broadcast_close(&b);
+    int err = weft_scope_end(&scope);
+    weft_subscription_end(&one);
+    weft_subscription_end(&two);
+    weft_broadcast_fini(&b);
+    return err;
+}
+
+static void test_broadcast_a_dump_says_what_is_waited_for(void **state)
+{
+    (void)state;
+    assert_int_equal(run(dump_main, NULL), 0);
+    EXPECT_ORDER("parked: waits for a message of the broadcast (made at ",
+                 "test_broadcast.c:", "), for 1.00 s",
+                 "parked: waits for room in the broadcast (made at ",
+                 "test_broadcast.c:", "), which has 1, for 1.00 s");
+}
+
+/* Beside other things. */
+
+static int say_later(void *arg)
+{
+    (void)arg;
+    int err = weft_sleep(SECOND);
+    say(5);
+    return err;
+}
+
+static int select_main(void *arg)
+{
+    weft_subscription one, two;
+    weft_scope scope;
+    weft_broadcast_stats stats;
+    int first = -1, second = -1;
+    (void)arg;
+    init(2, false);
+    begin(&one);
+    begin(&two);
+    weft_case cases[] = { weft_case_subscription(&one, &first),
+                          weft_case_subscription(&two, &second), weft_case_after(SECOND / 2) };
+    assert_int_equal(weft_select_try(cases, 2), -EAGAIN);
+    assert_int_equal(weft_select(cases, 3), 2);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, say_later, NULL);
+    assert_int_equal(weft_select(cases, 2), 0); /* has waited longest; the other keeps its own */
+    assert_int_equal(first, 5);
+    assert_int_equal(second, -1);
+    weft_broadcast_get_stats(&b, &stats);
+    assert_int_equal(stats.receivers, 0);
+    assert_int_equal(weft_select(cases, 2), 1);
+    assert_int_equal(second, 5);
+    for (int i = 0; i < 5; i++)
+        say(i);
+    assert_int_equal(weft_select(cases, 1), 0);
+    assert_int_equal(cases[0].result, 3);
+    assert_int_equal(first, 3);
+    weft_broadcast_close(&b);
+    expect(&one, 4, 0);
+    assert_int_equal(weft_select(cases, 1), 0);
+    assert_int_equal(cases[0].result, WEFT_ECLOSED);
+    int err = weft_scope_end(&scope);
+    weft_subscription_end(&one);
+    weft_subscription_end(&two);
+    weft_broadcast_fini(&b);
+    return err;
+}
+
+/* Two seats in one line: the second is left while the first is served. */
+static int same_twice_main(void *arg)
+{
+    weft_subscription s;
+    weft_scope scope;
+    int first = -1, second = -1;
+    (void)arg;
+    init(2, false);
+    begin(&s);
+    weft_case cases[] = { weft_case_subscription(&s, &first), weft_case_subscription(&s, &second) };
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, say_later, NULL);
+    assert_int_equal(weft_select(cases, 2), 0);
+    assert_int_equal(first, 5);
+    assert_int_equal(second, -1);
+    expect_nothing(&s, -EAGAIN);
+    int err = weft_scope_end(&scope);
+    weft_subscription_end(&s);
+    weft_broadcast_fini(&b);
+    return err;
+}
+
+static void test_broadcast_select_receives_from_one_of_several(void **state)
+{
+    (void)state;
+    assert_int_equal(run(select_main, NULL), 0);
+    assert_int_equal(run(same_twice_main, NULL), 0);
+}
+
+struct ear {
+    weft_stackless self;
+    weft_subscription *s;
+    int item;
+    bool begun;
+};
+
+static int hear_step(weft_stackless *self, int64_t result)
+{
+    struct ear *ear = weft_stackless_of(self, struct ear, self);
+    if (ear->begun)
+        note_int("e", result < 0 ? (int)result : ear->item);
+    if (result > 0)
+        note_int("missed", (int)result);
+    ear->begun = true;
+    if (result < 0)
+        return (int)result == WEFT_ECLOSED ? 0 : (int)result;
+    return weft_then_subscription(self, ear->s, &ear->item, hear_step);
+}
+
+static const weft_stackless_kind ear_kind = WEFT_STACKLESS(hear_step, NULL);
+
+static int then_main(void *arg)
+{
+    weft_subscription s, other;
+    weft_scope scope;
+    struct ear shared = { .s = &s }, alone = { .s = &other };
+    struct listener listener = { &s, "t", 1 };
+    (void)arg;
+    init(2, false);
+    begin(&s);
+    weft_scope_begin(&scope);
+    weft_stackless_spawn(&scope, &shared.self, &ear_kind);
+    weft_spawn(&scope, hear, &listener);
+    weft_sleep(SECOND);
+    say(1);
+    say(2);
+    weft_sleep(SECOND);
+    note("| ");
+    weft_subscription_end(&s);
+    begin(&other);
+    for (int i = 3; i < 6; i++)
+        say(i);
+    weft_stackless_spawn(&scope, &alone.self, &ear_kind);
+    weft_sleep(SECOND);
+    weft_stackless_cancel(&alone.self, "enough");
+    int err = weft_scope_end(&scope);
+    weft_subscription_end(&other);
+    weft_broadcast_fini(&b);
+    return err;
+}
+
+static void test_broadcast_a_stackless_task_receives_in_line_with_tasks(void **state)
+{
+    char expected[80];
+    (void)state;
+    assert_int_equal(run(then_main, NULL), 0);
+    snprintf(expected, sizeof expected, "e1 t2 | e%d e4 missed1 e5 e%d ", WEFT_ECLOSED, -ECANCELED);
+    assert_string_equal(trace, expected);
+}
+
+/* Against a plain model: subscriptions, tasks that wait to send and to receive, and cancels, in any
+ * order. The model says of each task whether it waits, and else what it was told. */
+
+enum { SUBSCRIPTIONS = 5, ACTORS = 20, LOG = 1024, EPISODE = 400 };
+
+struct actor {
+    weft_task *task;
+    int of; /* a subscription's index; -1: it sends */
+    int item, result;
+    bool ended;
+    bool used, waits; /* the model's, and those below */
+    long since;
+    int expected, expected_item;
+};
+
+static struct {
+    struct dice dice;
+    weft_scope *scope;
+    weft_subscription real[SUBSCRIPTIONS];
+    bool begun[SUBSCRIPTIONS];
+    int next[SUBSCRIPTIONS];
+    struct actor actors[ACTORS];
+    int log[LOG];
+    int head, capacity;
+    long clock;
+    bool slowest, closed;
+} m;
+
+static int act(void *arg)
+{
+    struct actor *actor = arg;
+    actor->result = actor->of < 0
+                        ? say(actor->item)
+                        : (int)weft_subscription_receive(&m.real[actor->of], &actor->item);
+    actor->ended = true;
+    return 0;
+}
+
+static struct actor *first_waiting(int of)
+{
+    struct actor *first = NULL;
+    for (int i = 0; i < ACTORS; i++) {
+        struct actor *actor = &m.actors[i];
+        if (actor->used && actor->waits && actor->of == of &&
+            (!first || actor->since < first->since))
+            first = actor;
+    }
+    return first;
+}
+
+static void told(struct actor *actor, int result, int item)
+{
+    actor->waits = false;
+    actor->expected = result;
+    actor->expected_item = item;
+}
+
+static int model_tail(void)
+{
+    int tail = m.head;
+    if (!m.slowest)
+        return m.head < m.capacity ? 0 : m.head - m.capacity;
+    for (int i = 0; i < SUBSCRIPTIONS; i++)
+        if (m.begun[i] && m.next[i] < tail)
+            tail = m.next[i];
+    return tail;
+}
+
+static bool model_is_full(void)
+{
+    return m.slowest && m.head - model_tail() == m.capacity;
+}
+
+static int model_put(int item)
+{
+    int count = 0;
+    m.log[m.head++] = item;
+    for (int i = 0; i < SUBSCRIPTIONS; i++) {
+        struct actor *actor = m.begun[i] ? first_waiting(i) : NULL;
+        count += m.begun[i];
+        if (actor) {
+            told(actor, 0, item);
+            m.next[i] = m.head;
+        }
+    }
+    return count;
+}
+
+static void model_let_in(void)
+{
+    struct actor *actor;
+    while (!model_is_full() && (actor = first_waiting(-1)))
+        told(actor, model_put(actor->item), 0);
+}
+
+/* -EAGAIN: it would wait. */
+static int model_send(int item)
+{
+    return m.closed ? WEFT_ECLOSED : model_is_full() ? -EAGAIN : model_put(item);
+}
+
+static int model_receive(int of, int *item)
+{
+    int tail = model_tail(), missed = tail > m.next[of] ? tail - m.next[of] : 0;
+    if (m.next[of] == m.head)
+        return m.closed ? WEFT_ECLOSED : -EAGAIN;
+    m.next[of] += missed;
+    *item = m.log[m.next[of]++];
+    model_let_in();
+    return missed;
+}
+
+/* A task that sends or receives. Eager: it has asked when this returns. */
+static void start(int of, int item)
+{
+    struct actor *actor = m.actors;
+    while (actor < m.actors + ACTORS && actor->used)
+        actor++;
+    if (actor == m.actors + ACTORS)
+        return;
+    *actor = (struct actor){ .of = of, .item = item, .used = true, .since = m.clock++ };
+    int got = 0, result = of < 0 ? model_send(item) : model_receive(of, &got);
+    if (result == -EAGAIN)
+        actor->waits = true;
+    else
+        told(actor, result, got);
+    assert_int_equal(weft_spawn(m.scope, act, actor, .task = &actor->task, .eager = true), 0);
+}
+
+static void send_now(int item)
+{
+    assert_int_equal(try_say(item), model_send(item));
+}
+
+static void receive_now(int of)
+{
+    int item = -1, expected = -1, result = model_receive(of, &expected);
+    assert_int_equal(weft_subscription_try_receive(&m.real[of], &item), result);
+    assert_int_equal(item, expected);
+}
+
+static void begin_or_end(int of)
+{
+    struct actor *actor;
+    if (!m.begun[of]) {
+        m.begun[of] = true;
+        m.next[of] = m.head;
+        begin(&m.real[of]);
+        return;
+    }
+    while ((actor = first_waiting(of)))
+        told(actor, WEFT_ECLOSED, 0);
+    m.begun[of] = false;
+    model_let_in();
+    weft_subscription_end(&m.real[of]);
+}
+
+static void cancel_one(struct actor *actor)
+{
+    if (!actor->used)
+        return;
+    weft_task_cancel(actor->task, "the model says so");
+    if (actor->waits)
+        told(actor, -ECANCELED, 0);
+}
+
+static void model_step(void)
+{
+    size_t choice = dice_below(&m.dice, 100);
+    int of = (int)dice_below(&m.dice, SUBSCRIPTIONS), item = (int)dice_below(&m.dice, 1000000);
+    if (choice < 25)
+        start(-1, item);
+    else if (choice < 40)
+        send_now(item);
+    else if (choice < 62 && m.begun[of])
+        start(of, 0);
+    else if (choice < 82 && m.begun[of])
+        receive_now(of);
+    else if (choice < 90)
+        cancel_one(&m.actors[dice_below(&m.dice, ACTORS)]);
+    else if (choice < 96)
+        begin_or_end(of);
+}
+
+/* Who was woken has run: all is as the model says. */
+static void compare(void)
+{
+    weft_broadcast_stats stats;
+    weft_sleep(0);
+    for (int i = 0; i < ACTORS; i++) {
+        struct actor *actor = &m.actors[i];
+        if (!actor->used)
+            continue;
+        assert_int_equal(actor->ended, !actor->waits);
+        if (actor->waits)
+            continue;
+        assert_int_equal(actor->result, actor->expected);
+        if (actor->of >= 0 && actor->result >= 0)
+            assert_int_equal(actor->item, actor->expected_item);
+        weft_task_release(actor->task);
+        actor->used = false;
+    }
+    weft_broadcast_get_stats(&b, &stats);
+    assert_int_equal(stats.sent, m.head);
+    assert_int_equal(stats.kept, m.head - model_tail());
+}
+
+static void close_model(void)
+{
+    struct actor *actor;
+    m.closed = true;
+    for (int of = -1; of < SUBSCRIPTIONS; of++)
+        while ((actor = first_waiting(of)))
+            told(actor, WEFT_ECLOSED, 0);
+    weft_broadcast_close(&b);
+}
+
+/* One broadcast from its beginning to its end. */
+static int episode(long steps)
+{
+    weft_scope scope;
+    weft_scope_begin(&scope);
+    m.scope = &scope;
+    m.slowest = dice_below(&m.dice, 2);
+    m.capacity = (int)dice_below(&m.dice, 6) + 1;
+    m.closed = false;
+    m.head = 0;
+    init((size_t)m.capacity, m.slowest);
+    for (long i = 0; i < steps; i++) {
+        model_step();
+        if (dice_below(&m.dice, 3) > 0)
+            compare();
+    }
+    close_model();
+    for (int i = 0; i < 20; i++)
+        model_step();
+    compare();
+    for (int i = 0; i < SUBSCRIPTIONS; i++)
+        if (m.begun[i])
+            begin_or_end(i);
+    weft_broadcast_fini(&b);
+    return weft_scope_end(&scope);
+}
+
+static int model_main(void *arg)
+{
+    const char *text = getenv("WEFT_TEST_OPERATIONS");
+    long left = text ? strtol(text, NULL, 10) : 100000;
+    int err = 0;
+    (void)arg;
+    m.dice = dice_seed("broadcast");
+    for (; left > 0 && err == 0; left -= EPISODE)
+        err = episode(EPISODE);
+    return err;
+}
+
+static void test_broadcast_does_what_a_plain_model_does(void **state)
+{
+    (void)state;
+    assert_int_equal(run(model_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +1153,18 @@ int main(void)
         core_test(test_broadcast_closed_it_is_drained),
         core_test(test_broadcast_the_end_of_a_subscription_tells_who_waits_for_it),
         core_test(test_broadcast_its_end_ends_its_subscriptions),
+        core_test(test_broadcast_a_cancel_of_who_waits_loses_no_message),
+        core_test(test_broadcast_a_cancelled_sender_sends_nothing),
+        core_test(test_broadcast_callbacks_send_and_receive_without_waiting),
+        core_test(test_broadcast_another_thread_is_refused),
+        core_test(test_broadcast_made_with_no_room_is_refused),
+        core_test(test_broadcast_given_up_in_use_aborts),
+        core_test(test_broadcast_messages_may_be_empty),
+        core_test(test_broadcast_counts_what_happens),
+        core_test(test_broadcast_a_dump_says_what_is_waited_for),
+        core_test(test_broadcast_select_receives_from_one_of_several),
+        core_test(test_broadcast_a_stackless_task_receives_in_line_with_tasks),
+        core_test(test_broadcast_does_what_a_plain_model_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
