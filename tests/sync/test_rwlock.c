@@ -369,7 +369,7 @@ static void fini_in_use(void)
 static void test_rwlock_given_up_while_it_is_held_aborts(void **state)
 {
     (void)state;
-    expect_abort(fini_in_use, "a read-write lock (made at ");
+    expect_abort(fini_in_use, "the read-write lock (made at ");
     expect_abort(fini_in_use, "was given up while it is in use; waiting: 1");
 }
 
