@@ -1,10 +1,15 @@
 #ifndef WEFT_ONCE_H
 #define WEFT_ONCE_H
 
-/* Something that is to be done once, by whichever task comes first, while the others wait.
+/* Something that is done once, by whoever needs it first.
  *
- *     static weft_once once;
- *     int err = weft_once_run(&once, connect_to_database, &database); */
+ *     static weft_once connected;
+ *     int err = weft_once_run(&connected, connect_to_database, &database);
+ *     if (err < 0)
+ *         return err;
+ *
+ * The function may suspend: who comes meanwhile waits for its end. Where it fails the next one who
+ * waits tries for himself. */
 
 #include <weft/define.h>
 #include <weft/line.h>
@@ -12,28 +17,58 @@
 
 WEFT_BEGIN_DECLS
 
-/* The caller's memory, zeroed: nothing has been done. It belongs to the thread that first uses it.
- */
+/* The caller's memory. Zeroed memory is something that was not done yet; weft_once_init() adds the
+ * place where it was made. It belongs to the thread that first uses it: what each thread is to do
+ * once is _Thread_local. */
 typedef struct weft_once {
-    uint64_t opaque[14];
+    uint64_t opaque[12];
 } weft_once;
 
-/** Call `fn(arg)`, unless that has been done.
+struct weft_once_stats {
+    weft_line_stats line;
+    uint64_t runs; /* how often the function was called: once more than it has failed */
+    bool done;
+};
+typedef struct weft_once_stats weft_once_stats;
+
+/** Make something that was not done yet: weft_once_init(&once).
  *
- * The first task to come calls it; those who come meanwhile wait. When it succeeds all have its
- * result, now and later. When it fails only its caller is told, and the next in the line tries.
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: writes to the caller's memory.
+ * Threads: any; from its first use on that thread's. */
+WEFT_API
+void weft_once_init_at(weft_once *once, const char *site);
+#define weft_once_init(once) weft_once_init_at((once), WEFT_SITE)
+
+/** Give it up.
  *
- * Returns: what `fn` returned, >= 0 (0 where it handed a pointer back).
- * Errors: fn's own; -EDEADLK from inside `fn`; -ECANCELED; -EPERM outside a task; WEFT_ETHREAD.
- * Suspends: while another task is at it, and when `fn` does.
- * Cancel: only the waiting stops; who is at it is told inside `fn`.
- * Ownership: borrows `arg` until it returns.
+ * Returns: nothing.
+ * Errors: none; aborts while a task is in weft_once_run().
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the memory is the caller's again. NULL is allowed.
+ * Threads: its own. */
+WEFT_API
+void weft_once_fini(weft_once *once);
+
+/** Call `fn(arg)` in this task, unless that was done before; or wait for who does it.
+ *
+ * Returns: what the call that has succeeded has returned, >= 0, now and every time.
+ * Errors: what `fn` has returned in this task: the next one in the line calls it then; -ECANCELED;
+ *   -EDEADLK inside of `fn`; -EINVAL when it returned a weft_return(), which counts as a failure;
+ *   -EPERM outside a task; WEFT_ETHREAD.
+ * Suspends: where `fn` does, or while another task is in it.
+ * Cancel: the place in the line is given up. Who calls `fn` is cancelled inside of it.
+ * Ownership: borrows all until it returns.
  * Threads: its own. */
 WEFT_API
 WEFT_SUSPENDS
 int weft_once_run(weft_once *once, weft_fn *fn, void *arg);
 
-/** Whether it has been done.
+/** Whether it was done.
  *
  * Returns: true after a success.
  * Errors: none.
@@ -53,7 +88,7 @@ bool weft_once_is_done(const weft_once *once);
  * Ownership: borrows both.
  * Threads: its own. */
 WEFT_API
-void weft_once_get_stats(const weft_once *once, weft_line_stats *stats);
+void weft_once_get_stats(const weft_once *once, weft_once_stats *stats);
 
 WEFT_END_DECLS
 

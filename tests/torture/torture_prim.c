@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <weft/barrier.h>
 #include <weft/error.h>
+#include <weft/once.h>
 #include <weft/rwlock.h>
 #include <weft/scope.h>
 #include <weft/task.h>
@@ -136,9 +137,50 @@ static int rwlock(void *arg)
     return err;
 }
 
+/* Once: it fails twice and then succeeds; nobody does it while another does. */
+
+static struct {
+    weft_once once;
+    int inside, runs, successes;
+} setup;
+
+static int set_up(void *arg)
+{
+    (void)arg;
+    torture_require(++setup.inside == 1);
+    bool fails = setup.runs++ < 2;
+    int err = weft_sleep(SOME_TIME);
+    setup.inside--;
+    if (err == 0 && fails)
+        return -EBADMSG;
+    setup.successes += err == 0;
+    return err < 0 ? err : 5;
+}
+
+static int need_it(void *arg)
+{
+    int result = weft_once_run(&setup.once, set_up, arg);
+    if (result >= 0)
+        torture_require(result == 5 && setup.successes == 1);
+    return result == -EBADMSG || result > 0 ? 0 : result;
+}
+
+static int once(void *arg)
+{
+    weft_once_init(&setup.once);
+    setup.inside = setup.runs = setup.successes = 0;
+    int err = RUN_ALL(arg, need_it, need_it, need_it, need_it);
+    torture_require(setup.successes <= 1);
+    torture_require(weft_once_is_done(&setup.once) == (setup.successes == 1));
+    torture_require(!torture_is_calm() || setup.runs == 3);
+    weft_once_fini(&setup.once);
+    return err;
+}
+
 static const struct torture_scenario scenarios[] = {
     { "barrier", barrier, NULL, check },
     { "rwlock", rwlock, NULL, check },
+    { "once", once, NULL, check },
 };
 
 int main(void)
