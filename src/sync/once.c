@@ -5,7 +5,7 @@
  *      └──failure──────┘    └──failure, somebody waits: the first in the line runs it
  *
  *   - somebody waits only while a task runs it
- *   - a waiter's `need` is the number of its task, which runs it when it is woken with MY_TURN */
+ *   - a waiter's `need` is the identity of its task, which runs it when it is woken with MY_TURN */
 
 #include "base/error.h"
 #include "core/line.h"
@@ -20,7 +20,7 @@ struct once {
     struct wf_bound bound;
     struct wf_line line;
     uint64_t runs;
-    uint32_t runner; /* the number of the task that runs it; 0: none does */
+    uint64_t runner; /* wf_task_identity() of the task that runs it; 0: none does */
     int result;
     bool done;
 };
@@ -57,7 +57,7 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct once *once = w->object;
     snprintf(text, size, "what is done once (made at %s), by task %u", wf_site(once->bound.site),
-             once->runner);
+             (uint32_t)once->runner);
     return text;
 }
 
@@ -70,7 +70,7 @@ static int64_t wait_for(struct once *once, const weft_task *task)
 {
     struct wf_waiter w;
     wf_waiter_arm(&w, &wait_ops, once);
-    w.need = task->number;
+    w.need = wf_task_identity(task);
     wf_line_join(&once->line, &w);
     return wf_park(&w);
 }
@@ -86,7 +86,7 @@ static void succeed(struct once *once, int result)
 static void pass_on(struct once *once)
 {
     struct wf_waiter *w = wf_line_pop(&once->line);
-    once->runner = w ? (uint32_t)w->need : 0;
+    once->runner = w ? w->need : 0;
     if (w)
         wf_wake(w, MY_TURN);
 }
@@ -125,7 +125,7 @@ int weft_once_run(weft_once *opaque, weft_fn *fn, void *arg)
         return err;
     if (once->done)
         return once->result;
-    if (once->runner == task->number)
+    if (once->runner == wf_task_identity(task))
         return wf_misuse(-EDEADLK,
                          "task '%s' would wait for itself: it is in what is done once (made at %s)",
                          task->name, wf_site(once->bound.site));
@@ -134,7 +134,7 @@ int weft_once_run(weft_once *opaque, weft_fn *fn, void *arg)
         if (turn != MY_TURN)
             return (int)turn;
     }
-    once->runner = task->number;
+    once->runner = wf_task_identity(task);
     return run_it(once, fn, arg);
 }
 
