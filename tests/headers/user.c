@@ -109,6 +109,36 @@ static int streams(void *address)
     return err;
 }
 
+static int spread(void *arg)
+{
+    weft_broadcast news;
+    weft_subscription mine;
+    weft_watch watch;
+    weft_token token, below;
+    weft_tracker tracker;
+    weft_scope scope;
+    uint64_t seen = 0;
+    int item = 0, value = 0;
+    int err = weft_broadcast_init(&news, sizeof item, 16);
+
+    err = err < 0 ? err : weft_broadcast_init(&news, sizeof item, 16, .wait_for_slowest = true);
+    err = err < 0 ? err : weft_subscription_begin(&mine, &news);
+    err = err < 0 ? err : weft_watch_init(&watch, sizeof value, &value);
+    err = err < 0 ? err : weft_token_init(&token, NULL);
+    err = err < 0 ? err : weft_token_init(&below, &token);
+    weft_tracker_init(&tracker);
+    err = err < 0 ? err : weft_tracker_spawn(&tracker, work, arg);
+    weft_scope_begin(&scope);
+    err = err < 0 ? err
+                  : weft_tracker_spawn(&tracker, work, arg, .scope = &scope, .drop = call,
+                                       .name = "named");
+    err = err < 0 ? err : weft_token_bind(&below, &scope);
+    weft_case cases[] = { weft_case_subscription(&mine, &item),
+                          weft_case_watch(&watch, &seen, &value), weft_case_token(&token) };
+    ssize_t index = weft_select(cases, 3);
+    return weft_scope_leave(&scope, err < 0 ? err : (int)index);
+}
+
 static int pools(void *arg)
 {
     weft_pool *pool;
@@ -140,6 +170,7 @@ int main(void)
     err = err < 0 ? err : weft_run(tasks, "argument");
     err = err < 0 ? err : weft_run(generators, NULL);
     err = err < 0 ? err : weft_run(intervals, NULL);
+    err = err < 0 ? err : weft_run(spread, NULL);
     err = err < 0 ? err : weft_run(streams, NULL, .grace = WEFT_SECOND, .clock = WEFT_CLOCK_TEST);
     return err < 0 ? err : weft_run(pools, NULL, .no_signals = true);
 }
