@@ -114,10 +114,9 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
     return text;
 }
 
-static const struct wf_wait_ops wait_ops = { .kind = "a read-write lock",
-                                             .abort = abort_wait,
-                                             .settle = settle,
-                                             .describe = describe };
+static const struct wf_wait_ops wait_ops = {
+    .kind = "a read-write lock", .abort = abort_wait, .settle = settle, .describe = describe
+};
 
 static int wait_for(struct rwlock *lock, uint64_t who)
 {
