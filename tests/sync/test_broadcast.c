@@ -581,7 +581,7 @@ static void test_broadcast_another_thread_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(run(thread_main, NULL), 0);
-    expect_log("a broadcast (made at ");
+    expect_log("the broadcast (made at ");
     expect_log(not_begun);
 }
 
