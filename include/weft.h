@@ -5,11 +5,16 @@
 
 #include <weft/arena.h>
 #include <weft/await.h>
+#include <weft/barrier.h>
 #include <weft/blocking.h>
+#include <weft/broadcast.h>
 #include <weft/buffer.h>
+#include <weft/channel.h>
+#include <weft/condition.h>
 #include <weft/coro.h>
 #include <weft/define.h>
 #include <weft/error.h>
+#include <weft/event.h>
 #include <weft/exception.h>
 #include <weft/future.h>
 #include <weft/generator.h>
@@ -19,10 +24,21 @@
 #include <weft/local.h>
 #include <weft/log.h>
 #include <weft/loop.h>
+#include <weft/mailbox.h>
 #include <weft/memory.h>
+#include <weft/mutex.h>
+#include <weft/once.h>
+#include <weft/queue.h>
+#include <weft/remote.h>
+#include <weft/rwlock.h>
 #include <weft/scope.h>
+#include <weft/select.h>
+#include <weft/semaphore.h>
 #include <weft/stream.h>
 #include <weft/task.h>
+#include <weft/token.h>
+#include <weft/tracker.h>
 #include <weft/wait.h>
+#include <weft/watch.h>
 
 #endif

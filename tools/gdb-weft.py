@@ -25,6 +25,8 @@ from gdb.unwinder import Unwinder
 STATES = 'new', 'ready', 'running', 'parked', 'done'
 SCOPE = 1                       # enum wf_region_kind
 ONE = 0                         # enum wf_quorum
+# enum wf_stackless_phase; None: its waiter says it
+PHASES = 'new', 'ready', 'running', 'ready', 'waits for sleep', 'waits for its turn', None, 'done'
 
 
 def null(pointer):
@@ -110,12 +112,17 @@ class Loop:
     def __init__(self, number, thread, pointer):
         self.number, self.thread, self.it = number, thread, pointer
         self.task_ops = gdb.lookup_static_symbol('task_member_ops')
+        self.stackless_ops = gdb.lookup_static_symbol('stackless_member_ops')
 
     def is_task(self, member):
         return self.task_ops is not None and member['ops'] == self.task_ops.value().address
 
+    def is_stackless(self, member):
+        return (self.stackless_ops is not None and
+                member['ops'] == self.stackless_ops.value().address)
+
     def walk(self, region=None, depth=0):
-        """(depth, kind, value) of everything in the tree: 'scope', 'task', 'member'."""
+        """(depth, kind, value) of all in the tree: 'scope', 'task', 'stackless', 'member'."""
         todo = [(self.it['background']['region'].address, 0)]
         while todo:
             region, depth = todo.pop()
@@ -126,9 +133,11 @@ class Loop:
                 below += [container(link, 'struct wf_member', 'link')['region'].address
                           for link in each(scope['members'])]
             else:
-                member = region['member']
+                member = container(region, 'struct wf_member', 'region')
                 if self.is_task(member):
                     yield depth, 'task', Task(self, container(member, 'weft_task', 'member'))
+                elif self.is_stackless(member):
+                    yield depth, 'stackless', container(member, 'struct wf_stackless', 'member')
                 else:
                     yield depth, 'member', member
             todo += [(r, depth + 1) for r in reversed(below)]
@@ -179,7 +188,17 @@ def scope_line(scope):
     return ', '.join(words)
 
 
-LINES = {'scope': scope_line, 'task': task_line, 'member': member_line}
+def stackless_line(it):
+    phase, kind, step = int(it['waiter']['phase']), it['kind'], it['step']
+    name = text(kind['name'], text(kind['function']))
+    wait = PHASES[phase]
+    if wait is None:
+        wait = 'waits for ' + text(it['waiter']['ops']['kind'])
+    return "stackless task '%s', %s, then %s; defined at %s" % (
+        name, wait, gdb.block_for_pc(int(step)).function, text(kind['site']))
+
+
+LINES = {'scope': scope_line, 'task': task_line, 'stackless': stackless_line, 'member': member_line}
 
 
 def loop_line(loop):

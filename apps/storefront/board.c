@@ -8,6 +8,11 @@
 const char *const part_names[STOREFRONT_PROCESSES] = { "catalog", "price", "stock", "reviews",
                                                        "gateway" };
 
+const char *pulse_name(int pulse)
+{
+    return part_names[pulse < STOREFRONT_PROCESSES ? pulse : STOREFRONT_GATEWAY];
+}
+
 bool block_is_due(const struct dial *dial, _Atomic int64_t *next)
 {
     if (atomic_load(&dial->block) == 0)

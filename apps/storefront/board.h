@@ -25,11 +25,17 @@ enum storefront_part {
     STOREFRONT_PARTS,
     STOREFRONT_REQUIRED = STOREFRONT_REVIEWS,
     STOREFRONT_GATEWAY = STOREFRONT_PARTS,
-    STOREFRONT_PROCESSES, /* at most, of one side */
+    STOREFRONT_PROCESSES,      /* at most, of one side */
+    STOREFRONT_LOOPS_MAX = 64, /* --threads: the gateway's first loop has its pulse among those of
+                                  the processes, and the others behind them */
+    STOREFRONT_PULSES = STOREFRONT_PROCESSES + STOREFRONT_LOOPS_MAX - 1,
 };
 
 /* Their names: "catalog", …, "gateway". */
 extern const char *const part_names[STOREFRONT_PROCESSES];
+
+/* The same of a pulse: every loop of the gateway's process is "gateway". */
+const char *pulse_name(int pulse);
 
 /* What a service is made to do. */
 struct dial {
@@ -99,13 +105,14 @@ struct pulse {
     _Atomic int64_t due;   /* when it will have gone round again; INT64_MAX: nobody knows */
     _Atomic int64_t since; /* when the newest handler noted that it runs … */
     _Atomic int who;       /* … and which that is: a part, or the gateway */
+    _Atomic pid_t thread;  /* that beats */
 };
 
 struct board {
     int file;         /* behind it, in the process that made it */
     int64_t deadline; /* for all services of a page together; set before anybody reads it */
     struct dial dials[STOREFRONT_PARTS];
-    struct pulse pulses[STOREFRONT_PROCESSES];
+    struct pulse pulses[STOREFRONT_PULSES];
     struct side sides[SIDES];
 };
 

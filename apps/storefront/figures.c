@@ -124,15 +124,19 @@ static bool is_worth_telling(const struct figures *figures)
 
 void block_describe(const struct block *block, char *text, size_t size)
 {
-    const char *loop = block->loop == STOREFRONT_GATEWAY ? "the loop" : part_names[block->loop];
+    char number[16] = "the loop";
+    if (block->loop >= STOREFRONT_PROCESSES)
+        snprintf(number, sizeof number, "loop %d", block->loop - STOREFRONT_PROCESSES + 1);
+    bool is_gateway = block->loop >= STOREFRONT_GATEWAY;
+    const char *loop = is_gateway ? number : part_names[block->loop];
     const char *who = block->who < 0 ? "something" : part_names[block->who];
     double duration = ms(block->duration);
     if (block->who == WATCH_MACHINE)
         snprintf(text, size, "%s waited %.0f ms for a processor", loop, duration);
     else if (block->who == WATCH_STOPPED)
         snprintf(text, size, "%s was stopped by a signal for %.0f ms", loop, duration);
-    else if (block->loop == STOREFRONT_GATEWAY)
-        snprintf(text, size, "%s blocked the loop for %.0f ms", who, duration);
+    else if (is_gateway)
+        snprintf(text, size, "%s blocked %s for %.0f ms", who, loop, duration);
     else if (block->who == WATCH_NOBODY)
         snprintf(text, size, "%s's process stood still for %.0f ms", loop, duration);
     else

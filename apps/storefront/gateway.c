@@ -63,7 +63,7 @@ static int ask(weft_http *http, const struct storefront *shop, const char *id, s
     }
     int err = weft_scope_end(&scope);
     *cause = weft_scope_cause(&scope);
-    pulse_note(&shop->board->pulses[STOREFRONT_GATEWAY], STOREFRONT_GATEWAY);
+    pulse_note(shop->pulse, STOREFRONT_GATEWAY);
     return err;
 }
 

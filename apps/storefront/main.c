@@ -1,8 +1,8 @@
 /* The program: flags, the address, the end. */
 
 #include "check.h"
+#include "loops.h"
 #include "role.h"
-#include "stage.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -21,6 +21,8 @@
 struct settings {
     struct storefront shop;
     struct stage stage;
+    struct loops loops;
+    int threads;         /* loops of each process */
     const char *address; /* NULL: the first free port */
     int64_t drain;
     int64_t client_timeout;
@@ -42,6 +44,9 @@ static const char usage_text[] =
     "                       else 127.0.0.1:8080, or the next free port up to 8180\n"
     "  --tcp                reach the services by TCP on loopback ports, not in memory\n"
     "  --split              each service in a process of its own\n"
+    "  --threads N          N loops, each in a thread of its own, with a gateway and, without\n"
+    "                       --split, four services of its own; with it each service's process\n"
+    "                       has N loops too (default: 1, at most 64)\n"
     "  --deadline MS        for all services together (default: 300)\n"
     "  --latency MS         what each service takes to answer (default: 20)\n"
     "  --slow NAME=MS       what one service takes: catalog, price, stock or reviews\n"
@@ -97,7 +102,34 @@ static void print_start(const struct settings *settings, const char *address)
     else
         printf("break it: with the page's switches, or curl -X POST http://%s/switch/price/dead\n",
                address);
+    if (settings->threads > 1)
+        printf("%d loops, each in a thread of its own\n", settings->threads);
     fflush(stdout);
+}
+
+static int serve(const struct settings *settings, weft_listener *listener,
+                 const weft_http_route *routes, struct storefront *shop)
+{
+    return weft_http_serve_on(
+        listener, routes, .app = shop, .max_clients = STOREFRONT_CLIENTS_MAX,
+        .drain = settings->drain > 0 ? settings->drain : -1,
+        .header_timeout = settings->client_timeout, .body_timeout = settings->client_timeout,
+        .idle_timeout = settings->client_timeout, .send_timeout = settings->client_timeout);
+}
+
+/* One more loop: the same port, a shop of its own. */
+static int run_beside(struct settings *settings)
+{
+    struct storefront *shop = &settings->loops.each[weft_loop_index() - 1];
+    weft_listener *listener = NULL;
+    int err = loops_join(&settings->loops, shop);
+    if (err >= 0)
+        err = weft_listen(&listener, settings->stage.address);
+    if (err >= 0)
+        err = serve(settings, listener, loops_routes, shop);
+    weft_listener_close(listener);
+    loops_leave(shop);
+    return err;
 }
 
 /* The whole program, as a task. Ctrl-C cancels it: the gateway drains, and when this has returned
@@ -106,6 +138,8 @@ static int run(void *arg)
 {
     struct settings *settings = arg;
     weft_listener *listener;
+    if (weft_loop_index() > 0)
+        return run_beside(settings);
     weft_dump_on_signal(SIGQUIT, STDERR_FILENO);
     int err = stage_start(&settings->stage);
     if (err >= 0)
@@ -117,11 +151,9 @@ static int run(void *arg)
     print_start(settings, address);
     err = stage_begin(&settings->stage, address, settings->rate);
     if (err >= 0)
-        err = weft_http_serve_on(
-            listener, stage_routes, .app = &settings->shop, .max_clients = STOREFRONT_CLIENTS_MAX,
-            .drain = settings->drain > 0 ? settings->drain : -1,
-            .header_timeout = settings->client_timeout, .body_timeout = settings->client_timeout,
-            .idle_timeout = settings->client_timeout, .send_timeout = settings->client_timeout);
+        err = loops_go(&settings->loops);
+    if (err >= 0)
+        err = serve(settings, listener, stage_routes, &settings->shop);
     weft_listener_close(listener);
     return err;
 }
@@ -169,10 +201,17 @@ static bool read_rate(const char *text, int *rate)
     return *rate >= 0 && *rate <= STAGE_RATE_MAX;
 }
 
+static bool read_threads(const char *text, int *threads)
+{
+    *threads = read_number(text);
+    return *threads >= 1 && *threads <= STOREFRONT_LOOPS_MAX;
+}
+
 enum flag {
     LISTEN = 256,
     TCP,
     SPLIT,
+    THREADS,
     DEADLINE,
     LATENCY,
     SLOW,
@@ -189,6 +228,7 @@ static const struct option flags[] = {
     { "listen", required_argument, NULL, LISTEN },
     { "tcp", no_argument, NULL, TCP },
     { "split", no_argument, NULL, SPLIT },
+    { "threads", required_argument, NULL, THREADS },
     { "deadline", required_argument, NULL, DEADLINE },
     { "latency", required_argument, NULL, LATENCY },
     { "slow", required_argument, NULL, SLOW },
@@ -213,6 +253,8 @@ static bool take_flag(struct settings *settings, int flag, const char *value)
         return true;
     case SPLIT:
         return settings->split = true;
+    case THREADS:
+        return read_threads(value, &settings->threads);
     case DEADLINE:
         return read_duration(value, &settings->shop.board->deadline);
     case LATENCY:
@@ -261,7 +303,10 @@ static int run_all(struct settings *settings)
 {
     signal(SIGPIPE, SIG_IGN); /* who reads our lines may leave */
     stage_init(&settings->stage, &settings->shop, settings->split);
-    int err = weft_run(run, settings);
+    int err = loops_init(&settings->loops, &settings->stage, (unsigned)settings->threads);
+    if (err >= 0)
+        err = weft_run(run, settings, .threads = (uint16_t)settings->threads);
+    loops_fini(&settings->loops);
     stage_fini(&settings->stage);
     bool orderly = err == 0 || err == -ECANCELED;
     if (!orderly && !settings->complained)
@@ -289,7 +334,8 @@ static int be_parent(struct settings *settings, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static struct settings settings = { .drain = 500 * WEFT_MILLISECOND,
+    static struct settings settings = { .threads = 1,
+                                        .drain = 500 * WEFT_MILLISECOND,
                                         .client_timeout = 10 * WEFT_SECOND };
     if (argc > 2 && strcmp(argv[1], "--as") == 0)
         return role_main(argc - 2, argv + 2);

@@ -34,7 +34,7 @@ static void note_block(struct view *view, const struct block *block)
 
 static void look(struct observer *observer, int64_t now)
 {
-    struct block ended[STOREFRONT_PROCESSES];
+    struct block ended[STOREFRONT_PULSES];
     int count = watch_look(&observer->watch, observer->board, now, ended);
     pthread_mutex_lock(&observer->lock);
     for (int i = 0; i < count; i++)
@@ -50,7 +50,7 @@ static void look(struct observer *observer, int64_t now)
 static struct block worst(const struct observer *observer)
 {
     struct block worst = observer->longest;
-    for (int i = 0; i < STOREFRONT_PROCESSES; i++) {
+    for (int i = 0; i < STOREFRONT_PULSES; i++) {
         const struct block *block = &observer->watch.going_on[i];
         if (block->start != 0 && block->duration > worst.duration)
             worst = *block;

@@ -21,7 +21,7 @@ struct view {
     int block_count;
     struct block blocks[OBSERVER_BLOCKS]; /* that have ended, newest first */
     uint64_t blocks_seen;                 /* ever */
-    struct block going_on[STOREFRONT_PROCESSES];
+    struct block going_on[STOREFRONT_PULSES];
 };
 
 struct observer;

@@ -53,7 +53,7 @@ static int run_shop(void *arg)
     return err;
 }
 
-/* One service in a process of its own: its pulse too. */
+/* One service in a process of its own: its pulse too, on the first of its loops. */
 struct alone {
     struct service *service;
     struct pulse_loop pulse;
@@ -63,12 +63,15 @@ static int run_service(void *arg)
 {
     struct alone *alone = arg;
     weft_listener *listener;
-    int err = weft_spawn(weft_background(), pulse_beat, &alone->pulse, .eager = true);
+    bool is_first = weft_loop_index() == 0;
+    int err =
+        is_first ? weft_spawn(weft_background(), pulse_beat, &alone->pulse, .eager = true) : 0;
     if (err >= 0)
         err = weft_listen(&listener, alone->service->address);
     if (err < 0)
         return err;
-    say_address(listener);
+    if (is_first)
+        say_address(listener);
     err = service_serve(alone->service, listener);
     weft_listener_close(listener);
     return err;
@@ -91,7 +94,8 @@ static int be_service(struct storefront *shop, char **words)
         service->pulse = &shop->board->pulses[i];
         snprintf(service->address, sizeof service->address, "%s", words[1]);
         struct alone alone = { service, { shop->board, i } };
-        return weft_run(run_service, &alone);
+        int threads = words[2] != NULL ? read_number(words[2]) : 1;
+        return weft_run(run_service, &alone, .threads = (uint16_t)threads);
     }
     return -EINVAL;
 }

@@ -17,7 +17,7 @@ static const weft_http_route *const routes[STOREFRONT_PARTS] = {
 
 int storefront_init(struct storefront *shop, struct board *board)
 {
-    *shop = (struct storefront){ .board = board };
+    *shop = (struct storefront){ .board = board, .pulse = &board->pulses[STOREFRONT_GATEWAY] };
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
         struct service *service = &shop->services[i];
         *service = (struct service){ .part = (enum storefront_part)i,
@@ -25,7 +25,7 @@ int storefront_init(struct storefront *shop, struct board *board)
                                      .routes = routes[i],
                                      .products = &shop->products,
                                      .dial = &board->dials[i],
-                                     .pulse = &board->pulses[STOREFRONT_GATEWAY] };
+                                     .pulse = shop->pulse };
         snprintf(service->address, sizeof service->address, "mem:%s", service->name);
     }
     return products_load(&shop->products, products_text);

@@ -1,6 +1,7 @@
 #include "stage.h"
 
 #include "load.h"
+#include "loops.h"
 #include "say.h"
 
 #include <arpa/inet.h>
@@ -76,7 +77,9 @@ static int start_process(struct stage *stage, int part)
 {
     struct service *service = &stage->shop->services[part];
     struct actor *actor = &stage->services[part];
-    const char *words[] = { "service", service->name, service->address, NULL };
+    char threads[16];
+    snprintf(threads, sizeof threads, "%u", stage->loops->count);
+    const char *words[] = { "service", service->name, service->address, threads, NULL };
     int err = actor_start(actor, stage->shop->board, words, true);
     if (err < 0)
         return err;
@@ -125,10 +128,14 @@ static int throw_switch(struct stage *stage, int part, enum stage_state state)
     atomic_store(&dial->block, state == STATE_BLOCK || state == STATE_POOL ? STAGE_BLOCK : 0);
     atomic_store(&dial->dead, state == STATE_DEAD);
     stage->states[part] = state;
+    int err = 0;
     if (state != STATE_DEAD)
-        return revive(stage, part);
-    end(stage, part);
-    return 0;
+        err = revive(stage, part);
+    else
+        end(stage, part);
+    if (err >= 0 && !stage->split)
+        err = loops_set(stage->loops, part, state != STATE_DEAD);
+    return err;
 }
 
 /* The load of one side, from nothing. What the last one had in flight died with it. */
@@ -177,7 +184,7 @@ int stage_begin(struct stage *stage, const char *address, int rate)
 
 /* --- Handlers. --- */
 
-static int page(weft_http *http, void *app)
+int stage_page(weft_http *http, void *app)
 {
     (void)app;
     weft_http_set_header(http, "Content-Security-Policy",
@@ -187,8 +194,7 @@ static int page(weft_http *http, void *app)
     return weft_http_send(http, 200, "text/html; charset=utf-8", page_html, strlen(page_html));
 }
 
-/* Browsers name the page that a POST comes from: others than ours have no business here. */
-static bool is_foreign(weft_http *http)
+bool stage_is_foreign(weft_http *http)
 {
     const char *origin = weft_http_header(http, "Origin");
     return origin != NULL &&
@@ -225,7 +231,7 @@ static int handle_switch(weft_http *http, void *app)
     int state = find(weft_http_param(http, "state"), stage_state_names, STATES);
     if (part < 0 || state < 0 || (state >= STATE_BLOCK && part != STOREFRONT_STOCK))
         return refuse(http, 404, "no such switch");
-    if (is_foreign(http))
+    if (stage_is_foreign(http))
         return refuse(http, 403, "from another page");
     if (stage->is_busy)
         return refuse(http, 409, "another switch is moving");
@@ -240,7 +246,7 @@ static int handle_load(weft_http *http, void *app)
     int rate = read_number(weft_http_param(http, "rate"));
     if (rate < 0 || rate > STAGE_RATE_MAX)
         return refuse(http, 404, "a load is 0 to " WEFT_STRING(STAGE_RATE_MAX) " pages a second");
-    if (is_foreign(http))
+    if (stage_is_foreign(http))
         return refuse(http, 403, "from another page");
     if (!load_address(stage->address, &address))
         return refuse(http, 409, "the load needs a TCP port");
@@ -251,7 +257,7 @@ static int handle_load(weft_http *http, void *app)
 }
 
 const weft_http_route stage_routes[] = {
-    { "GET", "/", page, NULL },
+    { "GET", "/", stage_page, NULL },
     { "GET", "/stats", stage_stats, NULL },
     { "GET", "/tasks", stage_tasks, NULL },
     { "POST", "/switch/:name/:state", handle_switch, NULL },

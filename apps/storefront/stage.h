@@ -14,8 +14,9 @@
  *                                    or on a thread of the pool
  *     POST /load/RATE                so many pages a second from each load; 0: none
  *
- * The shop of threads is started with the first load. The gateway's own process writes all that is
- * not atomic, so one switch is thrown at a time: another one meanwhile is answered 409. */
+ * The shop of threads is started with the first load. Loop 0 of the gateway's process writes all
+ * that is not atomic, and one switch is thrown at a time: another one meanwhile is answered 409.
+ * Other loops pass on what is asked of them (loops.h). */
 
 #include "actor.h"
 #include "observer.h"
@@ -26,8 +27,11 @@
 
 enum stage_state { STATE_OK, STATE_SLOW, STATE_DEAD, STATE_BLOCK, STATE_POOL, STATES };
 
+struct loops;
+
 struct stage {
     struct storefront *shop;
+    struct loops *loops;
     struct observer *observer;
     char address[STOREFRONT_ADDRESS_MAX]; /* of the gateway */
     bool split;                           /* each service is a process */
@@ -61,6 +65,13 @@ int stage_stats(weft_http *http, void *app);
 /* GET /tasks. */
 WEFT_SUSPENDS
 int stage_tasks(weft_http *http, void *app);
+
+/* GET /. */
+WEFT_SUSPENDS
+int stage_page(weft_http *http, void *app);
+
+/* Browsers name the page that a POST comes from: others than ours have no business here. */
+bool stage_is_foreign(weft_http *http);
 
 extern const char *const stage_state_names[STATES];
 extern const weft_http_route stage_routes[]; /* the gateway's, and these */

@@ -7,7 +7,7 @@
  *                                          "ago_ms": 1200, "goes_on": false, "text": "…" }, … ] },
  *       "windows": [ { "second": 31, "weft": { … }, "threads": null }, … ] } */
 
-#include "stage.h"
+#include "loops.h"
 
 #include <errno.h>
 
@@ -51,14 +51,14 @@ static void put_block(struct json *json, const struct block *block, bool goes_on
     PUT(json,
         "%s{\"who\":\"%s\",\"loop\":\"%s\",\"ms\":%.1f,\"ago_ms\":%.0f,\"goes_on\":%s,"
         "\"text\":\"%s\"}",
-        first ? "" : ",", block->who < 0 ? "" : part_names[block->who], part_names[block->loop],
+        first ? "" : ",", block->who < 0 ? "" : part_names[block->who], pulse_name(block->loop),
         ms(block->duration), ms(weft_now() - block->start - block->duration), truth(goes_on), text);
 }
 
 static void put_blocks(struct json *json, const struct view *view)
 {
     bool first = true;
-    for (int i = 0; i < STOREFRONT_PROCESSES; i++)
+    for (int i = 0; i < STOREFRONT_PULSES; i++)
         if (view->going_on[i].start != 0) {
             put_block(json, &view->going_on[i], true, first);
             first = false;
@@ -108,8 +108,8 @@ static void put_windows(struct json *json, const struct view *view)
 
 static void put_all(struct json *json, const struct stage *stage, const struct view *view)
 {
-    PUT(json, "{\"deadline_ms\":%.0f,\"split\":%s,\"rate\":%d,\"services\":[",
-        ms(stage->shop->board->deadline), truth(stage->split), stage->rate);
+    PUT(json, "{\"deadline_ms\":%.0f,\"split\":%s,\"loops\":%u,\"rate\":%d,\"services\":[",
+        ms(stage->shop->board->deadline), truth(stage->split), stage->loops->count, stage->rate);
     put_services(json, stage);
     PUT(json, "],\"blocks\":{\"seen\":%llu,\"list\":[", (unsigned long long)view->blocks_seen);
     put_blocks(json, view);

@@ -42,6 +42,7 @@ struct stage;
 
 struct storefront {
     struct board *board;
+    struct pulse *pulse; /* of the gateway's loop */
     struct products products;
     struct service services[STOREFRONT_PARTS];
     struct stage *stage; /* the demonstration; NULL: there is none */

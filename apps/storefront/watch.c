@@ -2,6 +2,8 @@
 
 #include "usage.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <weft.h>
 
 #define BUSY_TIME (2 * WEFT_SECOND) /* after a page was asked for */
@@ -20,6 +22,7 @@ int pulse_beat(void *arg)
     const struct pulse_loop *loop = arg;
     struct pulse *pulse = &loop->board->pulses[loop->loop];
     int err = 0;
+    atomic_store(&pulse->thread, (pid_t)syscall(SYS_gettid));
     while (err >= 0) {
         int64_t now = weft_now(), interval = watch_interval(loop->board, now);
         atomic_store(&pulse->beat, now);
@@ -46,7 +49,9 @@ static struct block block_of(const struct pulse *pulse, int loop, int64_t beat)
 
 static pid_t process_of(const struct board *board, int loop)
 {
-    return atomic_load(&board->sides[SIDE_WEFT].processes[loop]);
+    const struct pulse *pulse = &board->pulses[loop];
+    bool has_process = loop < STOREFRONT_PROCESSES; /* else it is one more loop of the gateway's */
+    return atomic_load(has_process ? &board->sides[SIDE_WEFT].processes[loop] : &pulse->thread);
 }
 
 static void begin(struct watch *watch, const struct board *board, int loop, int64_t now)
@@ -86,10 +91,10 @@ static bool go_on(struct watch *watch, const struct board *board, int loop, int6
 }
 
 int watch_look(struct watch *watch, const struct board *board, int64_t now,
-               struct block ended[STOREFRONT_PROCESSES])
+               struct block ended[STOREFRONT_PULSES])
 {
     int count = 0;
-    for (int i = 0; i < STOREFRONT_PROCESSES; i++)
+    for (int i = 0; i < STOREFRONT_PULSES; i++)
         if (watch->going_on[i].start == 0)
             begin(watch, board, i, now);
         else

@@ -49,18 +49,18 @@ int64_t watch_interval(const struct board *board, int64_t now);
 struct block {
     int64_t start;    /* 0: there is none */
     int64_t duration; /* so far, while it goes on */
-    int loop;         /* whose pulse: a part with a process of its own, or the gateway */
+    int loop;         /* whose pulse: a part with a process of its own, or a loop of the gateway */
     int who;          /* a part, the gateway, or one of those above */
 };
 
 struct watch {
     int64_t due; /* when the watcher is to look again */
-    struct block going_on[STOREFRONT_PROCESSES];
-    int64_t waited[STOREFRONT_PROCESSES]; /* for a processor, each loop, when all was well */
+    struct block going_on[STOREFRONT_PULSES];
+    int64_t waited[STOREFRONT_PULSES]; /* for a processor, each loop, when all was well */
 };
 
 /* Look at every pulse once; returns how many blocks have ended since the last look, in `ended`. */
 int watch_look(struct watch *watch, const struct board *board, int64_t now,
-               struct block ended[STOREFRONT_PROCESSES]);
+               struct block ended[STOREFRONT_PULSES]);
 
 #endif

@@ -1,4 +1,4 @@
-// The operations of bench_spawn in Go, on one processor. Reads lines "operation count", answers each
+// The operations of bench_spawn, bench_sleep and bench_sync in Go, on one processor. Reads lines "operation count", answers each
 // with a line: nanoseconds for one operation; "-" for an operation that Go does not have.
 package main
 
@@ -82,9 +82,159 @@ func generator(count int) {
 	}
 }
 
+// Goroutines that sleep until one time: what they cost to start, in memory, and to wake. Each of the
+// three answers for those that the first one has started.
+var sleepers struct {
+	group      sync.WaitGroup
+	begin, due time.Time
+	before     float64
+}
+
+func resident() float64 {
+	var size, pages float64
+	text, _ := os.ReadFile("/proc/self/statm")
+	fmt.Sscan(string(text), &size, &pages)
+	return pages * float64(os.Getpagesize())
+}
+
+//go:noinline
+func sleepUntil(due time.Time, asleep *sync.WaitGroup) {
+	asleep.Done()
+	time.Sleep(time.Until(due))
+	sleepers.group.Done()
+}
+
+func sleepStart(count int) float64 {
+	var asleep sync.WaitGroup
+	s := &sleepers
+	s.before, s.begin = resident(), time.Now()
+	s.due = s.begin.Add(3 * time.Second)
+	s.group.Add(count)
+	asleep.Add(count)
+	for i := 0; i < count; i++ {
+		go sleepUntil(s.due, &asleep)
+	}
+	asleep.Wait()
+	return float64(time.Since(s.begin).Nanoseconds())
+}
+
+func sleepMemory(int) float64 { return resident() - sleepers.before }
+
+func sleepWake(int) float64 {
+	sleepers.group.Wait()
+	return float64(time.Since(sleepers.due).Nanoseconds())
+}
+
+// Locks, channels, select.
+
+func mutex(count int) {
+	var lock sync.Mutex
+	for i := 0; i < count; i++ {
+		lock.Lock()
+		sink++
+		lock.Unlock()
+	}
+}
+
+func send(numbers chan<- int, count int) {
+	for i := 0; i < count; i++ {
+		numbers <- i
+	}
+}
+
+func stream(count, capacity int) {
+	numbers := make(chan int, capacity)
+	go send(numbers, count)
+	for i := 0; i < count; i++ {
+		sink += <-numbers
+	}
+}
+
+func buffered(count int) {
+	numbers := make(chan int, 64)
+	for i := 0; i < count; i++ {
+		numbers <- i
+		sink += <-numbers
+	}
+}
+
+func semaphore(count int) {
+	slots := make(chan struct{}, 3)
+	for i := 0; i < count; i++ {
+		slots <- struct{}{}
+		<-slots
+	}
+}
+
+func condition(count int) {
+	var lock sync.Mutex
+	changed, ping := sync.NewCond(&lock), true
+	play := func(mine bool) {
+		lock.Lock()
+		for i := 0; i < count; i++ {
+			for ping != mine {
+				changed.Wait()
+			}
+			ping = !mine
+			changed.Signal()
+		}
+		lock.Unlock()
+	}
+	go play(true)
+	play(false)
+}
+
+func choose(count int) {
+	var four [4]chan int
+	for i := range four {
+		four[i] = make(chan int)
+	}
+	go func() {
+		for i := 0; i < count; i++ {
+			four[i&3] <- i
+		}
+	}()
+	for i := 0; i < count; i++ {
+		select {
+		case n := <-four[0]:
+			sink += n
+		case n := <-four[1]:
+			sink += n
+		case n := <-four[2]:
+			sink += n
+		case n := <-four[3]:
+			sink += n
+		}
+	}
+}
+
+// A closed channel is the nearest to an event that is set.
+func ready(count int) {
+	var four [4]chan int
+	for i := range four {
+		four[i] = make(chan int)
+	}
+	close(four[3])
+	for i := 0; i < count; i++ {
+		select {
+		case <-four[0]:
+		case <-four[1]:
+		case <-four[2]:
+		case <-four[3]:
+			sink++
+		}
+	}
+}
+
 func main() {
+	measured := map[string]func(int) float64{
+		"sleep_start": sleepStart, "sleep_memory": sleepMemory, "sleep_wake": sleepWake,
+	}
 	operations := map[string]func(int){
 		"spawn": spawn, "gather": gather, "await": await, "callback": callback, "generator": generator,
+		"mutex": mutex, "semaphore": semaphore, "condition": condition, "buffered": buffered,
+		"queue": buffered, "select": choose, "ready": ready,
+		"channel": func(count int) { stream(count, 0) }, "stream": func(count int) { stream(count, 64) },
 	}
 	runtime.GOMAXPROCS(1)
 	input := bufio.NewScanner(os.Stdin)
@@ -92,6 +242,10 @@ func main() {
 		var name string
 		var count int
 		fmt.Sscan(input.Text(), &name, &count)
+		if measure := measured[name]; measure != nil {
+			fmt.Println(measure(count) / float64(count))
+			continue
+		}
 		operation := operations[name]
 		if operation == nil {
 			fmt.Println("-")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The operations of bench_spawn in asyncio. Reads lines "operation count", answers each with a line:
+"""The operations of bench_spawn and bench_sync in asyncio. Reads lines "operation count", answers each with a line:
 nanoseconds for one operation; "-" for an operation that this Python does not have.
 """
 import asyncio
@@ -58,9 +58,70 @@ async def generator(count):
         next(values)
 
 
+async def mutex(count):
+    lock = asyncio.Lock()
+    for _ in range(count):
+        async with lock:
+            pass
+
+
+async def handover(count):
+    lock = asyncio.Lock()
+
+    async def contend():
+        for _ in range(count // 2):
+            async with lock:
+                await asyncio.sleep(0)
+    await asyncio.gather(contend(), contend())
+
+
+async def semaphore(count):
+    units = asyncio.BoundedSemaphore(3)
+    for _ in range(count):
+        async with units:
+            pass
+
+
+async def event(count):
+    ping, pong = asyncio.Event(), asyncio.Event()
+
+    async def answer():
+        for _ in range(count):
+            await ping.wait()
+            ping.clear()
+            pong.set()
+    task = asyncio.create_task(answer())
+    for _ in range(count):
+        ping.set()
+        await pong.wait()
+        pong.clear()
+    await task
+
+
+async def queue(count):
+    items = asyncio.Queue(64)
+    for i in range(count):
+        await items.put(i)
+        await items.get()
+
+
+async def stream(count):
+    items = asyncio.Queue(64)
+
+    async def put_all():
+        for i in range(count):
+            await items.put(i)
+    task = asyncio.create_task(put_all())
+    for _ in range(count):
+        await items.get()
+    await task
+
+
 def main():
     operations = {'spawn': spawn, 'gather': gather, 'await': await_done, 'callback': callback,
-                  'generator': generator}
+                  'generator': generator, 'mutex': mutex, 'handover': handover,
+                  'semaphore': semaphore, 'event': event, 'queue': queue, 'buffered': queue,
+                  'stream': stream}
     if sys.version_info >= (3, 12):
         operations['call'] = call
     for line in sys.stdin:

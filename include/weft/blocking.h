@@ -9,7 +9,8 @@
 WEFT_BEGIN_DECLS
 
 /* A bounded set of threads with a name. Each loop has one of its own; make more so that slow work
- * of one kind does not hold up another. */
+ * of one kind does not hold up another. All loops of the process may use one that was opened, each
+ * from its own thread; it is closed when nobody does any more. */
 typedef struct weft_pool weft_pool;
 
 struct weft_pool_options {
@@ -19,6 +20,17 @@ struct weft_pool_options {
     unsigned queue_max; /* jobs waiting for a thread; 0: 65,536; beyond: -EAGAIN */
     const char *site;
     size_t size;
+    int64_t idle_timeout; /* ns after which a thread that has nothing to do ends; 0: they stay */
+};
+
+struct weft_pool_stats {
+    unsigned threads, idle, running;
+    unsigned queued;    /* jobs that wait for a thread now */
+    unsigned longest;   /* the most that have waited at one time */
+    uint64_t done;      /* jobs that have run to their end and were waited for */
+    uint64_t withdrawn; /* taken out of the queue by a cancel */
+    uint64_t abandoned; /* left behind by one */
+    uint64_t rejected;  /* refused with -EAGAIN */
 };
 
 struct weft_blocking_options {
@@ -32,14 +44,14 @@ struct weft_blocking_options {
     size_t size;
 };
 
-/** Make a pool for the current loop. Threads start when there is work.
+/** Make a pool. Threads start when there is work.
  *
  * Returns: 0.
- * Errors: -ENOMEM; -EPERM without a loop.
+ * Errors: -ENOMEM.
  * Suspends: never.
  * Cancel: never delivered here.
- * Ownership: gives the pool, ended by weft_pool_close() before its loop ends.
- * Threads: the loop's own. */
+ * Ownership: gives the pool, ended by weft_pool_close() when no loop uses it any more.
+ * Threads: any; all loops may use it. */
 WEFT_API
 int weft_pool_open_with(const struct weft_pool_options *options);
 
@@ -50,9 +62,20 @@ int weft_pool_open_with(const struct weft_pool_options *options);
  * Suspends: never; it waits for threads that are between jobs.
  * Cancel: nothing to lose.
  * Ownership: takes the pool. NULL is allowed.
- * Threads: the loop's own. */
+ * Threads: any. */
 WEFT_API
 void weft_pool_close(weft_pool *pool);
+
+/** What a pool does and has done; NULL: the current loop's own, all zero before its first use.
+ *
+ * Returns: nothing; the numbers, of one moment, in *stats.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the pool.
+ * Threads: any; for NULL the loop's own. */
+WEFT_API
+void weft_pool_stats(weft_pool *pool, struct weft_pool_stats *stats);
 
 /** Run `fn(arg)` on a pool thread and wait for it.
  *

@@ -97,6 +97,7 @@ typedef struct weft_http_serve_options {
                                   that holds most while it waits for its client is closed, and
                                   where none does requests are answered 503. 0: 1 GiB, SIZE_MAX: no
                                   limit */
+    enum weft_hand_out hand_out; /* as in weft_serve() */
 } weft_http_serve_options;
 
 /** Serve HTTP on an address until cancelled.

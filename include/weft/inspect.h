@@ -13,6 +13,8 @@
  *               at weft_read+0x51
  *               at ask+0x33
  *           task 3 'log', new; spawned at shop.c:53
+ *           stackless task 'tick', waits for sleep, for 0.20 s; defined at shop.c:12
+ *               then tick
  *
  * Under each suspended task stand the calls on its stack, innermost first, as far as the code has
  * unwind tables (compilers write them unless told otherwise) or frame pointers. Static functions
@@ -55,7 +57,8 @@ int weft_dump(int fd);
 WEFT_API
 int weft_dump_to(weft_dump_fn *write, void *context);
 
-/** From now on a signal makes the current loop dump to `fd` in its next turn, until the loop ends.
+/** From now on a signal makes the current loop dump to `fd` in its next turn, until the loop ends;
+ * and after it the other loops of its weft_run(), one at a time.
  *
  *     weft_dump_on_signal(SIGQUIT, STDERR_FILENO);
  *

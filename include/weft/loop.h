@@ -38,12 +38,18 @@ struct weft_loop_options {
                           quarter of vm.max_map_count, is the most there can be */
     uint32_t posts_max;  /* messages waiting; 0: 65,536 */
     uint32_t stack_size; /* weft_run(): of main's stack, as in weft_spawn(); 0: 64 KiB */
-    uint16_t threads;    /* 0 or 1; more: -ENOTSUP in this release */
+    uint16_t threads;    /* weft_run(): loops, each in a thread of its own with a main of its own; 0
+                            and 1: one, at most 1,024 */
     uint8_t clock;       /* enum weft_clock */
     bool no_signals;     /* weft_run() leaves SIGINT and SIGTERM alone */
     bool debug;          /* a thread watches for slow steps, as with WEFT_DEBUG=1: the log says who
                             holds the loop up and where, while it does */
+    bool pin;            /* with threads: loop i stays on the i-th processor that may be used */
     int64_t slow_step;   /* with debug: how long a step may take; 0: 100 ms */
+    int64_t spin;        /* how long a loop with nothing to do looks for messages of other threads
+                            before it sleeps, at most; it does so only where they use to come as
+                            soon. < 0: never; 0: WEFT_SPIN, else 20 us where the process may use
+                            four processors or more. Never with the test clock */
     const char *site;    /* where it was called; set by the macro */
     size_t size;         /* of this struct; set by the macro */
 };
@@ -55,10 +61,16 @@ struct weft_loop_options {
  * SIGTERM, where they have their default action, cancel `main`; the second one cancels shields
  * too and begins the grace, for `main` as well; the third has the default action.
  *
- * Returns: what `main` returned, >= 0.
- * Errors: main's own; -EDEADLK inside a running loop; -ENOMEM, -EMFILE when the loop cannot be
- *   made; -ENOTSUP for an unknown backend or `.threads` > 1; WEFT_ESTUCK when tasks outlived the
- *   grace.
+ * With `.threads` = n there are n loops: loop 0 on this thread, the others on threads of their own,
+ * and `main` runs once on each, with the same `arg`; weft_loop_index() says where. A main that
+ * fails cancels the others, and so do SIGINT and SIGTERM, which loop 0 takes. Every loop, with what
+ * lives in its background, goes on until all mains have ended. docs/threads.md has the whole story.
+ *
+ * Returns: what `main` returned, >= 0; of several loops, what loop 0's did.
+ * Errors: main's own, and of several the first; -EDEADLK inside a running loop; -ENOMEM, -EMFILE,
+ *   -EAGAIN when a loop or thread cannot be made: then no main has run; -ENOTSUP for an unknown
+ *   backend, or several loops in virtual time; -EINVAL for more than 1,024; WEFT_ESTUCK when tasks
+ *   outlived the grace.
  * Suspends: never; it blocks the thread until main ends.
  * Cancel: SIGINT and SIGTERM as above.
  * Ownership: borrows `arg`.
@@ -124,6 +136,60 @@ void weft_loop_release(weft_loop *loop);
  * Threads: any; each has its own. */
 WEFT_API
 weft_loop *weft_loop_current(void);
+
+/** Which loop of its weft_run() the current one is.
+ *
+ * Returns: 0 … weft_loop_count() - 1; 0 for a loop that is alone, and where there is none.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: none.
+ * Threads: any; each has its own loop. */
+WEFT_API
+unsigned weft_loop_index(void);
+
+/** How many loops the current one's weft_run() has.
+ *
+ * Returns: `.threads`; 1 for a loop that is alone; 0 where there is none.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: none.
+ * Threads: any. */
+WEFT_API
+unsigned weft_loop_count(void);
+
+/** A loop of the current one's weft_run(), to post to: it answers -ESHUTDOWN when it has ended.
+ *
+ *     weft_post(weft_loop_at(0), count_one, NULL);
+ *
+ * Returns: the loop; NULL beyond the last one.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrowed until the current loop ends; weft_loop_retain() keeps it longer.
+ * Threads: any that has a loop: tasks and callbacks of each. */
+WEFT_API
+weft_loop *weft_loop_at(unsigned index);
+
+/** End the run when it has become quiet: once nothing new has come to any of its loops for `quiet`
+ * ns, or when `timeout` ns are over, every main is cancelled as by the first Ctrl-C, and the run
+ * ends as it then does.
+ *
+ *     weft_loop_shutdown(2 * WEFT_SECOND, 15 * WEFT_SECOND);
+ *
+ * New is a task that is spawned into a background, a post that arrives, a client that is accepted:
+ * each begins the quiet time anew. What runs already may go on meanwhile, and spawn in its own
+ * scopes. Asked again, also by another loop, the shortest quiet time and the earliest end count.
+ *
+ * Returns: 0; the caller goes on, and is cancelled in its time.
+ * Errors: -EPERM where no weft_run() is under way.
+ * Suspends: never.
+ * Cancel: cannot be taken back.
+ * Ownership: none.
+ * Threads: any loop's of the run: tasks and callbacks. <= 0 is at once; WEFT_FOREVER: no limit. */
+WEFT_API
+int weft_loop_shutdown(int64_t quiet, int64_t timeout);
 
 /** Run until a task or future is done, or a coroutine has run as a task of the background:
  * weft_loop_run_until_complete(loop, x). What else is pending stays and goes on in the next run.

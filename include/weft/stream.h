@@ -67,6 +67,13 @@ struct weft_listen_options {
     size_t size; /* set by the macro */
 };
 
+/* Who accepts, where several loops of a weft_run() serve one address. */
+enum weft_hand_out {
+    WEFT_HAND_OUT_NEVER,   /* each loop for itself, whoever is idle */
+    WEFT_HAND_OUT_IN_TURN, /* the first loop that serves it, for all of them in turn */
+    WEFT_HAND_OUT_FEWEST,  /* likewise: for the one that has the fewest clients */
+};
+
 /* Options of weft_serve() and weft_serve_on(). */
 struct weft_serve_options {
     weft_serve_fn *handler; /* the second argument */
@@ -86,6 +93,7 @@ struct weft_serve_options {
     weft_refused_fn *refused; /* NULL: they are closed without a word */
     int64_t send_timeout;     /* parked clients that still read what was written to them: so long
                                  for each byte, then their park's time; 0: that alone counts */
+    enum weft_hand_out hand_out; /* the same in all loops that serve the address */
 };
 
 /** Connect a stream. The first address of a name that answers is taken.
@@ -392,6 +400,9 @@ void weft_stream_tear(weft_stream *stream);
 /** Take an address, so that clients can connect. Port 0 picks a free one. Of a name's addresses it
  * is the first.
  *
+ * Where a weft_run() has several loops they listen on one address together: each takes its own
+ * listener, with the same text, and clients come to whichever loop waits for one.
+ *
  * Returns: 0, and the listener in *listener.
  * Errors: -EADDRINUSE, -EACCES and others of bind; -EINVAL for an address that cannot be read;
  *   WEFT_EDNS; -EMFILE, -ENOMEM; -ECANCELED; -EPERM without a loop.
@@ -429,8 +440,8 @@ int weft_accept(weft_listener *listener, weft_stream **client);
 WEFT_API
 const char *weft_listener_address(const weft_listener *listener);
 
-/** Accept no more: new clients are refused, whoever accepts gets WEFT_ECLOSED, and a server on it
- * drains: it returns when its clients are done.
+/** Accept no more: new clients are refused (or come to the other loops that listen there), whoever
+ * accepts gets WEFT_ECLOSED, and a server on it drains: it returns when its clients are done.
  *
  * Returns: nothing.
  * Errors: none.
@@ -460,7 +471,9 @@ int weft_listener_close(weft_listener *listener);
  * Out of descriptors or memory it pauses and goes on when there are some again. Between two
  * messages a client may wait without its task: weft_park(). A handler's error is logged and ends
  * its client alone; that the peer went away is no error. When the serving task
- * is cancelled the address is given up and the clients have `.drain` to finish.
+ * is cancelled the address is given up and the clients have `.drain` to finish. Several loops
+ * each serve those that they accept, or, with `.hand_out`, are given by the lowest of them;
+ * `.max_clients`, `.drain`, a stop and a cancel are each loop's own.
  *
  * Returns: 0 after weft_listener_stop() and the last client.
  * Errors: as weft_listen(); -EBUSY when another task accepts or serves; -ECANCELED after a cancel,

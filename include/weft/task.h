@@ -271,7 +271,7 @@ int weft_sleep_until(int64_t when);
  * Suspends: never.
  * Cancel: reports it.
  * Ownership: none.
- * Threads: any; 0 outside tasks. */
+ * Threads: any; 0 outside tasks and the steps of stackless ones. */
 WEFT_API
 int weft_cancelled(void);
 

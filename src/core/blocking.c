@@ -40,17 +40,23 @@ struct wait {
     struct wf_timer late; /* armed by a cancel that cannot be obeyed */
 };
 
+/* Older programs do not know the field. */
+static int64_t idle_timeout_of(const struct weft_pool_options *options)
+{
+    bool known = options->size == 0 || options->size >= sizeof *options;
+    return known && options->idle_timeout != WEFT_FOREVER ? options->idle_timeout : 0;
+}
+
 int weft_pool_open_with(const struct weft_pool_options *options)
 {
-    if (!weft_loop_current())
-        return wf_misuse(-EPERM, "a pool was opened where there is no loop");
     weft_pool *pool = wf_alloc_zero(sizeof *pool);
     if (!pool)
         return wf_fail(-ENOMEM, "no memory for a pool");
     strncpy(pool->name, options->name ? options->name : "weft-pool", sizeof pool->name - 1);
     struct wf_pool_options inner = { .name = pool->name,
                                      .threads = options->threads ? options->threads : 8,
-                                     .queue_max = options->queue_max };
+                                     .queue_max = options->queue_max,
+                                     .idle_timeout = idle_timeout_of(options) };
     int err = wf_pool_new(&pool->threads, &inner);
     if (err < 0) {
         wf_free(pool);
@@ -68,6 +74,25 @@ void weft_pool_close(weft_pool *pool)
         wf_panic(__FILE__, __LINE__, "weft_pool_close() while a task waits for a job of the pool");
     wf_pool_free(pool->threads);
     wf_free(pool);
+}
+
+void weft_pool_stats(weft_pool *pool, struct weft_pool_stats *stats)
+{
+    const weft_loop *loop = weft_loop_current();
+    struct wf_pool *threads = pool ? pool->threads : loop ? loop->pool : NULL;
+    *stats = (struct weft_pool_stats){ 0 };
+    if (!threads)
+        return;
+    struct wf_pool_counters now = wf_pool_count(threads);
+    *stats = (struct weft_pool_stats){ .threads = now.threads,
+                                       .idle = now.threads - now.running,
+                                       .queued = now.queued,
+                                       .running = now.running,
+                                       .longest = now.longest,
+                                       .done = now.finished,
+                                       .withdrawn = now.withdrawn,
+                                       .abandoned = now.abandoned,
+                                       .rejected = now.rejected };
 }
 
 bool weft_blocking_cancelled(void)

@@ -65,7 +65,7 @@ void wf_callback_run(weft_loop *loop, const struct wf_callback *callback)
 {
     struct wf_locals *around = wf_locals_enter(loop, callback->locals);
     loop->callback = callback;
-    loop->counters.callbacks++;
+    wf_count(&loop->counters.callbacks);
     callback->fn(callback->arg);
     loop->callback = NULL;
     wf_locals_leave(loop, around);
@@ -222,7 +222,7 @@ void weft_callback_fail(int err, const char *text)
     const struct wf_callback *callback = wf_callback_running();
     if (wf_exception_handler_failed(err, text))
         return;
-    if (!callback) {
+    if (!callback || callback->is_step) {
         wf_misuse(-EPERM, "weft_callback_fail() was called outside a callback");
         return;
     }

@@ -20,6 +20,7 @@ struct wf_callback {
     const char *site;         /* likewise */
     weft_handle handle;       /* its id is 0: it has none */
     struct wf_locals *locals; /* with which it runs; NULL: none */
+    bool is_step;             /* of a stackless task: arg */
 };
 
 enum wf_call_state { WF_CALL_FREE, WF_CALL_TIMED, WF_CALL_READY };

@@ -36,7 +36,7 @@ static void arrive(weft_loop *loop)
 static void resume(weft_loop *loop, weft_task *task)
 {
     loop->current = task;
-    loop->counters.resumes++;
+    wf_count(&loop->counters.resumes);
     task->state = WF_TASK_RUNNING;
     task->budget = WF_TASK_BUDGET;
 }
@@ -56,10 +56,8 @@ static weft_task *take_lifo(weft_loop *loop)
     if (!task)
         return NULL;
     loop->lifo = NULL;
-    if (loop->lifo_used++ < WF_LIFO_MAX)
-        return task;
-    wf_ready_push(&loop->ready, &task->ready);
-    return NULL;
+    loop->lifo_used++;
+    return task;
 }
 
 /* Between two turns the dispatcher looks for mail, hooks, timers and I/O. When there is none of the
@@ -83,7 +81,7 @@ static weft_task *take_queue(weft_loop *loop)
         if (!may_begin_turn(loop))
             return &loop->root;
         loop->turn_left = loop->ready.count;
-        loop->counters.turns++;
+        wf_count(&loop->counters.turns);
     }
     wf_ready_pop(&loop->ready);
     loop->until_look--;
@@ -229,10 +227,12 @@ void wf_dispatch_turn(weft_loop *loop)
     } while ((loop->turn_left > 0 || loop->lifo) && !slice_is_over(loop));
 }
 
+/* Where hand-overs are used up it goes to the queue at once, not when it would have run: who is
+ * served after it would pass it. */
 void wf_hand_over(weft_task *task)
 {
     weft_loop *loop = task->future.loop;
-    if (loop->lifo) {
+    if (loop->lifo || loop->lifo_used >= WF_LIFO_MAX) {
         wf_task_make_ready(task);
         return;
     }

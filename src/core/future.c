@@ -7,6 +7,7 @@
 #include "core/coro.h"
 #include "core/exception.h"
 #include "core/loop.h"
+#include "core/remote.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -165,7 +166,7 @@ void wf_future_fini_slowly(weft_future *future)
 void wf_promise_free(struct wf_promise *promise)
 {
     weft_loop *loop = promise->future.loop;
-    weft_future *origin = promise->origin;
+    weft_future *origin = wf_is_remote(&promise->future) ? NULL : promise->origin;
     wf_timer_cancel(&loop->timers, &promise->timer);
     if (!promise->future.done)
         wf_list_remove(&promise->pending);
@@ -198,6 +199,8 @@ static void abandon(struct wf_promise *promise)
     wf_timer_cancel(&future->loop->timers, &promise->timer);
     future->story = NULL;
     wf_future_settle(future, WEFT_EABANDONED);
+    if (wf_is_remote(future))
+        promise->remote->forget(promise->remote);
 }
 
 void wf_futures_abandon(weft_loop *loop)
@@ -220,8 +223,8 @@ static WF_NOINLINE void release(weft_future *future)
         return;
     if (future->handles == 0)
         released_too_often(future);
-    if (--future->handles == 0 && !wf_is_task(future) && !future->done &&
-        !wf_timer_is_armed(&promise_of(future)->timer) && future->references > 1)
+    if (--future->handles == 0 && future->awaitable.kind == WEFT_AWAITABLE_FUTURE &&
+        !future->done && !wf_timer_is_armed(&promise_of(future)->timer) && future->references > 1)
         abandon(promise_of(future));
     wf_future_unref(future);
 }
@@ -245,6 +248,13 @@ weft_future *weft_task_future(weft_task *task)
 
 /* The result. */
 
+/* A waiter that could not be given up at once, because the task of another loop uses its memory, is
+ * told what became of that. */
+static void tell_one(struct wf_waiter *w, int result)
+{
+    wf_wake(w, w->state == WF_WAIT_ABORTING ? result : 0);
+}
+
 /* The list's link is the future's place among the unread ones, once those who wait have left it. */
 void wf_future_tell(weft_future *future)
 {
@@ -256,7 +266,7 @@ void wf_future_tell(weft_future *future)
         told = &waiters;
     }
     while ((link = wf_list_pop_front(told)))
-        wf_wake(wf_container(link, struct wf_waiter, link), 0);
+        tell_one(wf_container(link, struct wf_waiter, link), future->result);
 }
 
 static int check_settable(weft_future *future)
@@ -265,7 +275,7 @@ static int check_settable(weft_future *future)
         return wf_maker_error();
     if (wf_future_check_thread(future) < 0)
         return WEFT_ETHREAD;
-    if (wf_is_task(future))
+    if (future->awaitable.kind != WEFT_AWAITABLE_FUTURE)
         return wf_misuse(-EPERM, "%s was set from outside: its function does that",
                          wf_future_describe(future).text);
     if (future->loop->closed)
@@ -285,6 +295,11 @@ static void settle_promise(weft_future *future, int result)
     wf_timer_cancel(&future->loop->timers, &promise->timer);
     wf_list_remove(&promise->pending);
     wf_future_settle(future, result);
+}
+
+void wf_promise_settle(struct wf_promise *promise, int result)
+{
+    settle_promise(&promise->future, result);
 }
 
 int weft_future_set(weft_future *future, void *value)
@@ -330,6 +345,15 @@ int weft_future_fail(weft_future *future, int err, const char *text)
     return 0;
 }
 
+static int cancel_remote(weft_future *future)
+{
+    if (future->done)
+        return future->cancelled ? -ECANCELED : -EALREADY;
+    struct wf_remote *remote = promise_of(future)->remote;
+    remote->cancel(remote);
+    return 0;
+}
+
 int weft_future_cancel(weft_future *future, const char *why)
 {
     if (future && wf_is_task(future) && wf_future_check_thread(future) == 0) {
@@ -338,6 +362,8 @@ int weft_future_cancel(weft_future *future, const char *why)
         weft_task_cancel((weft_task *)future, why);
         return 0;
     }
+    if (future && wf_is_remote(future) && wf_future_check_thread(future) == 0)
+        return cancel_remote(future);
     int err = check_settable(future);
     if (err < 0)
         return err;
@@ -385,7 +411,10 @@ bool weft_future_is_cancelled(const weft_future *future)
 
 enum weft_awaitable_kind weft_awaitable_kind(const weft_awaitable *awaitable)
 {
-    return awaitable ? (enum weft_awaitable_kind)awaitable->kind : WEFT_AWAITABLE_NONE;
+    if (!awaitable)
+        return WEFT_AWAITABLE_NONE;
+    return awaitable->kind == WF_AWAITABLE_REMOTE ? WEFT_AWAITABLE_FUTURE
+                                                  : (enum weft_awaitable_kind)awaitable->kind;
 }
 
 bool weft_awaitable_is_done(const weft_awaitable *awaitable)
@@ -494,7 +523,7 @@ int wf_future_would_deadlock(const weft_future *future, const weft_task *task)
 }
 
 /* The reference keeps it until its result was read: who set it may have given it up since. */
-static WF_NOINLINE int wait_for(weft_task *self, weft_future *future, void **value)
+WF_NOINLINE int wf_future_wait(weft_task *self, weft_future *future, void **value)
 {
     struct wf_waiter w;
     if (wf_future_depends_on(future, self, WF_PATIENT))
@@ -509,13 +538,25 @@ static WF_NOINLINE int wait_for(weft_task *self, weft_future *future, void **val
     return err;
 }
 
-static WF_COLD int refuse_loop(const weft_future *future)
+WF_COLD int wf_future_refuse_loop(const weft_future *future)
 {
     if (wf_future_check_thread(future) == 0 && future->loop->closed)
         return wf_misuse(-ESHUTDOWN, "%s was awaited after its loop had ended",
                          wf_future_describe(future).text);
     return wf_misuse(WEFT_ETHREAD, "%s was awaited in another loop",
                      wf_future_describe(future).text);
+}
+
+static WF_COLD int await_remote(weft_future *future, void **value)
+{
+    weft_task *self;
+    if (!future->done)
+        return promise_of(future)->remote->await(future, value);
+    int err = wf_enter(&self);
+    if (err < 0)
+        return err;
+    return future->loop == wf_running ? wf_future_read(future, value)
+                                      : wf_future_refuse_loop(future);
 }
 
 int weft_await_with(weft_awaitable *awaitable, void **value)
@@ -525,13 +566,15 @@ int weft_await_with(weft_awaitable *awaitable, void **value)
         return wf_maker_error();
     if (awaitable->kind == WEFT_AWAITABLE_CORO)
         return wf_coro_await((weft_coro *)awaitable, value);
+    if (WF_UNLIKELY(awaitable->kind == WF_AWAITABLE_REMOTE))
+        return await_remote((weft_future *)awaitable, value);
     weft_future *future = (weft_future *)awaitable;
     int err = wf_enter(&self);
     if (err < 0)
         return err;
     if (WF_UNLIKELY(future->loop != self->future.loop))
-        return refuse_loop(future);
-    return future->done ? wf_future_read(future, value) : wait_for(self, future, value);
+        return wf_future_refuse_loop(future);
+    return future->done ? wf_future_read(future, value) : wf_future_wait(self, future, value);
 }
 
 /* Callbacks. */
@@ -686,7 +729,8 @@ size_t weft_future_remove_callback(weft_future *future, weft_done_fn *fn, void *
 /* Who owns the pointer that `source` gives; so the last of a long chain holds one future. */
 static weft_future *origin_of(weft_future *source)
 {
-    weft_future *origin = wf_is_task(source) ? NULL : promise_of(source)->origin;
+    bool is_plain = source->awaitable.kind == WEFT_AWAITABLE_FUTURE;
+    weft_future *origin = is_plain ? promise_of(source)->origin : NULL;
     return origin ? origin : source;
 }
 
@@ -723,7 +767,7 @@ int weft_future_chain(weft_future *source, weft_future *target)
         return wf_maker_error();
     if (wf_future_check_thread(source) < 0 || wf_future_check_thread(target) < 0)
         return WEFT_ETHREAD;
-    if (wf_is_task(target))
+    if (target->awaitable.kind != WEFT_AWAITABLE_FUTURE)
         return wf_misuse(-EPERM, "%s was chained to a future: its function sets it",
                          wf_future_describe(target).text);
     if (source->loop != target->loop)

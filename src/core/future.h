@@ -57,12 +57,20 @@ struct weft_future {
 
 _Static_assert(sizeof(weft_future) <= 64, "a future is one cache line");
 
-/* A future that a program sets. */
+/* A future that a program sets, or a task of another loop: then its kind is this one, which users
+ * see as WEFT_AWAITABLE_FUTURE. */
+#define WF_AWAITABLE_REMOTE (WEFT_AWAITABLE_TASK + 1)
+
+struct wf_remote;
+
 struct wf_promise {
     weft_future future;
     struct wf_list pending; /* in loop->pending until it is done */
     struct wf_timer timer;  /* weft_sleep_future() */
-    weft_future *origin;    /* whose pointer it passes on, a reference; NULL: its own */
+    union {
+        weft_future *origin;      /* whose pointer it passes on, a reference; NULL: its own */
+        struct wf_remote *remote; /* of that kind: the task; stale when it is done */
+    };
 };
 
 /* A callback that waits for a future, then for its turn. */
@@ -79,6 +87,11 @@ struct wf_done {
 static inline bool wf_is_task(const weft_future *future)
 {
     return future->awaitable.kind == WEFT_AWAITABLE_TASK;
+}
+
+static inline bool wf_is_remote(const weft_future *future)
+{
+    return future->awaitable.kind == WF_AWAITABLE_REMOTE;
 }
 
 static inline void wf_future_init(weft_future *future, weft_loop *loop,
@@ -109,6 +122,9 @@ static inline void wf_future_settle(weft_future *future, int result)
     if (!wf_list_is_empty(&future->waiters) || !future->retrieved)
         wf_future_tell(future);
 }
+
+/* Set the result of one that no program sets; value or story are there. */
+void wf_promise_settle(struct wf_promise *promise, int result);
 
 /* The last reference is gone. */
 void wf_promise_free(struct wf_promise *promise);
@@ -158,6 +174,12 @@ static inline void wf_future_give_away(weft_future *future)
 
 /* The result of one that is done; it counts as read. */
 int wf_future_read(weft_future *future, void **value);
+
+/* Park until it is done; its result. The task has entered. */
+int wf_future_wait(weft_task *self, weft_future *future, void **value);
+
+/* WEFT_ETHREAD or -ESHUTDOWN, in words, for one that is awaited in another loop than its own. */
+int wf_future_refuse_loop(const weft_future *future);
 
 /* "task 'f' (spawned at x.c:3)", "the future made at x.c:3". */
 struct wf_future_text {

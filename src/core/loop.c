@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "core/blocked.h"
 #include "core/coro.h"
+#include "core/group.h"
 #include "core/post.h"
 #include "core/signal.h"
 #include "core/watchdog.h"
@@ -33,7 +34,8 @@
 _Thread_local const struct wf_loop_watch *wf_loop_watch;
 _Thread_local weft_loop *wf_newest;
 
-#define TASKS_MAX ((size_t)1 << 24)
+#define TASKS_MAX        ((size_t)1 << 24)
+#define FOREIGN_PATIENCE (10 * WEFT_MILLISECOND)
 
 uint64_t wf_this_thread(void)
 {
@@ -42,6 +44,12 @@ uint64_t wf_this_thread(void)
     if (WF_UNLIKELY(number == 0))
         number = atomic_fetch_add(&threads, 1) + 1;
     return number;
+}
+
+static uint64_t next_identity(void)
+{
+    static _Atomic uint32_t loops;
+    return (uint64_t)(atomic_fetch_add(&loops, 1) + 1) << 32;
 }
 
 /* Time. */
@@ -123,6 +131,7 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     wf_list_init(&loop->unread);
     wf_list_init(&loop->end_hooks);
     wf_timer_init(&loop->grace_timer, grace_is_over);
+    wf_shutdown_init(&loop->shutdown);
     wf_scope_init_background(&loop->background, loop);
     init_root(loop);
     atomic_init(&loop->references, 1);
@@ -132,6 +141,7 @@ static void init_state(weft_loop *loop, const struct weft_loop_options *options)
     loop->thread = wf_this_thread();
     loop->debug = options->debug || wf_debug_from_environment();
     loop->slow_step = options->slow_step;
+    wf_spin_init(&loop->spin, loop->clock.test ? -1 : options->spin);
     wf_shuffle_init(loop);
 }
 
@@ -144,10 +154,8 @@ static struct weft_loop_options read_options(const struct weft_loop_options *giv
     return options;
 }
 
-static int make(weft_loop **out, const struct weft_loop_options *options)
+int wf_loop_make(weft_loop **out, const struct weft_loop_options *options)
 {
-    if (options->threads > 1)
-        return wf_fail(-ENOTSUP, "more than one thread is not in this release");
     weft_loop *loop = wf_alloc_zero(sizeof *loop);
     if (!loop)
         return wf_fail(-ENOMEM, "no memory for a loop");
@@ -158,6 +166,7 @@ static int make(weft_loop **out, const struct weft_loop_options *options)
         return err;
     }
     init_state(loop, options);
+    loop->identity = next_identity();
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_DEBUG, "driver %s: %s", loop->io_ops->name,
              loop->io_reason);
     loop->older = wf_newest;
@@ -172,7 +181,9 @@ static int make(weft_loop **out, const struct weft_loop_options *options)
 int weft_loop_new_with(const struct weft_loop_options *given)
 {
     struct weft_loop_options options = read_options(given);
-    return make(options.loop, &options);
+    if (options.threads > 1)
+        return wf_fail(-ENOTSUP, "several loops are weft_run()'s: .threads means nothing to one");
+    return wf_loop_make(options.loop, &options);
 }
 
 /* Turns. */
@@ -182,6 +193,7 @@ void wf_loop_deliver_mail(weft_loop *loop)
     if (WF_LIKELY(wf_inbox_is_empty(loop->inbox)))
         return;
     struct wf_mail *next;
+    loop->mail_came = true;
     for (struct wf_mail *mail = wf_inbox_take(loop->inbox); mail; mail = next) {
         next = mail->next;
         mail->deliver(mail, false);
@@ -236,19 +248,49 @@ static bool is_wound_down(const weft_loop *loop)
     return loop->background.live == 0 && wf_list_is_empty(&loop->lingering);
 }
 
+static bool is_over(const weft_loop *loop)
+{
+    return is_wound_down(loop) && !(loop->awaits_group && wf_group_winds_down(loop));
+}
+
 static bool has_work(const weft_loop *loop)
 {
     return loop->ready.head || loop->lifo || loop->stopping ||
-           !wf_list_is_empty(&loop->turn_hooks) || (loop->ending && is_wound_down(loop));
+           !wf_list_is_empty(&loop->turn_hooks) || (loop->ending && is_over(loop));
 }
 
 static void ask_kernel(weft_loop *loop, int64_t timeout)
 {
-    loop->counters.polls++;
+    wf_count(&loop->counters.polls);
     if (WF_UNLIKELY(timeout == WEFT_FOREVER))
         wf_blocked_check(loop);
     loop->io_ops->wait(loop->io, timeout);
     wf_loop_deliver_mail(loop);
+}
+
+static void ask_at_once(weft_loop *loop, uint64_t ticks)
+{
+    loop->asked = ticks;
+    ask_kernel(loop, 0);
+}
+
+/* Look for mail, and for what the kernel has, each WF_POLL_INTERVAL as in busy turns. True: there
+ * is something to do. */
+static bool spin(weft_loop *loop, uint64_t begun, int64_t timeout)
+{
+    uint64_t interval = wf_clock_ticks_of(WF_POLL_INTERVAL), longest = wf_clock_ticks_of(timeout);
+    uint64_t end = begun + (longest < loop->spin.bound ? longest : loop->spin.bound), now = begun;
+    do {
+        bool mail = wf_spin_until(loop->inbox, end - now < interval ? end : now + interval);
+        now = wf_clock_ticks();
+        if (mail)
+            wf_spin_note(&loop->spin, now - begun, true);
+        if (!mail || now - loop->asked >= interval)
+            ask_at_once(loop, now);
+        else
+            wf_loop_deliver_mail(loop);
+    } while (!has_work(loop) && now < end);
+    return has_work(loop);
 }
 
 static int64_t until_next_timer(weft_loop *loop)
@@ -260,17 +302,36 @@ static int64_t until_next_timer(weft_loop *loop)
     return left > 0 ? left : 0;
 }
 
-/* Real time must pass when a job is on a thread, or when no timer could ever end the wait. */
+/* Nothing is ready: sleep, or spin before. */
+static void be_idle(weft_loop *loop)
+{
+    int64_t timeout = until_next_timer(loop);
+    if (WF_LIKELY(loop->spin.bound == 0) || timeout == 0) {
+        ask_kernel(loop, timeout);
+        return;
+    }
+    uint64_t begun = wf_clock_ticks();
+    loop->mail_came = false;
+    if (wf_spin_is_worth(&loop->spin) && spin(loop, begun, timeout))
+        return;
+    ask_kernel(loop, until_next_timer(loop));
+    loop->asked = wf_clock_ticks();
+    wf_spin_note(&loop->spin, loop->asked - begun, loop->mail_came);
+}
+
+/* Real time must pass when a job is on a thread, or when no timer could ever end the wait. Another
+ * loop, which may never answer, is given a moment of it. */
 static void ask_or_jump(weft_loop *loop)
 {
     ask_kernel(loop, 0);
     if (has_work(loop))
         return;
     int64_t next = wf_timers_next(&loop->timers);
-    if (loop->jobs > 0 || next == WEFT_FOREVER)
-        ask_kernel(loop, WEFT_FOREVER);
-    else
-        wf_clock_advance_to(&loop->clock, next);
+    bool waits = loop->jobs > 0 || next == WEFT_FOREVER;
+    if (waits || loop->foreign > 0)
+        ask_kernel(loop, waits ? WEFT_FOREVER : FOREIGN_PATIENCE);
+    if (!waits && !has_work(loop))
+        wf_clock_advance_to(&loop->clock, wf_timers_next(&loop->timers));
 }
 
 /* By the difference: ticks that stepped back are long ago. */
@@ -282,7 +343,7 @@ static bool was_polled_just_now(const weft_loop *loop, uint64_t ticks)
 static void turn(weft_loop *loop)
 {
     uint64_t ticks = wf_clock_ticks();
-    loop->counters.turns++;
+    wf_count(&loop->counters.turns);
     loop->looked = wf_loop_moment(loop, ticks);
     loop->slice_end = slice_from(loop, ticks);
     wf_dispatch_turn(loop);
@@ -298,7 +359,7 @@ static void turn(weft_loop *loop)
     else if (loop->clock.test)
         ask_or_jump(loop);
     else
-        ask_kernel(loop, until_next_timer(loop));
+        be_idle(loop);
 }
 
 static int begin_run(weft_loop *loop)
@@ -353,6 +414,17 @@ void weft_loop_stop(weft_loop *loop)
     else
         wf_misuse(WEFT_ETHREAD,
                   "weft_loop_stop() from another thread: post a callback that calls it");
+}
+
+void wf_loop_run_while(weft_loop *loop, bool (*holds)(const weft_loop *loop))
+{
+    if (begin_run(loop) < 0)
+        return;
+    while (!loop->grace_over && holds(loop)) {
+        turn(loop);
+        loop->stopping = false;
+    }
+    end_run(loop);
 }
 
 bool weft_loop_is_running(const weft_loop *loop)
@@ -462,7 +534,7 @@ void wf_loop_begin_grace(weft_loop *loop)
 
 static void turn_until_wound_down(weft_loop *loop)
 {
-    while (!loop->grace_over && !is_wound_down(loop)) {
+    while (!loop->grace_over && !is_over(loop)) {
         turn(loop);
         loop->stopping = false;
     }
@@ -492,15 +564,27 @@ static void refuse_end_hooks(weft_loop *loop)
     }
 }
 
+/* Tasks of other loops may still post to this one. */
+static void await_group(weft_loop *loop)
+{
+    if (!loop->group)
+        return;
+    wf_group_wound_down(loop);
+    loop->awaits_group = true;
+    turn_until_wound_down(loop);
+}
+
 /* Cancel the background and give everybody until the grace is over, those included who end what was
  * left open. */
 static void wind_down(weft_loop *loop)
 {
     loop->ending = true;
+    wf_shutdown_end(loop);
     wf_region_cancel(&loop->background.region, "the loop ends");
     wf_loop_begin_grace(loop);
     turn_until_wound_down(loop);
     run_end_hooks(loop);
+    await_group(loop);
     wf_timer_cancel(&loop->timers, &loop->grace_timer);
 }
 
@@ -511,6 +595,8 @@ static int abandon_tasks(weft_loop *loop)
     struct wf_region *root = &loop->background.region, *region = root;
     while ((region = wf_region_next(root, region))) {
         struct wf_member *member = wf_region_member(region);
+        if (region->kind == WF_REGION_SCOPE)
+            wf_scope_leave_token(wf_scope_of_region(region));
         if (region->kind != WF_REGION_MEMBER || !member->ops->abandon)
             continue;
         member->ops->abandon(member);
@@ -645,17 +731,23 @@ weft_loop *weft_loop_current(void)
 
 /* weft_run */
 
-static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options)
+int wf_loop_spawn_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options,
+                       weft_task **task)
 {
-    weft_task *task = NULL;
     struct weft_spawn_options spawn = {
         .arg = options->arg,
-        .task = &task,
+        .task = task,
         .function = "main",
         .site = options->site,
         .stack_size = options->stack_size,
     };
-    int err = weft_spawn_with((weft_scope *)&loop->background, fn, &spawn);
+    return weft_spawn_with((weft_scope *)&loop->background, fn, &spawn);
+}
+
+static int run_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options)
+{
+    weft_task *task = NULL;
+    int err = wf_loop_spawn_main(loop, fn, options, &task);
     if (err < 0) {
         weft_loop_free(loop);
         return err;
@@ -681,7 +773,9 @@ int weft_run_with(weft_fn *fn, const struct weft_loop_options *given)
     if (wf_running)
         return wf_misuse(-EDEADLK, "weft_run() inside a running loop, at %s",
                          wf_site(options.site));
-    int err = make(&loop, &options);
+    if (options.threads > 1)
+        return wf_group_run(fn, &options);
+    int err = wf_loop_make(&loop, &options);
     if (err < 0)
         return err;
     return run_main(loop, fn, &options);

@@ -10,12 +10,14 @@
 #include "core/ready.h"
 #include "core/scope.h"
 #include "core/shuffle.h"
+#include "core/shutdown.h"
 #include "core/task.h"
 #include "core/timer.h"
 #include "io/clock.h"
 #include "io/inbox.h"
 #include "io/io.h"
 #include "io/pool.h"
+#include "io/spin.h"
 
 #include <stdatomic.h>
 #include <weft/loop.h>
@@ -41,9 +43,17 @@ struct wf_end_hook {
     void (*run)(struct wf_end_hook *hook, bool refused);
 };
 
+/* The loop's thread counts, its watchdog's reads: neither waits for the other. */
 struct wf_loop_counters {
-    uint64_t turns, resumes, spawns, polls, callbacks;
+    _Atomic uint64_t turns, resumes, polls, callbacks;
+    uint64_t spawns;
 };
+
+static inline void wf_count(_Atomic uint64_t *counter)
+{
+    uint64_t count = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, count + 1, memory_order_relaxed);
+}
 
 /* Who looks over the loops' shoulders: the torture driver. */
 struct wf_loop_watch {
@@ -52,6 +62,11 @@ struct wf_loop_watch {
      * about to park: the points at which a cancel may come. */
     void (*suspends)(weft_loop *loop, weft_task *task);
     void (*dies)(weft_loop *loop); /* nothing runs any more; its parts are still there */
+    /* As suspends(), of who waits without a stack; NULL: nobody looks. */
+    void (*waits)(weft_loop *loop, struct wf_member *member);
+    /* On a thread that this one has made for a loop of a group, while this one waits for it: it
+     * begins to make the loop, and has done so. May be NULL. */
+    void (*helps)(bool begins);
 };
 
 /* For the loops that this thread makes from now on. */
@@ -70,6 +85,7 @@ struct weft_loop {
     uint32_t lifo_used;
     uint32_t looked;    /* wf_loop_moment() when the ticks were read last */
     bool direct_turns;  /* tasks may begin a turn; not with the test clock */
+    bool notes_work;    /* what is new puts a shutdown off */
     uint64_t slice_end; /* ticks */
     uint64_t last_poll; /* ticks */
 
@@ -88,10 +104,14 @@ struct weft_loop {
     const struct wf_io_ops *io_ops;
     const char *io_reason;
     struct wf_inbox *inbox;
+    struct wf_spin spin;      /* its bound is 0 with the test clock */
+    bool mail_came;           /* since it was last asked; likewise */
+    uint64_t asked;           /* ticks when the kernel was asked last; kept where it may spin */
     struct wf_mail *refused;  /* at the end: mail that came too late, still to be told so */
     struct wf_pool *pool;     /* weft_blocking()'s own; made at first use */
     struct wf_pool *resolver; /* getaddrinfo's; likewise */
     size_t jobs;              /* on pools for this loop: in flight */
+    size_t foreign;           /* things that another loop has to do for this one */
 
     struct wf_scope background;
     struct wf_list pending;   /* struct wf_promise */
@@ -100,6 +120,8 @@ struct weft_loop {
     struct wf_list end_hooks; /* struct wf_end_hook */
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
+    bool (*mailbox_may_bring)(const weft_loop *loop); /* NULL: it never had one */
+    struct wf_outbox *outbox; /* the mailboxes that its tasks have sent to; NULL: none yet */
 
     const struct wf_callback *callback; /* that runs now; NULL */
     weft_task *interrupted;             /* on whose stack user code runs that is no task's; NULL */
@@ -112,7 +134,9 @@ struct weft_loop {
     struct wf_loop_counters counters;
     struct wf_shuffle shuffle;
     struct wf_random dice; /* wf_loop_dice(); all zero: nobody has thrown them yet */
+    uint64_t chance;       /* wf_loop_chance() */
     uint64_t thread;       /* whose loop this is */
+    uint64_t identity;     /* the n-th loop of the process, in the upper half */
     weft_loop *older;      /* made before by this thread */
     atomic_int references;
     int references_own; /* of these nobody posts by: the owner's, the interrupt handler's */
@@ -120,7 +144,12 @@ struct weft_loop {
     uint32_t posts_max;
     int64_t grace;
     struct wf_timer grace_timer;
-    weft_task *main; /* weft_run()'s; NULL */
+    weft_task *main;             /* weft_run()'s; NULL */
+    struct wf_group *group;      /* the loops of its weft_run(); NULL: there are no others */
+    unsigned index;              /* in the group */
+    struct wf_shutdown shutdown; /* of its run, where it is loop 0 */
+    bool shut_down;              /* main was cancelled for it */
+    bool awaits_group;           /* it has wound down, and the others have not */
     bool grace_begun;
     bool grace_over;
     bool debug;        /* a watchdog looks after each run */
@@ -138,6 +167,13 @@ extern _Thread_local weft_loop *wf_newest;
 
 /* The number of this thread, which no other ever has: an address would come again. */
 uint64_t wf_this_thread(void);
+
+/* Which task of the process: numbers begin anew in each loop, addresses come again. The root's is
+ * no task's. */
+static inline uint64_t wf_task_identity(const weft_task *task)
+{
+    return task->future.loop->identity | task->number;
+}
 
 static inline bool wf_in_task(const weft_loop *loop)
 {
@@ -248,6 +284,14 @@ void wf_loop_unready(weft_loop *loop, struct wf_ready *item);
 /* From now on everybody has the grace to end, and then the loop does. Again: nothing. */
 void wf_loop_begin_grace(weft_loop *loop);
 
+/* What weft_run() does with each of its loops. A loop; its first task, by these options. */
+int wf_loop_make(weft_loop **loop, const struct weft_loop_options *options);
+int wf_loop_spawn_main(weft_loop *loop, weft_fn *fn, const struct weft_loop_options *options,
+                       weft_task **task);
+
+/* Run while this holds, asked between two turns, but not beyond the grace. */
+void wf_loop_run_while(weft_loop *loop, bool (*holds)(const weft_loop *loop));
+
 /* Take mail back that the loop's end has not told yet. */
 void wf_loop_unrefuse(weft_loop *loop, const struct wf_mail *mail);
 
@@ -257,6 +301,13 @@ void wf_loop_deliver_mail(weft_loop *loop);
 /* The loop's dice, seeded at the first call: anew in each process, but for runs that must repeat.
  */
 struct wf_random *wf_loop_dice(weft_loop *loop);
+
+/* Fair, fast and the same in each run: one of `count`, none of which is to be starved. */
+static inline size_t wf_loop_chance(weft_loop *loop, size_t count)
+{
+    loop->chance = loop->chance * UINT64_C(6364136223846793005) + 1;
+    return (size_t)((loop->chance >> 32) * (uint32_t)count >> 32);
+}
 
 /* Park the current task, which has entered, until the clock says `when`. 0; -ECANCELED. */
 int wf_sleep_until(weft_task *task, int64_t when);

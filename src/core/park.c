@@ -16,8 +16,12 @@ void wf_wake_task(struct wf_waiter *w)
 void wf_wake_task_next(struct wf_waiter *w)
 {
     weft_task *task = w->owner;
-    if (task->parked == w)
+    if (task->parked != w)
+        return;
+    if (!w->aborted)
         wf_hand_over(task);
+    else
+        wf_task_make_ready(task); /* nobody has served it */
 }
 
 void wf_abort(struct wf_waiter *w)
@@ -25,13 +29,21 @@ void wf_abort(struct wf_waiter *w)
     if (w->state != WF_WAIT_ARMED || !w->ops->abort)
         return;
     w->state = WF_WAIT_ABORTING;
-    if (w->ops->abort(w))
-        wf_wake(w, -ECANCELED);
+    if (!w->ops->abort(w))
+        return;
+    if (w->ops->settle)
+        w->ops->settle(w);
+    wf_wake(w, -ECANCELED);
 }
 
 static int enter_outside(void)
 {
     const struct wf_callback *callback = wf_callback_running();
+    if (callback && callback->is_step)
+        return wf_misuse(-EPERM,
+                         "a function that suspends was called outside a task: in a step of "
+                         "stackless task '%s' (%s)",
+                         callback->name, wf_site(callback->site));
     if (callback)
         return wf_misuse(-EPERM,
                          "a function that suspends was called outside a task: in callback '%s', "
@@ -177,5 +189,5 @@ int weft_sleep_until(int64_t when)
 
 int weft_cancelled(void)
 {
-    return wf_in_task(wf_running) && wf_running->current->innermost->effective ? -ECANCELED : 0;
+    return wf_running && wf_running->current->innermost->effective ? -ECANCELED : 0;
 }

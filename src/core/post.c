@@ -31,6 +31,8 @@ static void run_post(struct wf_ready *item, bool closed)
         return;
     }
     free_post(post);
+    if (WF_UNLIKELY(loop->notes_work))
+        wf_shutdown_note(loop);
     wf_callback_run(loop, &callback);
 }
 

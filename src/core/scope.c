@@ -37,6 +37,7 @@ static void init(struct wf_scope *scope, weft_loop *loop, weft_task *owner)
     wf_list_init(&scope->members);
     scope->live = 0;
     scope->joiner = NULL;
+    scope->token.next = NULL;
     wf_timer_init(&scope->deadline, deadline_fired);
     scope->cause = WEFT_CAUSE_NONE;
     scope->isolate = false;
@@ -180,8 +181,7 @@ int wf_scope_admit(struct wf_scope *scope, const void *frame)
         return scope->loop->closed ? wf_fail(-ESHUTDOWN, "the loop has ended") : 0;
     if (wf_in_task(scope->loop))
         wf_check_innermost(scope->loop->current, frame);
-    if (!wf_in_task(scope->loop) ||
-        !wf_region_is_inside(scope->loop->current->innermost, &scope->region))
+    if (!wf_region_is_inside(scope->loop->current->innermost, &scope->region))
         return wf_misuse(-EPERM,
                          "a task was spawned into the scope '%s' (begun at %s) from outside "
                          "it",
@@ -208,6 +208,7 @@ static void close_scope(struct wf_scope *scope)
 {
     weft_task *task = scope->owner;
     wf_timer_cancel(&scope->loop->timers, &scope->deadline);
+    wf_scope_leave_token(scope);
     task->innermost = scope->region.outer;
     task->innermost->inner = NULL;
     if (task->innermost->kind == WF_REGION_SCOPE)

@@ -29,6 +29,7 @@ struct wf_scope {
     size_t live;              /* members */
     struct wf_waiter *joiner; /* in weft_scope_end() */
     struct wf_timer deadline;
+    struct wf_list token; /* among the scopes of a weft_token; next NULL: of none */
     const char *name;
     const char *site;
     uint8_t cause; /* enum weft_scope_cause */
@@ -83,6 +84,13 @@ static inline void wf_scope_part(struct wf_scope *scope, struct wf_member *membe
         wf_scope_child_failed(scope, error, member->ops->name(member), site);
     if (scope->live == 0 && scope->joiner)
         wf_wake(scope->joiner, 0);
+}
+
+/* Its token, if it has one, knows it no more. */
+static inline void wf_scope_leave_token(struct wf_scope *scope)
+{
+    if (WF_UNLIKELY(scope->token.next))
+        wf_list_remove(&scope->token);
 }
 
 /* Somebody inside was handed -ECANCELED: by the scope's own cancel, or by one around it. */

@@ -1,5 +1,6 @@
 #include "core/signal.h"
 
+#include "core/group.h"
 #include "core/loop.h"
 
 #include <sched.h>
@@ -49,14 +50,22 @@ static void on_notice(void *arg)
 {
     struct wf_interrupt *interrupt = arg;
     unsigned count = atomic_load(&interrupt->count), handled = interrupt->handled;
+    interrupt->handled = count;
+    if (interrupt->loop->group) {
+        wf_group_interrupt(interrupt->loop, count); /* it tells us too */
+        return;
+    }
     if (handled == 0 && count > 0)
         weft_task_cancel(interrupt->main, "interrupted");
-    if (handled < 2 && count >= 2) {
-        wf_region_pierce(&interrupt->main->member.region, "interrupted twice");
-        wf_region_pierce(&interrupt->loop->background.region, "interrupted twice");
-        wf_loop_begin_grace(interrupt->loop);
-    }
-    interrupt->handled = count;
+    if (handled < 2 && count >= 2)
+        wf_interrupt_pierce(interrupt->loop, interrupt->main);
+}
+
+void wf_interrupt_pierce(weft_loop *loop, weft_task *main)
+{
+    wf_region_pierce(&main->member.region, "interrupted twice");
+    wf_region_pierce(&loop->background.region, "interrupted twice");
+    wf_loop_begin_grace(loop);
 }
 
 void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main)

@@ -23,4 +23,7 @@ struct wf_interrupt {
 void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main);
 void wf_interrupt_give_back(struct wf_interrupt *interrupt);
 
+/* What the second signal does to a loop and its main. */
+void wf_interrupt_pierce(weft_loop *loop, weft_task *main);
+
 #endif

@@ -177,7 +177,7 @@ static void init_task(weft_task *task, weft_loop *loop, struct wf_scope *scope, 
     wf_region_init(&task->member.region, &scope->region, WF_REGION_MEMBER, false);
 }
 
-static int check_options(const struct weft_spawn_options *options)
+int wf_task_check_options(const struct weft_spawn_options *options)
 {
     if (options->copy > WF_TASK_COPY_MAX)
         return wf_misuse(-EINVAL, ".copy of %u bytes at %s: at most %d are copied", options->copy,
@@ -199,7 +199,7 @@ static int make(struct wf_scope *scope, weft_fn *fn, const struct weft_spawn_opt
                 weft_task **out)
 {
     weft_loop *loop = scope->loop;
-    int err = check_options(options);
+    int err = wf_task_check_options(options);
     if (err < 0)
         return err;
     weft_task *task = wf_slab_get(&loop->tasks);
@@ -230,7 +230,7 @@ static const weft_task *creator_in(const struct wf_scope *scope)
     return member ? wf_task_of_member(member) : loop->current;
 }
 
-static int spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options)
+int wf_task_spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options)
 {
     const char *name = options->name ? options->name : options->function;
     weft_exception exception = { .error = err,
@@ -277,15 +277,27 @@ static WF_NOINLINE int spawn(struct wf_scope *scope, weft_fn *fn,
         return err;
     err = make(scope, fn, options, &task);
     if (err < 0)
-        return spawn_failed(scope, err, options);
+        return wf_task_spawn_failed(scope, err, options);
     task->locals = options->no_locals ? NULL : wf_locals_inherit(creator_in(scope)->locals);
+    if (WF_UNLIKELY(scope->loop->notes_work) && scope == &scope->loop->background)
+        wf_shutdown_note(scope->loop);
     return start(scope, task, options, frame);
+}
+
+int wf_task_spawn_remote(weft_loop *loop, weft_fn *fn, const struct weft_spawn_options *options)
+{
+    weft_task *task;
+    int err = make(&loop->background, fn, options, &task);
+    if (err < 0)
+        return err;
+    task->locals = NULL;
+    return start(&loop->background, task, options, NULL);
 }
 
 /* A task that can be made without asking anybody for anything. */
 static inline bool is_plain(const weft_loop *loop, const struct weft_spawn_options *options)
 {
-    return loop->tasks.free && !options->name && options->copy == 0 &&
+    return loop->tasks.free && !loop->notes_work && !options->name && options->copy == 0 &&
            options->stack_size <= WF_STACK_LARGE && loop->current != &loop->root &&
            !loop->current->locals;
 }
@@ -343,13 +355,13 @@ static size_t append_scopes(char *text, size_t size, size_t used, const struct w
 }
 
 /* NULL without memory. */
-static char *ancestors_of(const weft_task *task)
+char *wf_region_story(const struct wf_region *region)
 {
     char *text = wf_alloc(WF_STORY_SIZE + sizeof(struct wf_task_name));
     if (!text)
         return NULL;
     text[0] = '\0';
-    append_scopes(text, WF_STORY_SIZE, 0, task->member.region.outer);
+    append_scopes(text, WF_STORY_SIZE, 0, region);
     return text;
 }
 
@@ -370,7 +382,7 @@ static void settle_error(weft_task *task)
 {
     if (!wf_task_scope(task)->isolate)
         return;
-    task->future.story = ancestors_of(task);
+    task->future.story = wf_region_story(task->member.region.outer);
     if (task->future.references == 1)
         wf_future_raise(&task->future, "failed");
     else

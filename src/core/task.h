@@ -73,8 +73,15 @@ bool wf_member_is_task(const struct wf_member *member);
  * after the last. */
 weft_task *wf_task_next(const weft_loop *loop, struct wf_region **region);
 
+/* The scopes around a region in words, for wf_free(); behind them there is room for a task's name.
+ * NULL without memory. */
+char *wf_region_story(const struct wf_region *region);
+
 /* The scope a task was spawned in. */
 struct wf_scope *wf_task_scope(const weft_task *task);
+
+/* A task could not be made: what that is to its scope. Returns err. */
+int wf_task_spawn_failed(struct wf_scope *scope, int err, const struct weft_spawn_options *options);
 
 /* Give every other ready task one turn; nothing wakes it early. */
 void wf_task_yield(weft_task *task);
@@ -88,6 +95,13 @@ void wf_task_run(weft_task *task);
 
 /* End a task that never ran. */
 void wf_task_finish_unstarted(weft_task *task, int result);
+
+/* 0, or -EINVAL and its sentence. */
+int wf_task_check_options(const struct weft_spawn_options *options);
+
+/* Spawn into the background what another thread has asked for: it has no creator here, and who
+ * asked hears of a failure. */
+int wf_task_spawn_remote(weft_loop *loop, weft_fn *fn, const struct weft_spawn_options *options);
 
 /* The last reference is gone. */
 void wf_task_free(weft_task *task);

@@ -22,8 +22,9 @@
  * tasks, parked connections and select cases use the same waiter with another wake.
  *
  * Who waits for several things at once, or without a stack, knows an object by its ops alone:
- * take() asks for what can be had without waiting, join() takes a place in the object's line, and
- * abort() gives it up. */
+ * take() asks for what can be had without waiting, join() takes a place in the object's line,
+ * abort() gives it up, and settle() serves who stood behind it: apart, because who gives up several
+ * places must have left them all before anybody is served. */
 
 #include "base/list.h"
 
@@ -49,12 +50,18 @@ struct wf_wait_ops {
     struct weft_future *(*awaits)(const struct wf_waiter *w, size_t *at);
     uint8_t quorum; /* enum wf_quorum: how many of those */
     bool owns;      /* given up, it cancels them and waits for their end */
+    bool next;      /* who is served runs next: see wf_wake_task_next() */
     /* What the waiter wants, at once: true with the result, or false. */
     bool (*take)(struct wf_waiter *w, int64_t *result);
     /* Take a place in the object's line, after take() has said false. */
     void (*join)(struct wf_waiter *w);
+    /* After abort() has let it go: serve those whom it has kept waiting. No function: nobody. */
+    void (*settle)(struct wf_waiter *w);
     /* What it waits for, in words; returns `text`. No function: `kind` says it. */
     const char *(*describe)(const struct wf_waiter *w, char *text, size_t size);
+    /* Without a stack: what a task does behind wf_park(), in the waiter's own turn; the result. No
+     * function: there is nothing to do. */
+    int64_t (*finish)(struct wf_waiter *w);
 };
 
 enum wf_wait_state { WF_WAIT_ARMED, WF_WAIT_ABORTING, WF_WAIT_DONE };
@@ -72,6 +79,10 @@ struct wf_waiter {
     };
     uint8_t state; /* enum wf_wait_state */
     bool aborted;  /* the result is the cancel's */
+    /* Of who waits without a stack; others leave these alone. */
+    uint16_t phase : 4;
+    uint16_t spins : 12; /* times -ECANCELED was handed out in a row */
+    uint32_t since;      /* the loop's `looked` when it was armed */
 };
 
 /* Wake a parked task: the wake of every waiter that goes through wf_park(). */

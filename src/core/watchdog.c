@@ -53,8 +53,11 @@ static int64_t real_now(void)
 /* Each of them only grows: the sum stands still when they all do. */
 static uint64_t step_of(const weft_loop *loop)
 {
-    const volatile struct wf_loop_counters *c = &loop->counters;
-    return c->resumes + c->callbacks + c->turns + c->polls;
+    const struct wf_loop_counters *c = &loop->counters;
+    return atomic_load_explicit(&c->resumes, memory_order_relaxed) +
+           atomic_load_explicit(&c->callbacks, memory_order_relaxed) +
+           atomic_load_explicit(&c->turns, memory_order_relaxed) +
+           atomic_load_explicit(&c->polls, memory_order_relaxed);
 }
 
 /* In the signal's handler: no locks, no allocation. */
@@ -79,6 +82,10 @@ static bool note(void *context)
         put(dog->who, sizeof dog->who,
             (const char *[]){ "task '", task->name, "' (spawned at ", task->future.site, ")",
                               NULL });
+    else if (callback && callback->is_step)
+        put(dog->who, sizeof dog->who,
+            (const char *[]){ "stackless task '", callback->name, "' (", wf_site(callback->site),
+                              ")", NULL });
     else if (callback)
         put(dog->who, sizeof dog->who,
             (const char *[]){ "callback '", callback->name ? callback->name : "?",
@@ -101,10 +108,10 @@ static void report_frames(const struct wf_sample *sample)
                  wf_sampler_describe(sample->frames[i], text, sizeof text));
 }
 
-static void report_begin(struct wf_watchdog *dog, int64_t now)
+static void report_begin(struct wf_watchdog *dog, struct wf_sampler *sampler, int64_t now)
 {
     struct wf_sample sample = { .count = 0 };
-    int err = wf_sampler_interrupt(dog->sampler, &sample);
+    int err = wf_sampler_interrupt(sampler, &sample);
     if (err == 0)
         return;
     if (err < 0)
@@ -134,14 +141,13 @@ static int64_t look(void *context, struct wf_sampler *sampler)
     struct wf_watchdog *dog = context;
     int64_t now = real_now();
     uint64_t step = step_of(dog->loop);
-    dog->sampler = sampler;
     if (step != dog->step || atomic_load(&dog->loop->inbox->asleep)) {
         if (dog->reported)
             report_end(dog, now);
         dog->step = step;
         dog->since = now;
     } else if (!dog->reported && now - dog->since >= dog->limit) {
-        report_begin(dog, now);
+        report_begin(dog, sampler, now);
     }
     return period_of(dog);
 }

@@ -18,14 +18,13 @@
  *     it has all its places, or it is hungry; a host without a line never is
  *     while a host is hungry the pool has all its places, and none is idle
  *
- * Who waits reads from one half of a memory pair on which nothing comes but the end, when whoever
- * has news closes the other half: the public interface has no semaphore yet, which will take its
- * place. Only the contended path pays for it. */
+ * Who waits does so at an event of its own, which whoever has news sets. */
 
 #include "http/pool.h"
 
 #include <errno.h>
 #include <string.h>
+#include <weft/event.h>
 
 struct wf_http_host {
     struct wf_http_entry entry; /* in the pool's hosts */
@@ -44,7 +43,7 @@ struct waiter {
     struct wf_http_host *host;
     uint64_t ticket;             /* lower: came earlier */
     struct wf_http_place *place; /* what it was given */
-    weft_stream *bell[2];        /* it reads the first; the second is closed to wake it */
+    weft_event bell;             /* the waiting is over */
 };
 
 void wf_http_pool_init(struct wf_http_pool *pool, weft_arena *arena)
@@ -259,7 +258,7 @@ static void dismiss(struct waiter *waiter)
 {
     wf_list_unlink(&waiter->link);
     wf_list_remove_init(&waiter->all);
-    weft_close(waiter->bell[1]);
+    weft_event_set(&waiter->bell);
 }
 
 static void give(struct wf_http_pool *pool, struct waiter *waiter, struct wf_http_place *place)
@@ -273,24 +272,19 @@ static void give(struct wf_http_pool *pool, struct waiter *waiter, struct wf_htt
     settle(pool, host);
 }
 
-static int join(struct wf_http_pool *pool, struct wf_http_host *host, struct waiter *waiter)
+static void join(struct wf_http_pool *pool, struct wf_http_host *host, struct waiter *waiter)
 {
     *waiter = (struct waiter){ .host = host, .ticket = pool->tickets++ };
-    int err = weft_memory_pair(&waiter->bell[0], &waiter->bell[1]);
-    if (err < 0)
-        return err;
+    weft_event_init(&waiter->bell);
     wf_list_push_back(&host->line, &waiter->link);
     wf_list_push_back(&pool->line, &waiter->all);
-    return 0;
 }
 
 /* A cancel that met the news leaves what was given to the next one. */
 static int end_waiting(struct wf_http_pool *pool, struct waiter *waiter, int err,
                        struct wf_http_place **place)
 {
-    bool is_over = wf_list_is_empty(&waiter->all);
-    weft_close(waiter->bell[0]);
-    if (!is_over) {
+    if (!wf_list_is_empty(&waiter->all)) {
         dismiss(waiter);
         settle(pool, waiter->host);
         return err;
@@ -309,12 +303,9 @@ static int wait_in_line(struct wf_http_pool *pool, struct wf_http_host *host,
                         struct wf_http_place **place)
 {
     struct waiter waiter;
-    char byte;
-    int err = join(pool, host, &waiter);
+    join(pool, host, &waiter);
     settle(pool, host);
-    if (err < 0)
-        return err;
-    err = (int)weft_read(waiter.bell[0], &byte, 1);
+    int err = weft_event_wait(&waiter.bell);
     err = end_waiting(pool, &waiter, err, place);
     if (err == 0 && (*place)->stream && !is_alive((*place)->stream))
         disconnect(*place);

@@ -121,7 +121,8 @@ static int serve(struct wf_http_server *server, weft_listener *listener)
             listener, wf_http_connection_serve, .arg = server, .max_clients = options->max_clients,
             .drain = options->drain, .draining = drain, .name = "http connection",
             .stack_size = options->stack_size, .first_timeout = options->header_timeout,
-            .refused = wf_http_connection_refuse, .send_timeout = options->send_timeout);
+            .refused = wf_http_connection_refuse, .send_timeout = options->send_timeout,
+            .hand_out = options->hand_out);
     fini(server);
     return err;
 }

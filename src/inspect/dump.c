@@ -3,6 +3,7 @@
  *     weft_dump ──> weft_dump_to ──> each region of the background, depth first
  *                                      ├ scope: name, site, members, time left, how it was ended
  *                                      ├ task: number, name, state, what it waits for, its calls
+ *                                      ├ stackless task: name, what it waits for, its next step
  *                                      └ other members: a parked client, a server
  *
  * The loop's own thread reads, so nothing moves meanwhile. The allocator is not asked, because a
@@ -14,7 +15,9 @@
  *
  * Names come from the program's users, so bytes that could drive a terminal are shown as '?'. */
 
+#include "core/group.h"
 #include "core/loop.h"
+#include "core/stackless.h"
 #include "inspect/backtrace.h"
 #include "inspect/symbols.h"
 
@@ -29,6 +32,7 @@
 
 #define INDENT_MAX    32   /* levels; deeper ones stand there too */
 #define WRITE_TIMEOUT 1000 /* ms */
+#define ALIKE_SHOWN   10   /* stackless tasks side by side that do the same */
 
 struct dump {
     weft_dump_fn *write;
@@ -40,6 +44,9 @@ struct dump {
     int error;
     size_t used;
     char buffer[4096];
+    const struct wf_stackless *like; /* the first of a crowd that do the same; NULL */
+    size_t alike;                    /* so many more have followed it */
+    unsigned alike_depth;
     uintptr_t frames[WF_BACKTRACE_MAX];
     struct wf_symbols symbols;
 };
@@ -173,9 +180,9 @@ static const char *state_text(const struct dump *dump, const weft_task *task)
     return task->state < WF_ARRAY_SIZE(texts) ? texts[task->state] : "?";
 }
 
-static int64_t waited(const struct dump *dump, const weft_task *task)
+static int64_t waited(const struct dump *dump, uint32_t since)
 {
-    uint64_t units = (uint32_t)(dump->moment - task->parked_at);
+    uint64_t units = (uint32_t)(dump->moment - since);
     unsigned __int128 time = (unsigned __int128)units << WF_MOMENT_SHIFT;
     return (int64_t)(dump->per_second ? time * (uint64_t)WEFT_SECOND / dump->per_second : time);
 }
@@ -189,7 +196,7 @@ static void put_wait(struct dump *dump, const weft_task *task)
     put_text(dump, ": waits for ");
     put_name(dump, wf_wait_describe(waiter, text, sizeof text));
     put_text(dump, ", for ");
-    put_duration(dump, waited(dump, task));
+    put_duration(dump, waited(dump, task->parked_at));
 }
 
 static bool is_one_of(const char *name, const char *const *names, size_t count)
@@ -251,6 +258,46 @@ static void put_task(struct dump *dump, const weft_task *task, unsigned depth)
         put_stack(dump, task, depth);
 }
 
+static void put_progress(struct dump *dump, const struct wf_stackless *self)
+{
+    char text[256];
+    if (self->waiter.phase == WF_STACKLESS_RUNNING) {
+        put_text(dump, "running");
+        return;
+    }
+    put_text(dump, "waits for ");
+    put_name(dump, wf_stackless_describe(self, text, sizeof text));
+    if (!wf_stackless_is_waiting(self))
+        return;
+    put_text(dump, ", for ");
+    put_duration(dump, waited(dump, self->waiter.since));
+}
+
+/* Symbols are looked up for return addresses, which lie behind the call. */
+static void put_step(struct dump *dump, weft_step_fn *step)
+{
+    const struct wf_symbol *symbol = wf_symbol_find(&dump->symbols, (uintptr_t)step + 1);
+    put_name(dump, symbol->name ? symbol->name : symbol->module ? symbol->module : "");
+    if (!symbol->name)
+        put(dump, "%s0x%zx", symbol->module ? "+" : "", (size_t)symbol->module_offset - 1);
+    put_text(dump, "\n");
+}
+
+static void put_stackless(struct dump *dump, const struct wf_stackless *self, unsigned depth)
+{
+    put_text(dump, "stackless task '");
+    put_name(dump, wf_stackless_name(self));
+    put_text(dump, "', ");
+    put_progress(dump, self);
+    put_cancel(dump, &self->member.region);
+    put_text(dump, "; defined at ");
+    put_name(dump, wf_stackless_site(self));
+    put_text(dump, "\n");
+    put_indent(dump, depth + 2);
+    put_text(dump, self->waiter.phase == WF_STACKLESS_RUNNING ? "in " : "then ");
+    put_step(dump, self->step);
+}
+
 static void put_member(struct dump *dump, const struct wf_member *member)
 {
     put_name(dump, member->ops->name(member));
@@ -260,15 +307,51 @@ static void put_member(struct dump *dump, const struct wf_member *member)
 
 /* The walk. */
 
+/* Of a million that do the same a few are shown. */
+
+static bool is_alike(const struct wf_stackless *self, const struct wf_stackless *like)
+{
+    return self && like && self->kind == like->kind && self->step == like->step &&
+           self->waiter.phase == like->waiter.phase &&
+           self->member.region.outer == like->member.region.outer;
+}
+
+static void end_crowd(struct dump *dump)
+{
+    if (dump->alike >= ALIKE_SHOWN) {
+        put_indent(dump, dump->alike_depth);
+        put(dump, "and %zu more like it\n", dump->alike - ALIKE_SHOWN + 1);
+    }
+    dump->like = NULL;
+    dump->alike = 0;
+}
+
+/* True: it is one of too many. */
+static bool joins_crowd(struct dump *dump, const struct wf_stackless *self, unsigned depth)
+{
+    if (is_alike(self, dump->like))
+        return ++dump->alike >= ALIKE_SHOWN;
+    end_crowd(dump);
+    dump->like = self;
+    dump->alike_depth = depth;
+    return false;
+}
+
 static void put_region(struct dump *dump, const struct wf_region *region, unsigned depth)
 {
+    struct wf_member *member = region->kind == WF_REGION_MEMBER ? wf_region_member(region) : NULL;
+    const struct wf_stackless *stackless = wf_stackless_of_member(member);
+    if (joins_crowd(dump, stackless, depth))
+        return;
     put_indent(dump, depth);
-    if (region->kind == WF_REGION_SCOPE)
+    if (!member)
         put_scope(dump, wf_scope_of_region(region));
-    else if (wf_member_is_task(wf_region_member(region)))
-        put_task(dump, wf_task_of_member(wf_region_member(region)), depth);
+    else if (wf_member_is_task(member))
+        put_task(dump, wf_task_of_member(member), depth);
+    else if (stackless)
+        put_stackless(dump, stackless, depth);
     else
-        put_member(dump, wf_region_member(region));
+        put_member(dump, member);
 }
 
 static void put_tree(struct dump *dump, const struct wf_region *root)
@@ -282,6 +365,7 @@ static void put_tree(struct dump *dump, const struct wf_region *root)
         for (const struct wf_region *r = region; next && r != next->outer; r = r->outer)
             depth--;
     }
+    end_crowd(dump);
 }
 
 static void put_promise(struct dump *dump, const weft_future *future)
@@ -308,7 +392,11 @@ static void put_unread(struct dump *dump)
 static void put_loop(struct dump *dump)
 {
     const weft_loop *loop = dump->loop;
-    put(dump, "loop: %zu task%s of %llu spawned, %zu ready, %zu timer%s", (size_t)loop->tasks.live,
+    if (loop->group)
+        put(dump, "loop %u of %u: ", loop->index, loop->group->count);
+    else
+        put_text(dump, "loop: ");
+    put(dump, "%zu task%s of %llu spawned, %zu ready, %zu timer%s", (size_t)loop->tasks.live,
         loop->tasks.live == 1 ? "" : "s", (unsigned long long)loop->counters.spawns,
         loop->ready.count, loop->timers.count, loop->timers.count == 1 ? "" : "s");
     if (loop->jobs > 0)

@@ -1,11 +1,13 @@
-/* A signal that makes a loop say what it waits for.
+/* A signal that makes a loop say what it waits for, and the other loops of its run.
  *
  *     signal ──handler──> notice ──next turn──> dump to the descriptor
+ *                                └──posts to the others──> likewise, one at a time
  *
  * There is one for the whole process, owned by the loop that asked first. It ends with its loop:
  * a callback that is asked for at no time at all is dropped then, and the drop gives the signal
  * back. */
 
+#include "core/group.h"
 #include "core/loop.h"
 
 #include <sched.h>
@@ -37,13 +39,27 @@ static void on_signal(int number)
     atomic_fetch_sub(&asked.posting, 1);
 }
 
-static void on_notice(void *arg)
+/* Texts of two loops do not mix, and none comes after the descriptor was given back. */
+static struct wf_lock writing = WF_LOCK_INIT;
+
+static void dump(void *arg)
 {
     (void)arg;
-    int err = weft_dump(asked.fd);
+    wf_lock(&writing);
+    int err = atomic_load(&asked.state) == ARMED ? weft_dump(asked.fd) : 0;
+    wf_unlock(&writing);
     if (err < 0)
         weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING, "a dump could not be written: %s",
                  weft_error_text(err));
+}
+
+static void on_notice(void *arg)
+{
+    const weft_loop *loop = weft_loop_current();
+    for (unsigned i = 0; i < weft_loop_count(); i++)
+        if (weft_loop_at(i) != loop)
+            weft_post(weft_loop_at(i), dump, NULL); /* one that has ended has nothing to say */
+    dump(arg);
 }
 
 static void never(void *arg)
@@ -64,7 +80,9 @@ static void give_back(void *arg)
 {
     (void)arg;
     restore();
+    wf_lock(&writing);
     atomic_store(&asked.state, TAKEN);
+    wf_unlock(&writing);
     while (atomic_load(&asked.posting) > 0) /* another thread's handler holds the notice */
         sched_yield();
     weft_notice_fini(&asked.notice);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 
 /* Connections that died in the queue are skipped, but not for ever: a flood of them must not hold
  * the loop. */
@@ -117,6 +118,18 @@ int wf_call_connect(struct wf_io_counters *counters, int fd, const struct sockad
         if (errno != EINTR)
             return -errno;
     }
+}
+
+int wf_call_poll(struct wf_io_counters *counters, int fd, short events, short *ready)
+{
+    struct pollfd asked = { .fd = fd, .events = events };
+    int count;
+    do {
+        counters->others++;
+        count = poll(&asked, 1, 0);
+    } while (count < 0 && errno == EINTR);
+    *ready = asked.revents;
+    return count < 0 ? -errno : count;
 }
 
 int wf_call_socket_error(struct wf_io_counters *counters, int fd)

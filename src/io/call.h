@@ -21,6 +21,9 @@ int64_t wf_call_accept(struct wf_io_counters *counters, int fd);
 int wf_call_connect(struct wf_io_counters *counters, int fd, const struct sockaddr *address,
                     socklen_t size);
 
+/* What poll() says of a descriptor now: 0 when it is not ready. */
+int wf_call_poll(struct wf_io_counters *counters, int fd, short events, short *ready);
+
 /* The error that waits on a socket, negative; 0: none. */
 int wf_call_socket_error(struct wf_io_counters *counters, int fd);
 

@@ -48,6 +48,7 @@
 #endif
 
 #define SOCKET_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | (uint32_t)EPOLLET)
+#define SHARED_EVENTS (EPOLLIN | (uint32_t)EPOLLET | (uint32_t)EPOLLEXCLUSIVE)
 #define READ_EDGE     (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)
 #define WRITE_EDGE    (EPOLLOUT | EPOLLHUP | EPOLLERR)
 #define HANG_UP_EDGE  (EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)
@@ -193,10 +194,30 @@ static int64_t park(struct wf_epoll *io, struct wf_op *op, struct wf_op **side)
     return WF_PENDING;
 }
 
+/* Shared listeners: in the kernel's queue of those who wait, at its end, until we have one. A
+ * client that is there already is told at once. */
+
+static int64_t wait_in_line(struct wf_epoll *io, struct wf_op *op)
+{
+    struct wf_descriptor *descriptor = op->descriptor;
+    int fd = descriptor->fd;
+    uint64_t key = wf_epoll_key(fd, io->slots[fd].generation);
+    int err = wf_epoll_control(io, EPOLL_CTL_ADD, fd, key, SHARED_EVENTS);
+    return err < 0 ? err : park(io, op, &descriptor->reader);
+}
+
+static void leave_line(struct wf_epoll *io, const struct wf_descriptor *descriptor)
+{
+    io->base.counters.controls++;
+    epoll_ctl(io->fd, EPOLL_CTL_DEL, descriptor->fd, NULL);
+}
+
 static int64_t submit_read(struct wf_epoll *io, struct wf_op *op)
 {
     struct wf_descriptor *descriptor = op->descriptor;
     wf_assert(descriptor->fd >= 0 && !descriptor->reader);
+    if (descriptor->shared && !op->now)
+        return wait_in_line(io, op);
     if (descriptor->can_read || op->now) { /* now: what has come since the last wait, too */
         int64_t result = try_read(io, op);
         if (result != WF_PENDING)
@@ -226,6 +247,8 @@ static void read_edge(struct wf_epoll *io, struct wf_descriptor *descriptor)
     if (result == WF_PENDING)
         return;
     descriptor->reader = NULL;
+    if (descriptor->shared)
+        leave_line(io, descriptor);
     wf_epoll_finish(io, op, result);
 }
 
@@ -371,6 +394,8 @@ static bool epoll_cancel(struct wf_io *base, struct wf_op *op)
         op->descriptor->writer = NULL;
     else if (op->code != WF_OP_JOB)
         op->descriptor->reader = NULL;
+    if (op->code == WF_OP_ACCEPT && op->descriptor->shared)
+        leave_line(epoll_of(base), op->descriptor);
     op->pending = false;
     base->counters.pending -= op->code != WF_OP_JOB;
     return true;
@@ -388,7 +413,7 @@ static int epoll_attach(struct wf_io *base, struct wf_descriptor *descriptor, in
         return -EEXIST;
     bool watched = slot->watch && !wf_list_is_empty(&slot->watch->waiting);
     uint64_t key = wf_epoll_key(fd, slot->generation + 1);
-    err = wf_epoll_control(io, EPOLL_CTL_ADD, fd, key, SOCKET_EVENTS);
+    err = descriptor->shared ? 0 : wf_epoll_control(io, EPOLL_CTL_ADD, fd, key, SOCKET_EVENTS);
     if (err == -EEXIST && !watched)
         err = wf_epoll_control(io, EPOLL_CTL_MOD, fd, key, SOCKET_EVENTS);
     if (err < 0)

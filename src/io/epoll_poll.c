@@ -12,9 +12,11 @@
  * the registration as it is: at worst it fires once, for nobody. */
 
 #include "base/memory.h"
+#include "io/call.h"
 #include "io/epoll_inside.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 static struct wf_op *op_of_link(struct wf_list *link)
@@ -82,6 +84,31 @@ static int arm(struct wf_epoll *io, int fd, struct wf_epoll_slot *slot, unsigned
     return err;
 }
 
+static unsigned poll_result(unsigned interest, uint32_t events)
+{
+    if (events & (EPOLLHUP | EPOLLERR))
+        return interest | WF_POLL_ERROR;
+    unsigned ready = 0;
+    if (events & EPOLLIN)
+        ready |= WF_POLL_READ;
+    if (events & EPOLLOUT)
+        ready |= WF_POLL_WRITE;
+    return ready & interest;
+}
+
+/* poll() has the bits of epoll for what is asked here. */
+static int64_t look_now(struct wf_epoll *io, const struct wf_op *op)
+{
+    short ready = 0;
+    uint32_t events = events_of(op->poll.interest) & (EPOLLIN | EPOLLOUT);
+    int count = wf_call_poll(&io->base.counters, op->poll.fd, (short)events, &ready);
+    if (count <= 0)
+        return count < 0 ? count : -EAGAIN;
+    if (ready & POLLNVAL)
+        return -EBADF;
+    return poll_result(op->poll.interest, (uint32_t)ready);
+}
+
 int64_t wf_epoll_submit_poll(struct wf_epoll *io, struct wf_op *op)
 {
     struct wf_epoll_slot *slot;
@@ -90,6 +117,8 @@ int64_t wf_epoll_submit_poll(struct wf_epoll *io, struct wf_op *op)
         return err;
     if (slot->owner)
         return -EEXIST;
+    if (op->now)
+        return look_now(io, op);
     err = watch_make(slot);
     if (err == 0)
         err = arm(io, op->poll.fd, slot, op->poll.interest);
@@ -101,18 +130,6 @@ int64_t wf_epoll_submit_poll(struct wf_epoll *io, struct wf_op *op)
     op->pending = true;
     io->base.counters.pending++;
     return WF_PENDING;
-}
-
-static unsigned poll_result(unsigned interest, uint32_t events)
-{
-    if (events & (EPOLLHUP | EPOLLERR))
-        return interest | WF_POLL_ERROR;
-    unsigned ready = 0;
-    if (events & EPOLLIN)
-        ready |= WF_POLL_READ;
-    if (events & EPOLLOUT)
-        ready |= WF_POLL_WRITE;
-    return ready & interest;
 }
 
 void wf_epoll_finish_orphans(struct wf_epoll *io)

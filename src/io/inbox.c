@@ -94,6 +94,14 @@ int wf_inbox_push(struct wf_inbox *inbox, struct wf_mail *mail)
     return 0;
 }
 
+int wf_inbox_push_away(struct wf_inbox *inbox, struct wf_mail *mail)
+{
+    wf_inbox_retain(inbox);
+    int err = wf_inbox_push(inbox, mail);
+    wf_inbox_release(inbox);
+    return err;
+}
+
 static struct wf_mail *oldest_first(struct wf_mail *newest)
 {
     struct wf_mail *chain = NULL;

@@ -46,6 +46,10 @@ void wf_inbox_release(struct wf_inbox *inbox);
  * Errors: -ESHUTDOWN: closed, the mail stays the caller's. */
 int wf_inbox_push(struct wf_inbox *inbox, struct wf_mail *mail);
 
+/* The same for who holds the inbox by nothing but what the mail is a part of, and gives away with
+ * it. */
+int wf_inbox_push_away(struct wf_inbox *inbox, struct wf_mail *mail);
+
 /* Only the loop's thread, from here on. */
 
 static inline bool wf_inbox_is_empty(const struct wf_inbox *inbox)

@@ -49,7 +49,7 @@ enum wf_op_code {
 };
 
 /* A descriptor that the driver has taken in: sockets and listeners. Embedded by its owner, which
- * zeroes it and sets `listening` before attach(). */
+ * zeroes it and sets `listening` and `shared` before attach(). */
 struct wf_descriptor {
     int fd;               /* -1 when closed */
     bool can_read;        /* readable until a call proves otherwise */
@@ -57,6 +57,8 @@ struct wf_descriptor {
     bool hung_up;         /* RDHUP, HUP, ERR or PRI was seen: sticky; a short read proves nothing
                              then. The owner of a datagram socket sets it after attach() */
     bool listening;       /* accepts instead of receiving */
+    bool shared;          /* listening: others accept from the same socket. It is looked at only
+                             while an ACCEPT waits, and a client wakes one of those who wait */
     struct wf_op *reader; /* pending ACCEPT, RECV or RECV_LEND */
     struct wf_op *writer; /* pending SEND or CONNECT */
 };

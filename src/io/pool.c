@@ -7,7 +7,8 @@
  *
  * One lock guards everything but the `cancelled` flag of a job; it is never held while a function
  * of the job runs. A thread is started when more jobs wait than threads are between jobs. Idle
- * threads wait on the condition, with no limit and no polling.
+ * threads wait on the condition, without polling; with .idle_timeout they end by themselves,
+ * detached, and leave their place to another one.
  *
  * A job keeps its inbox alive from submit until its end: the loop may complete the job and be gone
  * before the pushing thread has come back out of the push.
@@ -17,20 +18,24 @@
 
 #include "io/pool.h"
 #include "base/memory.h"
+#include "io/clock.h"
 #include "io/threads.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
 #define THREADS_DEFAULT 4
 #define QUEUE_DEFAULT   65536
+#define SECOND_NS       INT64_C(1000000000)
 
 struct worker {
     struct wf_pool *pool;
     pthread_t thread;
     struct wf_job *job; /* between its start and the end of its run(); guarded by the lock */
     bool drops;         /* it runs an abandoned job's drop(): guarded by the lock */
+    bool alive;         /* likewise */
 };
 
 struct wf_pool {
@@ -40,10 +45,11 @@ struct wf_pool {
     struct wf_pool_counters counters;
     unsigned threads_max;
     unsigned queue_max;
+    int64_t idle_timeout;
     unsigned references; /* the owner and each thread */
     bool closing;
     char name[16];
-    struct worker workers[]; /* counters.threads of threads_max exist */
+    struct worker workers[]; /* threads_max; counters.threads of them are alive */
 };
 
 static _Thread_local struct wf_job *current;
@@ -53,6 +59,15 @@ struct wf_job *wf_job_current(void)
     return current;
 }
 
+static void init_work(pthread_cond_t *work)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(work, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 int wf_pool_new(struct wf_pool **pool, const struct wf_pool_options *options)
 {
     unsigned threads = options->threads ? options->threads : THREADS_DEFAULT;
@@ -60,10 +75,11 @@ int wf_pool_new(struct wf_pool **pool, const struct wf_pool_options *options)
     if (!made)
         return -ENOMEM;
     pthread_mutex_init(&made->lock, NULL); /* with default attributes neither can fail here */
-    pthread_cond_init(&made->work, NULL);
+    init_work(&made->work);
     wf_list_init(&made->queue);
     made->threads_max = threads;
     made->queue_max = options->queue_max ? options->queue_max : QUEUE_DEFAULT;
+    made->idle_timeout = options->idle_timeout;
     made->references = 1;
     snprintf(made->name, sizeof made->name, "%s", options->name ? options->name : "weft-pool");
     *pool = made;
@@ -110,16 +126,42 @@ static void report(struct wf_job *job, bool abandoned)
 
 /* Threads */
 
-/* The next job, with its state set; NULL: the pool is closing. With the lock held. */
+/* False: it has waited long enough. With the lock held. */
+static bool wait_for_work(struct wf_pool *pool)
+{
+    static const struct wf_clock real = { .test = false };
+    int err;
+    wf_threads_own(1);
+    if (pool->idle_timeout > 0) {
+        int64_t when = wf_clock_after(wf_clock_now(&real), pool->idle_timeout);
+        struct timespec limit = { .tv_sec = when / SECOND_NS, .tv_nsec = when % SECOND_NS };
+        err = pthread_cond_timedwait(&pool->work, &pool->lock, &limit);
+    } else {
+        err = pthread_cond_wait(&pool->work, &pool->lock);
+    }
+    wf_threads_own(-1);
+    return err != ETIMEDOUT;
+}
+
+/* It ends by itself: nobody will join it. With the lock held. */
+static void retire(struct worker *worker)
+{
+    pthread_detach(worker->thread);
+    worker->alive = false;
+    worker->pool->counters.threads--;
+}
+
+/* The next job, with its state set; NULL: the thread is to end. With the lock held. */
 static struct wf_job *take(struct worker *worker)
 {
     struct wf_pool *pool = worker->pool;
     while (wf_list_is_empty(&pool->queue)) {
         if (pool->closing)
             return NULL;
-        wf_threads_own(1);
-        pthread_cond_wait(&pool->work, &pool->lock);
-        wf_threads_own(-1);
+        if (wait_for_work(pool) || pool->closing || !wf_list_is_empty(&pool->queue))
+            continue;
+        retire(worker);
+        return NULL;
     }
     struct wf_job *job = wf_container(wf_list_pop_front(&pool->queue), struct wf_job, link);
     pool->counters.queued--;
@@ -174,10 +216,13 @@ static int provide_thread(struct wf_pool *pool)
     unsigned between_jobs = threads - pool->counters.running;
     if (pool->counters.queued <= between_jobs || threads == pool->threads_max)
         return 0;
-    struct worker *worker = &pool->workers[threads];
+    struct worker *worker = pool->workers;
+    while (worker->alive)
+        worker++;
     worker->pool = pool;
     if (wf_thread_create(&worker->thread, work, worker) < 0)
         return threads == 0 ? -EAGAIN : 0;
+    worker->alive = true;
     pool->counters.threads++;
     pool->references++;
     return 0;
@@ -191,6 +236,8 @@ static int enqueue(struct wf_pool *pool, struct wf_job *job)
         return -EAGAIN;
     wf_list_push_back(&pool->queue, &job->link);
     pool->counters.queued++;
+    if (pool->counters.queued > pool->counters.longest)
+        pool->counters.longest = pool->counters.queued;
     int err = provide_thread(pool);
     if (err < 0) {
         wf_list_remove_init(&job->link);
@@ -212,6 +259,7 @@ int wf_pool_submit(struct wf_pool *pool, struct wf_job *job)
     pthread_mutex_lock(&pool->lock);
     wf_assert(!pool->closing && job->state != WF_JOB_QUEUED && job->state != WF_JOB_RUNNING);
     int err = enqueue(pool, job);
+    pool->counters.rejected += err < 0;
     pthread_mutex_unlock(&pool->lock);
     return err;
 }
@@ -272,8 +320,9 @@ bool wf_pool_is_waited_for(struct wf_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     bool waited = !wf_list_is_empty(&pool->queue);
-    for (unsigned i = 0; i < pool->counters.threads; i++)
-        waited |= pool->workers[i].job && !pool->workers[i].job->abandoned;
+    for (unsigned i = 0; i < pool->threads_max; i++)
+        waited |=
+            pool->workers[i].alive && pool->workers[i].job && !pool->workers[i].job->abandoned;
     pthread_mutex_unlock(&pool->lock);
     return waited;
 }
@@ -296,8 +345,8 @@ void wf_pool_free(struct wf_pool *pool)
     wf_assert(!pool->closing && wf_list_is_empty(&pool->queue));
     pool->closing = true;
     pthread_cond_broadcast(&pool->work);
-    for (unsigned i = 0; i < pool->counters.threads; i++) {
-        if (!can_join(&pool->workers[i]))
+    for (unsigned i = 0; i < pool->threads_max; i++) {
+        if (!pool->workers[i].alive || !can_join(&pool->workers[i]))
             continue;
         pthread_mutex_unlock(&pool->lock);
         pthread_join(pool->workers[i].thread, NULL);

@@ -9,8 +9,10 @@
  *          │           └── abandoned ──> drop(job) on the pool's thread when run() returns
  *          └── withdrawn                 gone at once, nobody is told
  *
- * Threads start when a job finds none between jobs, up to a limit, and stay. A thread that cannot
- * be started is an error only when the pool has none. Pool threads block all signals. */
+ * Threads start when a job finds none between jobs, up to a limit, and stay, or end when they were
+ * idle for so long. A thread that cannot be started is an error only when the pool has none. Pool
+ * threads block all signals. Any loop, and any thread, may submit to any pool: each job says which
+ * inbox it reports to. */
 
 #include "base/list.h"
 #include "io/inbox.h"
@@ -45,14 +47,16 @@ static inline bool wf_job_is_cancelled(const struct wf_job *job)
 }
 
 struct wf_pool_options {
-    const char *name;   /* of the threads; borrowed, at most 15 bytes are shown */
-    unsigned threads;   /* 0: 4 */
-    unsigned queue_max; /* jobs waiting; 0: 65,536 */
+    const char *name;     /* of the threads; borrowed, at most 15 bytes are shown */
+    unsigned threads;     /* 0: 4 */
+    unsigned queue_max;   /* jobs waiting; 0: 65,536 */
+    int64_t idle_timeout; /* ns after which an idle thread ends; 0: they stay */
 };
 
 struct wf_pool_counters {
     unsigned threads, running, queued;
-    uint64_t finished, withdrawn, abandoned;
+    unsigned longest; /* the most that were queued */
+    uint64_t finished, withdrawn, abandoned, rejected;
 };
 
 /* No thread is started yet. Errors: -ENOMEM. */

@@ -127,6 +127,15 @@ static int the_signal(void)
     return claimed;
 }
 
+void wf_sampler_admit(void)
+{
+    sigset_t ours_alone;
+    sigemptyset(&ours_alone);
+    if (the_signal() > 0)
+        sigaddset(&ours_alone, the_signal());
+    pthread_sigmask(SIG_UNBLOCK, &ours_alone, NULL);
+}
+
 /* The thread. */
 
 static struct timespec later(clockid_t clock, int64_t duration)

@@ -45,6 +45,9 @@ void wf_sampler_stop(struct wf_sampler *sampler);
  * take signals. */
 int wf_sampler_interrupt(struct wf_sampler *sampler, struct wf_sample *sample);
 
+/* Let the calling thread, which blocks all signals, be interrupted. */
+void wf_sampler_admit(void);
+
 /* An address in words: "function+0x12 (file)", or "file+0x1234". Returns text. */
 const char *wf_sampler_describe(void *address, char *text, unsigned size);
 

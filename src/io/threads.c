@@ -6,20 +6,74 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 static atomic_int own;
 
-int wf_thread_create(pthread_t *thread, void *(*run)(void *), void *arg)
+static int create(pthread_t *thread, void *(*run)(void *), void *arg, const sigset_t *blocked)
 {
-    sigset_t all, before;
+    sigset_t before;
     if (wf_io_fault_hits(WF_FAULT_THREAD))
         return -errno;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread is born with its maker's mask */
+    pthread_sigmask(SIG_SETMASK, blocked, &before); /* a thread is born with its maker's mask */
     int error = pthread_create(thread, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -error;
+}
+
+int wf_thread_create(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    sigset_t all;
+    sigfillset(&all);
+    return create(thread, run, arg, &all);
+}
+
+int wf_thread_create_for_users(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    static const int own_faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPROF };
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof own_faults / sizeof own_faults[0]; i++)
+        sigdelset(&blocked, own_faults[i]);
+    return create(thread, run, arg, &blocked);
+}
+
+void wf_thread_join(pthread_t thread)
+{
+    pthread_join(thread, NULL);
+}
+
+void wf_thread_name(unsigned number)
+{
+    char name[16];
+    snprintf(name, sizeof name, "weft-%u", number);
+    pthread_setname_np(pthread_self(), name);
+}
+
+/* More than CPU_SETSIZE processors: the call says -EINVAL. */
+int wf_thread_cpus(cpu_set_t *cpus)
+{
+    return -pthread_getaffinity_np(pthread_self(), sizeof *cpus, cpus);
+}
+
+int wf_thread_pin(const cpu_set_t *cpus, unsigned n)
+{
+    cpu_set_t one;
+    size_t cpu = 0;
+    unsigned count = (unsigned)CPU_COUNT(cpus), left = count > 0 ? n % count : 0;
+    if (count == 0)
+        return -EINVAL;
+    while (!CPU_ISSET(cpu, cpus) || left-- > 0)
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return -pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+}
+
+void wf_thread_unpin(const cpu_set_t *cpus)
+{
+    pthread_setaffinity_np(pthread_self(), sizeof *cpus, cpus);
 }
 
 void wf_threads_own(int more)

@@ -23,14 +23,14 @@ static weft_listener *find_name(const struct wf_net *net, const char *name)
     return NULL;
 }
 
-static int listen_in_memory(weft_listener *listener, const char *name)
+static int listen_in_memory(weft_listener *listener, const char *text, const char *name)
 {
     struct wf_net *net = listener->loop->net;
     if (find_name(net, name))
         return wf_fail(-EADDRINUSE, "somebody listens on 'mem:%s' already", name);
     size_t size = strlen(name) + 1;
     listener->name = wf_alloc(size);
-    if (!listener->name)
+    if (!listener->name || (listener->loop->group && wf_share_open_name(listener, text) < 0))
         return wf_fail(-ENOMEM, "no memory for a listener");
     memcpy(listener->name, name, size);
     wf_list_push_back(&net->names, &listener->name_link);
@@ -40,19 +40,29 @@ static int listen_in_memory(weft_listener *listener, const char *name)
 
 /* Sockets. */
 
-static int listen_on_socket(weft_listener *listener, const struct wf_address_text *text)
+static int open_socket(weft_listener *listener, const char *text)
+{
+    if (listener->loop->group)
+        return wf_share_open(listener, text);
+    return wf_socket_listen(&listener->address, (int)listener->backlog_max, &listener->file);
+}
+
+static int listen_on_socket(weft_listener *listener, const char *address,
+                            const struct wf_address_text *text)
 {
     weft_loop *loop = listener->loop;
     int err = wf_address_resolve(loop, text, true, &listener->address, 1);
     if (err < 0)
         return err;
-    int fd = wf_socket_listen(&listener->address, (int)listener->backlog_max, &listener->file);
+    int fd = open_socket(listener, address);
     if (fd < 0)
         return wf_fail(fd, "cannot listen: %s", weft_error_text(fd));
     listener->descriptor.listening = true;
+    listener->descriptor.shared = listener->seat.share != NULL;
     err = loop->io_ops->attach(loop->io, &listener->descriptor, fd);
     if (err < 0) {
-        wf_socket_discard(fd);
+        if (!listener->seat.share)
+            wf_socket_discard(fd);
         return err;
     }
     wf_address_format(&listener->address, listener->text, sizeof listener->text);
@@ -93,8 +103,8 @@ int weft_listen_with(weft_listener **out, const struct weft_listen_options *opti
     weft_listener *listener = make(loop, options);
     if (!listener)
         return wf_fail(-ENOMEM, "no memory for a listener");
-    err = text.kind == WF_ADDRESS_MEMORY ? listen_in_memory(listener, text.path)
-                                         : listen_on_socket(listener, &text);
+    err = text.kind == WF_ADDRESS_MEMORY ? listen_in_memory(listener, options->address, text.path)
+                                         : listen_on_socket(listener, options->address, &text);
     if (err < 0) {
         wf_listener_destroy(listener);
         return err;
@@ -144,9 +154,9 @@ static int find_room(weft_loop *loop, const char *name, weft_listener **found)
         return wf_fail(-ENOMEM, "no memory to connect to 'mem:%s'", name);
     for (;;) {
         weft_listener *listener = find_name(net, name);
-        if (!listener)
-            return wf_fail(-ECONNREFUSED, "nobody listens on 'mem:%s'", name);
         *found = listener;
+        if (!listener)
+            return 0;
         if (listener->backlog_size < listener->backlog_max)
             return 0;
         int err = wait_for_backlog(listener);
@@ -166,6 +176,18 @@ static void arrive(weft_listener *listener, weft_stream *client)
     wf_wake(w, 0);
 }
 
+/* No loop of the group may listen on it either. */
+static int connect_to_peer(weft_loop *loop, const char *name,
+                           const struct wf_stream_options *options, weft_stream **stream)
+{
+    char text[sizeof "mem:" + WF_ADDRESS_NAME_MAX];
+    snprintf(text, sizeof text, "mem:%s", name);
+    int err = wf_share_connect(loop, text, options, stream);
+    if (err == -ECONNREFUSED)
+        return wf_fail(err, "nobody listens on '%s'", text);
+    return err < 0 ? wf_fail(err, "cannot connect to '%s': %s", text, weft_error_text(err)) : 0;
+}
+
 int wf_listener_connect(weft_loop *loop, const char *name, const struct wf_stream_options *options,
                         weft_stream **stream)
 {
@@ -174,6 +196,8 @@ int wf_listener_connect(weft_loop *loop, const char *name, const struct wf_strea
     int err = find_room(loop, name, &listener);
     if (err < 0)
         return err;
+    if (!listener)
+        return connect_to_peer(loop, name, options, stream);
     err = wf_memory_pair(loop, options, &listener->options, name, stream, &client);
     if (err < 0) {
         admit_connector(listener);
@@ -181,6 +205,23 @@ int wf_listener_connect(weft_loop *loop, const char *name, const struct wf_strea
     }
     arrive(listener, client);
     return 0;
+}
+
+/* Beyond the backlog it is refused, as far as that can still be said. */
+void wf_listener_receive(weft_listener *listener, int fd)
+{
+    weft_stream *client;
+    if (listener->backlog_size >= listener->backlog_max) {
+        wf_socket_discard(fd);
+        wf_share_lost(listener);
+    } else if (wf_socket_stream(listener->loop, fd, &listener->options, &client) < 0) {
+        wf_share_lost(listener);
+    } else {
+        if (listener->name)
+            wf_stream_name_peer(client, listener->text);
+        arrive(listener, client);
+        wf_listener_look_again(listener); /* who accepts for all waits for the kernel */
+    }
 }
 
 /* Accepting. */
@@ -194,7 +235,8 @@ static bool arriving_abort(struct wf_waiter *w)
 
 static const struct wf_wait_ops arriving_ops = { .kind = "a client", .abort = arriving_abort };
 
-static int accept_in_memory(weft_listener *listener, weft_stream **client)
+/* From the backlog, which is full of streams. */
+static int accept_arrived(weft_listener *listener, weft_stream **client)
 {
     struct wf_list *link;
     while (!(link = wf_list_pop_front(&listener->backlog))) {
@@ -215,6 +257,12 @@ static int accept_in_memory(weft_listener *listener, weft_stream **client)
 
 static const struct wf_wait_ops accept_ops = { .kind = "a client", .abort = wf_operation_abort };
 
+static bool is_given_clients(const weft_listener *listener)
+{
+    return !wf_list_is_empty(&listener->backlog) ||
+           (listener->hand_out && !wf_share_is_first(listener));
+}
+
 static int accept_from_socket(weft_listener *listener, weft_stream **client)
 {
     struct wf_operation operation = { .op = { .code = WF_OP_ACCEPT } };
@@ -224,12 +272,40 @@ static int accept_from_socket(weft_listener *listener, weft_stream **client)
     listener->accepting = NULL;
     if (fd < 0)
         return (int)fd;
+    if (listener->hand_out && wf_share_hand_out(listener, (int)fd, listener->hand_out))
+        return -EAGAIN;
     return wf_socket_stream(listener->loop, (int)fd, &listener->options, client);
+}
+
+/* What other loops have given is served, also after a stop. */
+static bool is_over(const weft_listener *listener)
+{
+    return listener->stopped && wf_list_is_empty(&listener->backlog);
+}
+
+/* -EAGAIN: it was for another loop, or there is something new to see. A server looks for itself. */
+static int accept_any(weft_listener *listener, weft_stream **client)
+{
+    weft_task *task;
+    int err = wf_enter(&task);
+    while (err == 0) {
+        if (is_over(listener))
+            return WEFT_ECLOSED;
+        err = listener->name || is_given_clients(listener) ? accept_arrived(listener, client)
+                                                           : accept_from_socket(listener, client);
+        if (err != -EAGAIN || listener->hand_out)
+            return err;
+        err = wf_enter(&task); /* a cancel may have come meanwhile */
+    }
+    return err;
 }
 
 static void close_socket(weft_listener *listener)
 {
-    if (listener->descriptor.fd < 0 || listener->descriptor.reader)
+    if (listener->descriptor.reader)
+        return;
+    wf_share_close(listener);
+    if (listener->descriptor.fd < 0)
         return;
     wf_socket_unlink(&listener->address, &listener->file);
     listener->loop->io_ops->release(listener->loop->io, &listener->descriptor);
@@ -250,7 +326,7 @@ static int check(const weft_listener *listener)
         return wf_enter(&task);
     if (listener->loop != wf_running)
         return wf_misuse(WEFT_ETHREAD, "a listener was used by another loop than its own");
-    if (listener->stopped)
+    if (is_over(listener))
         return WEFT_ECLOSED;
     const weft_task *other = listener->acceptor ? listener->acceptor : listener->server;
     if (other && other != wf_running->current)
@@ -263,34 +339,35 @@ static int check(const weft_listener *listener)
  * meanwhile waits for us. */
 int weft_accept(weft_listener *listener, weft_stream **client)
 {
-    weft_task *task;
     int err = check(listener);
     if (err < 0)
         return err;
     listener->acceptor = wf_running->current;
-    err = wf_enter(&task);
-    if (err == 0 && listener->stopped)
-        err = WEFT_ECLOSED;
-    if (err == 0)
-        err = listener->name ? accept_in_memory(listener, client)
-                             : accept_from_socket(listener, client);
+    err = accept_any(listener, client);
+    if (WF_UNLIKELY(listener->loop->notes_work) && err == 0)
+        wf_shutdown_note(listener->loop);
     leave(listener);
     return err;
 }
 
 /* The end. */
 
-static void evict_acceptor(weft_listener *listener)
+static void wake_acceptor(weft_listener *listener, int why)
 {
     struct wf_operation *operation = listener->accepting;
     weft_loop *loop = listener->loop;
     if (operation && operation->waiter.state == WF_WAIT_ARMED &&
         loop->io_ops->cancel(loop->io, &operation->op))
-        wf_wake(&operation->waiter, WEFT_ECLOSED);
+        wf_wake(&operation->waiter, why);
     struct wf_waiter *w = listener->arriving;
     listener->arriving = NULL;
     if (w)
-        wf_wake(w, WEFT_ECLOSED);
+        wf_wake(w, why);
+}
+
+void wf_listener_look_again(weft_listener *listener)
+{
+    wake_acceptor(listener, -EAGAIN);
 }
 
 static void evict_connectors(weft_listener *listener)
@@ -309,15 +386,20 @@ static void wake_server(weft_listener *listener)
         wf_wake(w, 0);
 }
 
-static void give_up_address(weft_listener *listener)
+void wf_listener_drop_backlog(weft_listener *listener)
 {
     struct wf_list *link;
-    if (!listener->name)
-        close_socket(listener);
-    wf_list_remove_init(&listener->name_link);
     while ((link = wf_list_pop_front(&listener->backlog)))
         wf_stream_destroy(wf_container(link, weft_stream, client_link), true);
     listener->backlog_size = 0;
+}
+
+static void give_up_address(weft_listener *listener)
+{
+    close_socket(listener);
+    wf_list_remove_init(&listener->name_link);
+    if (!listener->hand_out)
+        wf_listener_drop_backlog(listener);
 }
 
 void weft_listener_stop(weft_listener *listener)
@@ -327,7 +409,7 @@ void weft_listener_stop(weft_listener *listener)
     if (listener->loop->thread != wf_this_thread() || listener->stopped)
         return;
     listener->stopped = true;
-    evict_acceptor(listener);
+    wake_acceptor(listener, WEFT_ECLOSED);
     evict_connectors(listener);
     wake_server(listener);
     give_up_address(listener);
@@ -340,6 +422,7 @@ void wf_listener_destroy(weft_listener *listener)
     if (listener->descriptor.reader)
         loop->io_ops->cancel(loop->io, listener->descriptor.reader);
     give_up_address(listener);
+    wf_listener_drop_backlog(listener);
     wf_list_remove(&listener->link);
     wf_free(listener->name);
     wf_free(listener);

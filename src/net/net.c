@@ -60,6 +60,7 @@ static void net_free(weft_loop *loop)
     wf_slab_fini(&net->sockets);
     wf_slab_fini(&net->memories);
     wf_slab_fini(&net->parked);
+    wf_slab_fini(&net->stackless);
     wf_storage_fini(&net->storage);
     wf_free(net);
 }
@@ -75,6 +76,7 @@ struct wf_net *wf_net_of(weft_loop *loop)
     wf_slab_init(&net->sockets, wf_socket_stream_size, WF_SLAB_CACHE_LINE, STREAMS_MAX);
     wf_slab_init(&net->memories, wf_memory_stream_size, WF_SLAB_CACHE_LINE, STREAMS_MAX);
     wf_slab_init(&net->parked, sizeof(struct wf_parked), WF_SLAB_CACHE_LINE, STREAMS_MAX);
+    wf_slab_init(&net->stackless, wf_stackless_io_size, WF_SLAB_CACHE_LINE, 2 * STREAMS_MAX);
     wf_list_init(&net->streams);
     wf_list_init(&net->doomed);
     wf_list_init(&net->listeners);

@@ -13,11 +13,12 @@
 
 struct wf_net {
     struct wf_storage storage;
-    struct wf_slab sockets;  /* streams over sockets */
-    struct wf_slab memories; /* streams in memory */
-    struct wf_slab parked;   /* clients of servers that wait without a task */
-    struct wf_list streams;  /* all that are open */
-    struct wf_list doomed;   /* closed, until the transport has given their bytes back */
+    struct wf_slab sockets;   /* streams over sockets */
+    struct wf_slab memories;  /* streams in memory */
+    struct wf_slab parked;    /* clients of servers that wait without a task */
+    struct wf_slab stackless; /* stackless tasks that wait for a stream */
+    struct wf_list streams;   /* all that are open */
+    struct wf_list doomed;    /* closed, until the transport has given their bytes back */
     struct wf_list listeners;
     struct wf_list names; /* listeners on mem: addresses */
 };
@@ -30,6 +31,9 @@ struct wf_stream_options {
     uint32_t input_max;
     bool delay;
 };
+
+/* Of what a stackless task takes while it waits for a stream. */
+extern const size_t wf_stackless_io_size;
 
 /* The loop's; NULL: no memory. */
 struct wf_net *wf_net_of(weft_loop *loop);

@@ -172,7 +172,7 @@ void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeo
     client->parked = parked;
     client->park_timeout = timeout;
     client->park_pending = SIZE_MAX;
-    client->reader = &loop->root; /* nobody else reads it */
+    client->reader = &parked->member; /* nobody else reads it */
     begin_wait(parked, client);
     limit(parked, server->draining && timeout > LAST_LOOK ? LAST_LOOK : timeout);
 }

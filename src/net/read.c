@@ -42,7 +42,7 @@ static int64_t end_of(const weft_stream *stream)
 }
 
 /* What a closed stream's reader learns, unless bytes had come. */
-static int64_t finish(weft_stream *stream, int64_t result)
+int64_t wf_stream_end_read(weft_stream *stream, int64_t result)
 {
     if (result > 0)
         return result;
@@ -70,7 +70,7 @@ static int64_t receive(weft_stream *stream, void *buffer, size_t size)
     wait.op.now = false;
     wait.op.recv.data = buffer;
     wait.op.recv.size = size;
-    return finish(stream, wf_stream_operate(stream, &wait));
+    return wf_stream_end_read(stream, wf_stream_operate(stream, &wait));
 }
 
 static ssize_t read_some(weft_stream *stream, void *buffer, size_t size)
@@ -95,7 +95,7 @@ ssize_t weft_read(weft_stream *stream, void *buffer, size_t size)
 static ssize_t receive_now(weft_stream *stream, void *buffer, size_t size)
 {
     struct wf_op op = { .code = WF_OP_RECV, .now = true, .recv = { buffer, size } };
-    return (ssize_t)finish(stream, stream->ops->submit(stream, &op));
+    return (ssize_t)wf_stream_end_read(stream, stream->ops->submit(stream, &op));
 }
 
 ssize_t weft_read_try(weft_stream *stream, void *buffer, size_t size)
@@ -139,7 +139,7 @@ static int64_t fill_empty(weft_stream *stream)
 {
     struct wf_stream_wait wait;
     prepare_lent(stream, &wait.op);
-    int64_t result = finish(stream, wf_stream_operate(stream, &wait));
+    int64_t result = wf_stream_end_read(stream, wf_stream_operate(stream, &wait));
     if (result > 0)
         wf_stream_adopt(stream, &wait.op, (size_t)result);
     return result;

@@ -62,6 +62,7 @@ void wf_server_lost(weft_stream *client)
     client->server = NULL;
     wf_list_remove(&client->client_link);
     server->active--;
+    wf_share_lost(server->listener);
     wf_server_wake(server);
 }
 
@@ -77,12 +78,13 @@ static void forget_streams(struct wf_server *server)
  * client anybody may write. */
 static bool has_left(const weft_stream *client, bool parks)
 {
-    const weft_task *inside = client->reader;
+    const struct wf_member *inside = client->reader;
+    char text[160];
     if (!inside && !parks)
         inside = client->writer;
     if (inside)
-        wf_misuse(-EBUSY, "a handler returned while task '%s' (spawned at %s) was in its client",
-                  inside->name, inside->future.site);
+        wf_misuse(-EBUSY, "a handler returned while %s was in its client",
+                  wf_member_describe(inside, text, sizeof text));
     return !inside;
 }
 
@@ -243,10 +245,29 @@ static int pause_accepting(struct wf_server *server, int err)
     return wait_for_leave(server, NULL, PAUSE);
 }
 
+static size_t clients_max(const struct wf_server *server)
+{
+    return server->options->max_clients ? server->options->max_clients : MAX_CLIENTS;
+}
+
+static bool is_full_itself(const struct wf_server *server)
+{
+    return server->active >= clients_max(server) && !server->listener->stopped;
+}
+
+/* Who accepts for other loops too goes on while one of them has room. */
 static bool is_full(const struct wf_server *server)
 {
-    size_t max = server->options->max_clients ? server->options->max_clients : MAX_CLIENTS;
-    return server->active >= max && !server->listener->stopped;
+    const weft_listener *listener = server->listener;
+    if (listener->hand_out && !listener->stopped && wf_share_is_first(listener))
+        return wf_share_is_full(listener);
+    return is_full_itself(server);
+}
+
+/* Nobody says when a client of another loop leaves. */
+static int64_t patience_of(const struct wf_server *server, enum wf_server_idle idle)
+{
+    return idle == WF_SERVER_BUSY && !server->listener->hand_out ? WEFT_FOREVER : PAUSE;
 }
 
 /* Who comes to a full server gets the place of the client that has been idle longest. */
@@ -257,9 +278,11 @@ static int accept_one(struct wf_server *server)
     enum wf_server_idle idle = is_full(server) ? wf_server_idle(server, &longest) : WF_SERVER_IDLE;
     server->wants_parked = idle == WF_SERVER_BUSY;
     if (idle != WF_SERVER_IDLE)
-        return wait_for_leave(server, is_full, idle == WF_SERVER_BUSY ? WEFT_FOREVER : PAUSE);
+        return wait_for_leave(server, is_full, patience_of(server, idle));
     int err = weft_accept(server->listener, &client);
-    if (err == 0 && is_full(server))
+    if (err == -EAGAIN) /* somebody else's, or the roles have changed */
+        return 0;
+    if (err == 0 && is_full_itself(server))
         wf_server_evict_idle(server);
     if (err == 0)
         err = add_client(server, client);
@@ -303,6 +326,7 @@ static int drain_after_stop(struct wf_server *server)
 static int drain(struct wf_server *server, int err)
 {
     weft_listener_stop(server->listener);
+    wf_listener_drop_backlog(server->listener); /* none is there but after a cancel */
     server->draining = true;
     wf_server_drain_parked(server);
     if (server->options->draining)
@@ -352,6 +376,17 @@ static struct weft_serve_options options_of(const struct weft_serve_options *giv
     return options;
 }
 
+/* A name in memory has its clients in its own loop, and a loop that is alone has nobody to give to.
+ * The drain ends it: it stops the listener. */
+static void hand_out(const struct wf_server *server)
+{
+    weft_listener *listener = server->listener;
+    if (!listener->seat.share || listener->name || !server->options->hand_out)
+        return;
+    listener->hand_out = server->options->hand_out;
+    wf_share_take(listener, clients_max(server));
+}
+
 int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options *given)
 {
     struct weft_serve_options options;
@@ -365,6 +400,7 @@ int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options 
     server.arg = options.arg;
     listener->server = wf_running->current;
     wf_list_init(&server.streams);
+    hand_out(&server);
     weft_scope_begin(&around, .name = "server");
     server.member.ops = &member_ops;
     wf_scope_hang(&server.clients, &server.member, (struct wf_scope *)&around, "clients",
@@ -374,6 +410,7 @@ int weft_serve_on_with(weft_listener *listener, const struct weft_serve_options 
     wf_scope_part((struct wf_scope *)&around, &server.member, 0, NULL);
     weft_scope_end(&around);
     listener->server = NULL;
+    listener->hand_out = WEFT_HAND_OUT_NEVER;
     wf_listener_left(listener);
     return err;
 }

@@ -2,6 +2,7 @@
 
 #include "core/operation.h"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -211,6 +212,18 @@ int wf_socket_listen(struct wf_address *address, int backlog, struct wf_socket_f
     getsockname(fd, &address->any, &address->size);
     *file = file_at(address);
     return fd;
+}
+
+int wf_socket_duplicate(int fd)
+{
+    int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return other < 0 ? -errno : other;
+}
+
+int wf_socket_pair(int fds[2])
+{
+    int err = socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
+    return err < 0 ? -errno : 0;
 }
 
 void wf_socket_discard(int fd)

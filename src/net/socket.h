@@ -25,6 +25,12 @@ struct wf_socket_file {
 /* A socket that listens: its descriptor, or -errno. *address becomes the real one. */
 int wf_socket_listen(struct wf_address *address, int backlog, struct wf_socket_file *file);
 
+/* Another descriptor of the same socket, or -errno. */
+int wf_socket_duplicate(int fd);
+
+/* Two sockets that are each other's peer. 0 or -errno. */
+int wf_socket_pair(int fds[2]);
+
 /* Close a descriptor that no stream or listener has taken. */
 void wf_socket_discard(int fd);
 

@@ -38,7 +38,7 @@ void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transp
 
 /* The two sides. */
 
-static void leave(weft_stream *stream, weft_task **side)
+static void leave(weft_stream *stream, const struct wf_member **side)
 {
     *side = NULL;
     if (stream->reader || stream->writer)
@@ -51,10 +51,10 @@ static void leave(weft_stream *stream, weft_task **side)
 
 /* The side is taken before wf_enter(), which may give up the processor: whoever closes the stream
  * meanwhile waits for us. */
-static int take_side(weft_stream *stream, weft_task **side)
+static int take_side(weft_stream *stream, const struct wf_member **side)
 {
     weft_task *task;
-    *side = wf_running->current;
+    *side = &wf_running->current->member;
     int err = wf_enter(&task);
     if (err == 0 && stream->closed)
         err = WEFT_ECLOSED;
@@ -63,15 +63,16 @@ static int take_side(weft_stream *stream, weft_task **side)
     return err;
 }
 
-int wf_stream_busy(const weft_stream *stream, const weft_task *task, const char *what)
+int wf_stream_busy(const weft_stream *stream, const struct wf_member *member, const char *what)
 {
-    if (task == &stream->loop->root)
+    char text[160];
+    if (member == stream->reader && stream->parked)
         return wf_misuse(-EBUSY, "a parked client was read: its handler is called for that");
-    return wf_misuse(-EBUSY, "task '%s' (spawned at %s) %s this stream already", task->name,
-                     task->future.site, what);
+    return wf_misuse(-EBUSY, "%s %s this stream already",
+                     wf_member_describe(member, text, sizeof text), what);
 }
 
-static int enter(weft_stream *stream, weft_task **side, const char *what)
+static int enter(weft_stream *stream, const struct wf_member **side, const char *what)
 {
     weft_task *task;
     if (!wf_in_task(wf_running))
@@ -310,7 +311,8 @@ static void wait_until_left(weft_stream *stream)
 
 static int check_close(const weft_stream *stream)
 {
-    const weft_task *inside = stream->reader ? stream->reader : stream->writer;
+    const struct wf_member *inside = stream->reader ? stream->reader : stream->writer;
+    char text[160];
     if (stream->loop->thread != wf_this_thread())
         return wf_misuse(WEFT_ETHREAD, "a stream was closed by another thread than its own");
     if (stream->closed)
@@ -318,15 +320,15 @@ static int check_close(const weft_stream *stream)
     if (stream->parked)
         return wf_misuse(-EBUSY, "a parked client was closed: its server does that");
     if (inside && !wf_in_task(stream->loop))
-        return wf_misuse(-EPERM, "a stream was closed outside a task while task '%s' is in it",
-                         inside->name);
+        return wf_misuse(-EPERM, "a stream was closed outside a task while %s is in it",
+                         wf_member_describe(inside, text, sizeof text));
     return 0;
 }
 
 static bool in_cancelled_scope(const weft_stream *stream)
 {
     const weft_loop *loop = stream->loop;
-    return wf_in_task(loop) && loop->current->innermost->effective;
+    return loop->current->innermost->effective;
 }
 
 static void begin_linger(weft_stream *stream)
@@ -388,15 +390,22 @@ int weft_abort(weft_stream *stream)
     return close_stream(stream, true);
 }
 
+void wf_stream_name_peer(weft_stream *stream, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    stream->peer_text = wf_alloc(size);
+    if (stream->peer_text)
+        memcpy(stream->peer_text, text, size);
+}
+
 const char *weft_stream_peer(weft_stream *stream)
 {
     char text[WF_PEER_TEXT];
     if (stream->peer_text)
         return stream->peer_text;
     stream->ops->peer(stream, text, sizeof text);
-    size_t size = strlen(text) + 1;
-    stream->peer_text = wf_alloc(size);
-    return stream->peer_text ? memcpy(stream->peer_text, text, size) : "";
+    wf_stream_name_peer(stream, text);
+    return stream->peer_text ? stream->peer_text : "";
 }
 
 size_t weft_stream_queued(const weft_stream *stream)

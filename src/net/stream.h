@@ -16,9 +16,11 @@
  * with the transport; the chain never moves bytes, so appending goes on. A failure is kept in
  * write_error, drops what is queued, and is what every later write answers.
  *
- * One task in each side: `reader`, `writer` (which is also who flushes or shuts down). */
+ * One task in each side: `reader`, `writer` (which is also who flushes or shuts down). It may be a
+ * stackless one; a parked client is the reader of its stream. */
 
 #include "core/loop.h"
+#include "core/stackless.h"
 #include "net/net.h"
 
 #include <weft/buffer.h>
@@ -58,7 +60,7 @@ struct weft_stream {
     struct wf_list link; /* in the loop's streams, or its lingering ones */
 
     weft_buffer input;
-    weft_task *reader;
+    const struct wf_member *reader;
     struct wf_stream_wait *reading; /* the reader's, while it is parked */
     uint32_t input_max;             /* input.limit, but for what an exact read has left there */
     int read_error;                 /* 0, or what reads answer when the input is used up */
@@ -67,7 +69,7 @@ struct weft_stream {
     struct wf_op send; /* the stream's own */
     struct iovec pieces[WF_SEND_PIECES];
     struct wf_turn_hook flush;
-    weft_task *writer;
+    const struct wf_member *writer;
     struct wf_waiter *draining; /* the writer, until queued <= drain_to */
     size_t drain_to;
     int write_error; /* 0, or what writes answer */
@@ -101,6 +103,10 @@ struct weft_stream {
 void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transport_ops *ops,
                     const struct wf_stream_options *options);
 
+/* Say what its peer is called, where the transport does not know. Without memory it does not say.
+ */
+void wf_stream_name_peer(weft_stream *stream, const char *text);
+
 /* Free without ceremony, at the loop's end or when its birth failed half way. */
 void wf_stream_destroy(weft_stream *stream, bool reset);
 
@@ -122,7 +128,7 @@ static inline int wf_stream_breathe(void)
 }
 
 /* Somebody is in that side already: -EBUSY, and says who. */
-int wf_stream_busy(const weft_stream *stream, const weft_task *task, const char *what);
+int wf_stream_busy(const weft_stream *stream, const struct wf_member *member, const char *what);
 
 /* Arm a wait for bytes. Who does not park on it sets the waiter's wake and owner. */
 void wf_stream_arm(weft_stream *stream, struct wf_stream_wait *wait);
@@ -136,6 +142,15 @@ void wf_stream_adopt(weft_stream *stream, const struct wf_op *op, size_t size);
 
 /* The transport's word on wait->op: at once, or after parking. WEFT_ECLOSED. */
 int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait);
+
+/* What a reader learns of the transport's word, and what the stream keeps of it. */
+int64_t wf_stream_end_read(weft_stream *stream, int64_t result);
+
+/* Arm a wait until no more than `to` bytes are queued. */
+void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, size_t to);
+
+/* Take `size` bytes, at most the high mark's, whole; -EAGAIN when there is no room. */
+int wf_stream_write_now(weft_stream *stream, const void *data, size_t size);
 
 /* Send what is queued, as far as it goes. */
 void wf_stream_flush_now(weft_stream *stream);

@@ -18,12 +18,17 @@ static bool drain_abort(struct wf_waiter *w)
 
 static const struct wf_wait_ops drain_ops = { .kind = "room to write", .abort = drain_abort };
 
+void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, size_t to)
+{
+    wf_waiter_arm(w, &drain_ops, stream);
+    stream->drain_to = to;
+    stream->draining = w;
+}
+
 static int wait_drained(weft_stream *stream, size_t to)
 {
     struct wf_waiter w;
-    wf_waiter_arm(&w, &drain_ops, stream);
-    stream->drain_to = to;
-    stream->draining = &w;
+    wf_stream_arm_room(stream, &w, to);
     int err = (int)wf_park(&w);
     return err < 0 ? err : stream->write_error;
 }
@@ -163,7 +168,7 @@ static int take_whole(weft_stream *stream, const struct iovec *vector, int count
     return n < 0 ? (int)n : 0;
 }
 
-static int write_now(weft_stream *stream, const void *data, size_t size)
+int wf_stream_write_now(weft_stream *stream, const void *data, size_t size)
 {
     struct iovec piece = { (char *)(uintptr_t)data, size };
     if (stream->ending)
@@ -186,7 +191,7 @@ int weft_write_try(weft_stream *stream, const void *data, size_t size)
     if (size > stream->high_mark)
         return wf_misuse(-EINVAL, "weft_write_try() with %zu bytes: at most the high mark, %u",
                          size, stream->high_mark);
-    return write_now(stream, data, size);
+    return wf_stream_write_now(stream, data, size);
 }
 
 static int write_pieces(weft_stream *stream, const struct iovec *vector, int count, size_t size)

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "core/coro.h"
-#include "sync/group.h"
+#include "sync/several.h"
 
 #include <string.h>
 #include <weft/error.h>
@@ -20,7 +20,7 @@
 #include <weft/wait.h>
 
 struct gather {
-    struct wf_group group;
+    struct wf_several several;
     weft_scope scope;
     weft_awaitable *const *list;
     struct weft_gather_options options;
@@ -30,27 +30,27 @@ struct gather {
 static struct wf_seat *twin(struct gather *gather, size_t index)
 {
     for (size_t i = 0; i < index; i++)
-        if (gather->list[i] == gather->list[index] && gather->group.seats[i].future)
-            return &gather->group.seats[i];
+        if (gather->list[i] == gather->list[index] && gather->several.seats[i].future)
+            return &gather->several.seats[i];
     return NULL;
 }
 
 static void seat_coro(struct gather *gather, size_t index)
 {
-    struct wf_group *group = &gather->group;
+    struct wf_several *several = &gather->several;
     weft_coro *coro = (weft_coro *)gather->list[index];
     struct wf_seat *earlier = coro->state == WF_CORO_NEW ? NULL : twin(gather, index);
     weft_task *task = NULL;
     if (earlier) {
-        wf_group_join(group, index, earlier->future);
+        wf_several_join(several, index, earlier->future);
         return;
     }
     int err = wf_coro_spawn(coro, &gather->scope, &task);
-    group->seats[index].error = err;
+    several->seats[index].error = err;
     if (err < 0)
         return;
-    group->seats[index].ours = true;
-    wf_group_join(group, index, &task->future);
+    several->seats[index].ours = true;
+    wf_several_join(several, index, &task->future);
     weft_task_release(task); /* the seat holds it */
 }
 
@@ -60,24 +60,24 @@ static void seat_all(struct gather *gather)
         if (gather->list[i]->kind == WEFT_AWAITABLE_CORO)
             seat_coro(gather, i);
         else
-            wf_group_join(&gather->group, i, (weft_future *)gather->list[i]);
+            wf_several_join(&gather->several, i, (weft_future *)gather->list[i]);
     }
 }
 
 /* The first one that could not even begin. */
-static int seat_error(const struct wf_group *group)
+static int seat_error(const struct wf_several *several)
 {
-    for (size_t i = 0; i < group->count; i++)
-        if (group->seats[i].error < 0)
-            return group->seats[i].error;
+    for (size_t i = 0; i < several->count; i++)
+        if (several->seats[i].error < 0)
+            return several->seats[i].error;
     return 0;
 }
 
-static void cancel_all(struct wf_group *group, const char *why)
+static void cancel_all(struct wf_several *several, const char *why)
 {
-    for (size_t i = 0; i < group->count; i++)
-        if (group->seats[i].future && !group->seats[i].future->done)
-            weft_future_cancel(group->seats[i].future, why);
+    for (size_t i = 0; i < several->count; i++)
+        if (several->seats[i].future && !several->seats[i].future->done)
+            weft_future_cancel(several->seats[i].future, why);
 }
 
 static bool fails_early(const struct gather *gather)
@@ -88,23 +88,23 @@ static bool fails_early(const struct gather *gather)
 /* 0, or why it ended early. */
 static int wait_for_all(struct gather *gather)
 {
-    struct wf_group *group = &gather->group;
-    int broken = seat_error(group), err = 0;
+    struct wf_several *several = &gather->several;
+    int broken = seat_error(several), err = 0;
     if (broken == 0 || !fails_early(gather))
-        err = wf_group_wait(group, fails_early(gather) ? WF_GROUP_FIRST_ERROR : WF_GROUP_OWN,
-                            WEFT_FOREVER);
-    if (err == 0 &&
-        (gather->options.on_error == WEFT_RETURN_FIRST || wf_group_is_settled(group, WF_GROUP_ALL)))
+        err = wf_several_wait(
+            several, fails_early(gather) ? WF_SEVERAL_FIRST_ERROR : WF_SEVERAL_OWN, WEFT_FOREVER);
+    if (err == 0 && (gather->options.on_error == WEFT_RETURN_FIRST ||
+                     wf_several_is_settled(several, WF_SEVERAL_ALL)))
         return broken;
-    cancel_all(group, err < 0 ? "who gathers was cancelled" : "one beside it failed");
-    wf_group_join_all(group);
+    cancel_all(several, err < 0 ? "who gathers was cancelled" : "one beside it failed");
+    wf_several_join_all(several);
     return err < 0 ? err : broken;
 }
 
 /* Of a coroutine the pointer is the caller's, who may not want it. */
 static int collect_one(struct gather *gather, size_t index)
 {
-    struct wf_seat *seat = &gather->group.seats[index];
+    struct wf_seat *seat = &gather->several.seats[index];
     void *value = NULL;
     if (!seat->future)
         return seat->error;
@@ -122,12 +122,12 @@ static int collect_one(struct gather *gather, size_t index)
 /* Whose failure is what the gather returns. */
 static const struct wf_seat *told(const struct gather *gather, int err)
 {
-    const struct wf_group *group = &gather->group;
+    const struct wf_several *several = &gather->several;
     if (err == 0)
-        return group->failed;
-    for (size_t i = 0; i < group->count; i++)
-        if (group->seats[i].error < 0)
-            return group->seats[i].error == err ? &group->seats[i] : NULL;
+        return several->failed;
+    for (size_t i = 0; i < several->count; i++)
+        if (several->seats[i].error < 0)
+            return several->seats[i].error == err ? &several->seats[i] : NULL;
     return NULL;
 }
 
@@ -147,12 +147,12 @@ static void report(const struct gather *gather, const struct wf_seat *seat, int 
 static void collect(struct gather *gather, int err)
 {
     const struct wf_seat *returned = told(gather, err);
-    for (size_t i = 0; i < gather->group.count; i++) {
+    for (size_t i = 0; i < gather->several.count; i++) {
         if (gather->options.values)
             gather->options.values[i] = NULL;
         int result = collect_one(gather, i);
-        if (&gather->group.seats[i] != returned)
-            report(gather, &gather->group.seats[i], result);
+        if (&gather->several.seats[i] != returned)
+            report(gather, &gather->several.seats[i], result);
         if (gather->options.results)
             gather->options.results[i] = result;
     }
@@ -171,10 +171,10 @@ static int run(struct gather *gather)
     seat_all(gather);
     int err = wait_for_all(gather);
     collect(gather, err);
-    const struct wf_seat *failed = gather->group.failed;
+    const struct wf_seat *failed = gather->several.failed;
     if (err == 0 && failed)
         err = wf_future_read(failed->future, NULL); /* its text is the last one said */
-    wf_group_close(&gather->group);
+    wf_several_close(&gather->several);
     weft_scope_end(&gather->scope);
     return err;
 }
@@ -195,7 +195,7 @@ static int refuse(struct gather *gather, int err)
         if (gather->options.values)
             gather->options.values[i] = NULL;
     }
-    wf_group_refuse(gather->list, gather->options.count);
+    wf_several_refuse(gather->list, gather->options.count);
     return err;
 }
 
@@ -205,10 +205,10 @@ int weft_gather_with(weft_awaitable *const list[], const struct weft_gather_opti
     read_options(&gather, given);
     size_t count = gather.options.count;
     bool early = fails_early(&gather); /* a failure may end its wait, which is as good as a limit */
-    int err = wf_group_check(list, count, gather.options.on_error != WEFT_RETURN_FIRST,
-                             early ? WF_GROUP_ALL : WF_GROUP_OWN, early ? 0 : WEFT_FOREVER);
+    int err = wf_several_check(list, count, gather.options.on_error != WEFT_RETURN_FIRST,
+                               early ? WF_SEVERAL_ALL : WF_SEVERAL_OWN, early ? 0 : WEFT_FOREVER);
     if (err == 0)
-        err = wf_group_open(&gather.group, count);
+        err = wf_several_open(&gather.several, count);
     if (err < 0)
         return refuse(&gather, err);
     return run(&gather);

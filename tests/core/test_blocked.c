@@ -5,6 +5,7 @@
 
 #include <sched.h>
 #include <weft/future.h>
+#include <weft/stackless.h>
 #include <weft/stream.h>
 #include <weft/wait.h>
 
@@ -67,6 +68,48 @@ static int main_readers(void *arg)
     weft_close(b);
     unprepare();
     return err;
+}
+
+/* Without a stack likewise. */
+
+static int await_never(weft_stackless *self, int64_t result);
+
+struct blocked_one {
+    weft_stackless self;
+    weft_future *future;
+};
+
+static int await_never(weft_stackless *self, int64_t result)
+{
+    if (result < 0)
+        return (int)result;
+    return weft_then_await(self, weft_stackless_of(self, struct blocked_one, self)->future,
+                           await_never);
+}
+
+static const weft_stackless_kind blocked_kind = WEFT_STACKLESS(await_never, NULL);
+
+static int main_stackless(void *arg)
+{
+    struct blocked_one one = { .future = weft_future_new() };
+    weft_scope scope;
+    (void)arg;
+    prepare();
+    weft_scope_begin(&scope);
+    weft_stackless_spawn(&scope, &one.self, &blocked_kind);
+    int err = weft_scope_end(&scope);
+    weft_future_release(one.future);
+    unprepare();
+    return err;
+}
+
+static void test_blocked_names_stackless_tasks(void **state)
+{
+    (void)state;
+    assert_int_equal(run(main_stackless, NULL), -ECANCELED);
+    expect_log("nothing can happen any more: 2 tasks wait");
+    expect_log("stackless task 'await_never' (");
+    expect_log("waits for tasks of its scope");
 }
 
 static void expect_readers(void)
@@ -330,6 +373,7 @@ int main(void)
         core_test(test_blocked_awaiting_a_task_names_it),
         core_test(test_blocked_waiting_for_several_names_some),
         core_test(test_blocked_names_twenty_tasks_at_most),
+        core_test(test_blocked_names_stackless_tasks),
         core_test(test_blocked_is_not_said_of_a_listener),
         core_test(test_blocked_is_not_said_while_a_thread_may_post),
         core_test(test_blocked_is_not_said_of_a_job),

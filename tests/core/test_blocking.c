@@ -1,8 +1,11 @@
 /* Blocking functions on pool threads (semantics 14, hazards 3, 10 and 23). */
 
-#include "core_test.h"
+#include "core/other_loop.h"
 
 #include "io/fault.h"
+
+#include <sched.h>
+#include <weft/remote.h>
 
 /* A gate that holds pool threads until the test opens it. */
 static struct {
@@ -425,6 +428,126 @@ static void test_semantics_14_a_cancel_at_any_moment_leaves_nothing_in_flight(vo
     assert_int_equal(run(cancel_races_main, NULL), 0);
 }
 
+/* Pools that several loops use. */
+
+static weft_pool *shared;
+
+static int ask_shared(void *arg)
+{
+    int err = 0;
+    for (int i = 0; err == 0 && i < 200; i++)
+        err = weft_blocking(return_zero, NULL, .pool = shared);
+    (void)arg;
+    return err;
+}
+
+static int shared_main(void *arg)
+{
+    struct other_loop *other = arg;
+    weft_future *there = weft_spawn_on(other->loop, ask_shared, NULL);
+    int here = ask_shared(NULL);
+    int err = weft_await(there);
+    weft_future_release(there);
+    return here < 0 ? here : err;
+}
+
+static void test_pool_serves_all_loops_and_counts(void **state)
+{
+    (void)state;
+    struct weft_pool_stats stats;
+    struct other_loop other = { 0 };
+    assert_int_equal(weft_pool_open(&shared, .threads = 2, .name = "shared"), 0);
+    other_start(&other);
+    assert_int_equal(run(shared_main, &other), 0);
+    other_end(&other);
+    weft_pool_stats(shared, &stats);
+    assert_int_equal(stats.done, 400);
+    assert_in_range(stats.threads, 1, 2);
+    assert_int_equal(stats.running + stats.queued + stats.rejected + stats.withdrawn, 0);
+    assert_int_equal(stats.idle, stats.threads);
+    assert_in_range(stats.longest, 1, 2);
+    weft_pool_close(shared);
+}
+
+static int own_stats_main(void *arg)
+{
+    (void)arg;
+    struct weft_pool_stats stats;
+    weft_pool_stats(NULL, &stats);
+    assert_int_equal(stats.threads, 0);
+    assert_int_equal(weft_blocking(return_zero, NULL), 0);
+    weft_pool_stats(NULL, &stats);
+    assert_int_equal(stats.threads, 1);
+    assert_int_equal(stats.done, 1);
+    return 0;
+}
+
+static void test_pool_of_the_loop_counts_too(void **state)
+{
+    (void)state;
+    struct weft_pool_stats stats = { .threads = 7 };
+    assert_int_equal(run(own_stats_main, NULL), 0);
+    weft_pool_stats(NULL, &stats); /* there is none */
+    assert_int_equal(stats.threads, 0);
+}
+
+static int rejected_main(void *arg)
+{
+    (void)arg;
+    struct weft_pool_stats stats;
+    struct asker askers[2] = { { .pool = shared }, { .pool = shared } };
+    reset_gate();
+    weft_spawn(weft_background(), ask, &askers[0]);
+    weft_sleep(0);
+    wait_entered(1);
+    weft_spawn(weft_background(), ask, &askers[1]);
+    weft_sleep(0);
+    assert_int_equal(weft_blocking(return_zero, NULL, .pool = shared), -EAGAIN);
+    weft_pool_stats(shared, &stats);
+    assert_int_equal(stats.rejected, 1);
+    assert_int_equal(stats.queued, 1);
+    assert_int_equal(stats.running, 1);
+    assert_int_equal(stats.idle, 0);
+    open_gate();
+    while (!askers[0].ended || !askers[1].ended)
+        weft_sleep(MILLISECOND);
+    return 0;
+}
+
+static void test_pool_counts_what_it_refuses(void **state)
+{
+    (void)state;
+    assert_int_equal(weft_pool_open(&shared, .threads = 1, .queue_max = 1), 0);
+    assert_int_equal(run(rejected_main, NULL), 0);
+    weft_pool_close(shared);
+}
+
+static int idle_main(void *arg)
+{
+    (void)arg;
+    struct weft_pool_stats stats;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(weft_blocking(return_zero, NULL, .pool = shared), 0);
+        do {
+            sched_yield();
+            weft_pool_stats(shared, &stats);
+        } while (stats.threads > 0);
+    }
+    assert_int_equal(stats.done, 5);
+    return 0;
+}
+
+static void test_pool_threads_end_when_they_are_idle(void **state)
+{
+    (void)state;
+    assert_int_equal(weft_pool_open(&shared, .threads = 4, .idle_timeout = MILLISECOND), 0);
+    assert_int_equal(run(idle_main, NULL), 0);
+    weft_pool_close(shared);
+    assert_int_equal(weft_pool_open(&shared, .idle_timeout = WEFT_HOUR), 0);
+    assert_int_equal(run(ask_shared, NULL), 0);
+    weft_pool_close(shared);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +561,10 @@ int main(void)
         core_test(test_blocking_without_threads_or_memory_is_an_error),
         core_test(test_blocking_thousands_of_jobs_all_come_back),
         core_test(test_semantics_14_a_cancel_at_any_moment_leaves_nothing_in_flight),
+        core_test(test_pool_serves_all_loops_and_counts),
+        core_test(test_pool_of_the_loop_counts_too),
+        core_test(test_pool_counts_what_it_refuses),
+        core_test(test_pool_threads_end_when_they_are_idle),
     };
     return cmocka_run_group_tests_name("core blocking", tests, NULL, NULL);
 }

@@ -438,6 +438,31 @@ static void test_dispatch_a_second_hand_over_loses_nobody(void **state)
     assert_string_equal(trace, "s01");
 }
 
+static int serve_two_late(void *arg)
+{
+    wf_running->lifo_used = WF_LIFO_MAX; /* as after that many hand-overs in a row */
+    return serve_two(arg);
+}
+
+static int late_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s);
+    weft_spawn(&s, wait_as, "0");
+    weft_spawn(&s, wait_as, "1");
+    weft_sleep(SECOND);
+    weft_spawn(&s, serve_two_late, two);
+    return weft_scope_end(&s);
+}
+
+static void test_dispatch_when_hand_overs_are_used_up_nobody_is_passed(void **state)
+{
+    (void)state;
+    assert_int_equal(run(late_main, NULL), 0);
+    assert_string_equal(trace, "s01");
+}
+
 /* A processor's ticks that step back: the loop goes on asking the kernel while tasks are ready. */
 
 static bool rested;
@@ -479,6 +504,7 @@ int main(void)
         core_test(test_dispatch_the_served_task_runs_before_the_queue),
         core_test(test_dispatch_a_hand_over_from_the_dispatcher_works),
         core_test(test_dispatch_a_second_hand_over_loses_nobody),
+        core_test(test_dispatch_when_hand_overs_are_used_up_nobody_is_passed),
         core_test(test_dispatch_ticks_may_step_back),
         core_test(test_dispatch_a_task_that_never_blocks_yields_every_128_operations),
         core_test(test_dispatch_endless_chains_starve_neither_timers_nor_io),

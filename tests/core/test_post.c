@@ -64,7 +64,7 @@ static void test_semantics_17_eight_threads_lose_nothing_and_keep_their_order(vo
     (void)state;
     pthread_t threads[THREADS];
     const char *text = getenv("WEFT_TEST_OPERATIONS");
-    posts_each = text ? strtol(text, NULL, 10) : 10000;
+    posts_each = text ? strtol(text, NULL, 10) : 100000;
     received = out_of_order = 0;
     assert_int_equal(weft_run(posts_main, threads, .no_signals = true, .posts_max = 1000), 0);
     for (int i = 0; i < THREADS; i++)

@@ -50,6 +50,9 @@ struct outside {
     int port;
 };
 
+/* How many loops a server has. */
+static uint16_t outside_loops = 1;
+
 /* The child's frame. */
 struct outside_serve {
     const struct weft_http_serve_options *options;
@@ -64,7 +67,7 @@ static inline int outside_main(void *arg)
     if (err < 0)
         return err;
     int port = atoi(strrchr(weft_listener_address(listener), ':') + 1);
-    if (write(serve->report, &port, sizeof port) != sizeof port)
+    if (weft_loop_index() == 0 && write(serve->report, &port, sizeof port) != sizeof port)
         return -EIO;
     err = weft_http_serve_on_with(listener, serve->options);
     weft_listener_close(listener);
@@ -84,7 +87,7 @@ static inline struct outside outside_start(const struct weft_http_serve_options 
         struct outside_serve serve = { options, ends[1] };
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(ends[0]);
-        exit(weft_run(outside_main, &serve) == 0 ? 0 : 1);
+        exit(weft_run(outside_main, &serve, .threads = outside_loops) == 0 ? 0 : 1);
     }
     close(ends[1]);
     require(read(ends[0], &server.port, sizeof server.port) == sizeof server.port);

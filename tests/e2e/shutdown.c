@@ -1,7 +1,7 @@
 /* SIGTERM at any moment under load: whoever had sent its request before the signal gets the whole
  * response, whoever had not may see the connection close, and the server ends in order and in time.
  *
- *     shutdown [rounds] */
+ *     shutdown [rounds [loops]] */
 
 #include "outside.h"
 
@@ -139,6 +139,7 @@ static struct round play(uint64_t seed)
 int main(int argc, char **argv)
 {
     int rounds = argc > 1 ? atoi(argv[1]) : 10;
+    outside_loops = argc > 2 ? (uint16_t)atoi(argv[2]) : 1;
     unsigned answers = 0, pending = 0, lost = 0;
     for (int i = 0; i < rounds; i++) {
         struct round round = play((uint64_t)i);

@@ -41,6 +41,23 @@ goodbye, world
 its last words: it was a pleasure
 """
 
+ACTOR = """\
++50: done
+-30: done
+-30: Numerical result out of range
++20: done
+-30: done
+closed with 10
+"""
+
+FANOUT = """\
+20 answers, sum 190, at most 4 at once
+"""
+
+WORKERS = """\
+0 1 4 9 16 25 36 49 64 81 100 121
+"""
+
 RACE = """\
 a second for both:
   near: answers
@@ -57,6 +74,16 @@ def prints(program, text):
     done = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=30, check=False)
     assert (done.stdout, done.stderr, done.returncode) == (text, '', 0), done
+
+
+def sleepers(program):
+    for count in 1, 5000:
+        done = subprocess.run([program, str(count)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=30, check=False)
+        found = re.fullmatch(r'%d sleepers, \d+ bytes each, asleep after \d+ ms\n'
+                             r'woken %d times in (\d+) ms\n' % (count, 2 * count), done.stdout)
+        assert found and (done.stderr, done.returncode) == ('', 0), done
+        assert int(found[1]) >= 2000, 'two naps are two seconds'
 
 
 def pattern(line):
@@ -123,6 +150,7 @@ class Program:
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True, preexec_fn=interruptible)
         self.how = how
+        self.last_words = set()  # the lines that it says when it ends, in any order
 
     def __enter__(self):
         return self
@@ -137,15 +165,15 @@ class Program:
         if not failed:
             took = time.monotonic() - begin
             assert took < END, 'took %.1f s to end' % took
-            assert (rest, self.process.returncode) == (('', ''), 0), (
-                rest, self.process.returncode)
+            assert (rest[1], self.process.returncode) == ('', 0), (rest, self.process.returncode)
+            assert set(rest[0].splitlines()) == self.last_words, rest
 
 
 class Server(Program):
     """The example on a free port, which its first line tells."""
 
-    def __init__(self, program):
-        super().__init__(program, '127.0.0.1:0')
+    def __init__(self, program, *words):
+        super().__init__(program, '127.0.0.1:0', *words)
         self.line = self.process.stdout.readline().strip()
         self.host, port = self.line.split('/')[-1].split(':')
         self.port = int(port)
@@ -179,6 +207,22 @@ def echo(program):
         assert second.recv(1) == b'', 'the end of the stream is not echoed'
         refuses_a_taken_address(program, '%s:%d' % (server.host, server.port))
         # `first` stays connected: Ctrl-C ends the server all the same.
+
+
+def cores(program):
+    with Server(program, '3') as server:
+        seen = {}
+        for _ in range(60):
+            client = server.connect()
+            words = client.makefile('rb').readline().split()
+            assert words[0] == b'client' and words[2:4] == [b'of', b'loop'], words
+            seen[words[4]] = seen.get(words[4], 0) + 1
+            assert words[1] == b'%d' % seen[words[4]], (words, seen)
+            client.close()
+        assert seen.keys() <= {b'0', b'1', b'2'}, seen
+        refuses_a_taken_address(program, '%s:%d' % (server.host, server.port))
+        server.last_words = {'loop %d of 3: %d clients' % (i, seen.get(b'%d' % i, 0))
+                             for i in range(3)}
 
 
 def connect_when_ready(path):
@@ -283,7 +327,10 @@ def gateway(program):
 def main():
     name, *words = [word for word in sys.argv[1:] if word != '--sanitized']
     checks = {
+        'actor': lambda path: prints(path, ACTOR),
+        'cores': cores,
         'echo': echo,
+        'fanout': lambda path: prints(path, FANOUT),
         'fetch': fetch,
         'gateway': gateway,
         'generator': lambda path: prints(path, GENERATOR),
@@ -292,6 +339,8 @@ def main():
         'note': note,
         'race': lambda path: prints(path, RACE),
         'readme': readme,
+        'workers': lambda path: prints(path, WORKERS),
+        'sleepers': sleepers,
     }
     checks[name](*words)
     print('ok', name)

@@ -13,10 +13,12 @@ import subprocess
 import sys
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
-PAGES = ['README.md', 'docs/from-asyncio.md', 'docs/cancellation.md', 'docs/errors.md']
+PAGES = ['README.md', 'docs/from-asyncio.md', 'docs/cancellation.md', 'docs/errors.md',
+         'docs/stackless.md', 'docs/threads.md', 'docs/sync.md']
 FLAGS = ('-std=c11 -Wall -Wextra -Wpedantic -Werror -Wno-unused-function -Wno-unused-variable '
          '-Wno-unused-const-variable -fsyntax-only -x c').split()
-PRELUDE = '''#include <stdio.h>
+PRELUDE = '''#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weft.h>

@@ -2,6 +2,7 @@
  * warning, the macros with their designated options above all. Compiled, never run. */
 
 #include <weft.h>
+#include <weft/stackless.h>
 
 static int work(void *arg)
 {
@@ -41,6 +42,22 @@ static int tasks(void *arg)
     weft_scope_cancel(&full, "enough");
     err = weft_scope_leave(&full, err);
     return err < 0 ? err : weft_scope_end(&plain);
+}
+
+static int step(weft_stackless *self, int64_t result)
+{
+    static weft_future *const future;
+    weft_then_await(self, future, step);
+    return result < 0 ? (int)result : weft_then_sleep(self, WEFT_SECOND, step);
+}
+
+static const weft_stackless_kind plain_kind = WEFT_STACKLESS(step, NULL);
+static const weft_stackless_kind named_kind = WEFT_STACKLESS(step, NULL, .name = "named");
+
+static int stackless(weft_scope *scope, weft_stackless *two)
+{
+    int err = weft_stackless_spawn(scope, &two[0], &plain_kind);
+    return err < 0 ? err : weft_stackless_spawn(scope, &two[1], &named_kind);
 }
 
 static int numbers(weft_gen *gen, void *arg)
@@ -92,6 +109,36 @@ static int streams(void *address)
     return err;
 }
 
+static int spread(void *arg)
+{
+    weft_broadcast news;
+    weft_subscription mine;
+    weft_watch watch;
+    weft_token token, below;
+    weft_tracker tracker;
+    weft_scope scope;
+    uint64_t seen = 0;
+    int item = 0, value = 0;
+    int err = weft_broadcast_init(&news, sizeof item, 16);
+
+    err = err < 0 ? err : weft_broadcast_init(&news, sizeof item, 16, .wait_for_slowest = true);
+    err = err < 0 ? err : weft_subscription_begin(&mine, &news);
+    err = err < 0 ? err : weft_watch_init(&watch, sizeof value, &value);
+    err = err < 0 ? err : weft_token_init(&token, NULL);
+    err = err < 0 ? err : weft_token_init(&below, &token);
+    weft_tracker_init(&tracker);
+    err = err < 0 ? err : weft_tracker_spawn(&tracker, work, arg);
+    weft_scope_begin(&scope);
+    err = err < 0 ? err
+                  : weft_tracker_spawn(&tracker, work, arg, .scope = &scope, .drop = call,
+                                       .name = "named");
+    err = err < 0 ? err : weft_token_bind(&below, &scope);
+    weft_case cases[] = { weft_case_subscription(&mine, &item),
+                          weft_case_watch(&watch, &seen, &value), weft_case_token(&token) };
+    ssize_t index = weft_select(cases, 3);
+    return weft_scope_leave(&scope, err < 0 ? err : (int)index);
+}
+
 static int pools(void *arg)
 {
     weft_pool *pool;
@@ -117,10 +164,13 @@ int main(void)
     weft_handle_cancel(weft_call_at(weft_deadline(WEFT_SECOND), call, loop, .drop = call));
     weft_post(loop, call, NULL);
     weft_post(loop, call, NULL, .dropped = call);
+    static weft_stackless two[2];
+    stackless(weft_loop_background(loop), two);
     weft_loop_free(loop);
     err = err < 0 ? err : weft_run(tasks, "argument");
     err = err < 0 ? err : weft_run(generators, NULL);
     err = err < 0 ? err : weft_run(intervals, NULL);
+    err = err < 0 ? err : weft_run(spread, NULL);
     err = err < 0 ? err : weft_run(streams, NULL, .grace = WEFT_SECOND, .clock = WEFT_CLOCK_TEST);
     return err < 0 ? err : weft_run(pools, NULL, .no_signals = true);
 }

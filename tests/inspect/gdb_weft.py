@@ -85,8 +85,9 @@ class Gdb(unittest.TestCase):
     def test_tree_shows_scopes(self):
         self.expect(r"^scope 'background' begun at the loop: 1 member, isolates\n",
                     r"^  task 1 'main', parked: waits for tasks of its scope; spawned at ",
-                    r"^    scope 'all' begun at \S*stand\.c:\d+: 3 members\n",
-                    r"^      task 2 'one', parked: waits for sleep; spawned at ")
+                    r"^    scope 'all' begun at \S*stand\.c:\d+: 4 members\n",
+                    r"^      task 2 'one', parked: waits for sleep; spawned at ",
+                    r"^      stackless task 'ticker', waits for sleep, then tick; defined at ")
 
     def test_bt_shows_the_calls_with_their_arguments(self):
         self.expect(r"^task 2 'one', parked", r'^#0 ', r' in weft_sleep \(', r' in sleep_long \(',

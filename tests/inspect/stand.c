@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include <weft.h>
+#include <weft/stackless.h>
 
 /* After a call: it is none in the tail, which would leave no frame. */
 #define NO_TAIL_CALL() __asm__ volatile("" ::: "memory")
@@ -43,14 +44,23 @@ static int eager_end(void *arg)
     return err < 0 ? err : -ECANCELED;
 }
 
+static int tick(weft_stackless *self, int64_t result)
+{
+    return result < 0 ? (int)result : weft_then_sleep(self, WEFT_HOUR, tick);
+}
+
+static const weft_stackless_kind ticker = WEFT_STACKLESS(tick, NULL, .name = "ticker");
+
 static int stand(void *arg)
 {
     weft_scope s;
+    weft_stackless self;
     weft_task *task;
     (void)arg;
     weft_scope_begin(&s, .name = "all");
     weft_spawn(&s, sleeper, NULL, .name = "one", .task = &task);
     weft_spawn(&s, waiter, task, .stack_size = 16 << 10);
+    weft_stackless_spawn(&s, &self, &ticker);
     weft_spawn(&s, eager_end, NULL);
     weft_sleep(0);
     weft_task_release(task);

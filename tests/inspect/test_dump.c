@@ -3,6 +3,11 @@
 #include "inspect_test.h"
 
 #include <fcntl.h>
+#include <weft/event.h>
+#include <weft/future.h>
+#include <weft/mutex.h>
+#include <weft/select.h>
+#include <weft/stackless.h>
 #include <weft/stream.h>
 
 #if WF_CONTEXT_NATIVE
@@ -128,6 +133,68 @@ static void test_dump_goes_on_where_there_are_no_unwind_tables(void **state)
 }
 
 #endif
+
+/* What tasks wait for, with the place where it was made. */
+
+static weft_mutex held;
+static weft_channel empty;
+static weft_event unset;
+
+static int lock_it(void *arg)
+{
+    (void)arg;
+    int err = weft_mutex_lock(&held);
+    NO_TAIL_CALL();
+    return err;
+}
+
+static int receive_it(void *arg)
+{
+    int err = weft_channel_receive(&empty, arg);
+    NO_TAIL_CALL();
+    return err;
+}
+
+static int select_it(void *arg)
+{
+    weft_case cases[] = { weft_case_receive(&empty, arg), weft_case_event(&unset),
+                          weft_case_after(SECOND) };
+    return (int)weft_select(cases, 3);
+}
+
+static int primitives_main(void *arg)
+{
+    int item;
+    weft_scope s;
+    (void)arg;
+    weft_mutex_init(&held);
+    weft_event_init(&unset);
+    assert_int_equal(weft_channel_init(&empty, sizeof item, 2), 0);
+    assert_int_equal(weft_mutex_lock(&held), 0);
+    weft_scope_begin(&s);
+    weft_spawn(&s, lock_it, NULL);
+    weft_spawn(&s, receive_it, &item);
+    weft_spawn(&s, select_it, &item);
+    weft_sleep(0);
+    dump_now();
+    weft_scope_cancel(&s, NULL);
+    int err = weft_scope_end(&s);
+    weft_channel_fini(&empty);
+    return err;
+}
+
+static void test_dump_shows_what_primitives_are_waited_for(void **state)
+{
+    (void)state;
+    assert_int_equal(run(primitives_main, NULL), 0);
+    EXPECT_ORDER("'lock_it', parked: waits for the mutex (made at ", ") that task 1 holds",
+                 "'receive_it', parked: waits for an item of the channel (made at ", "has 0",
+                 "'select_it', parked: waits for one of: an item of the channel (made at ",
+                 ", the event (made at ", ", a time");
+    if (HAS_STACKS)
+        EXPECT_ORDER("at weft_mutex_lock+0x", "at lock_it+0x", "at weft_channel_receive+0x",
+                     "at receive_it+0x", "at weft_select_with+0x");
+}
 
 static int cancelled_main(void *arg)
 {
@@ -377,6 +444,102 @@ static void test_dump_of_ten_thousand_tasks_takes_less_than_a_second(void **stat
     assert_true(duration < (WF_ASAN ? 10 * SECOND : SECOND));
 }
 
+/* Without a stack: what it waits for, and which step comes then. */
+
+struct dumper {
+    weft_stackless self;
+    weft_future *future;
+};
+
+static int dump_in_step(weft_stackless *self, int64_t result);
+
+static int sleep_again(weft_stackless *self, int64_t result)
+{
+    return result < 0 ? (int)result : weft_then_sleep(self, long_time, sleep_again);
+}
+
+static int await_then_dump(weft_stackless *self, int64_t result)
+{
+    (void)result;
+    return weft_then_await(self, weft_stackless_of(self, struct dumper, self)->future,
+                           dump_in_step);
+}
+
+static int dump_in_step(weft_stackless *self, int64_t result)
+{
+    (void)self;
+    dump_now();
+    return (int)result;
+}
+
+static const weft_stackless_kind sleeper_kind = WEFT_STACKLESS(sleep_again, NULL);
+static const weft_stackless_kind dumper_kind = WEFT_STACKLESS(await_then_dump, NULL, .name = "d\t");
+
+static int stackless_main(void *arg)
+{
+    weft_scope s;
+    struct dumper a, b;
+    (void)arg;
+    weft_scope_begin(&s, .name = "all");
+    a.future = b.future = weft_future_new();
+    weft_stackless_spawn(&s, &a.self, &sleeper_kind);
+    weft_stackless_spawn(&s, &b.self, &dumper_kind);
+    dump_now();
+    EXPECT_ORDER("scope 'all'", "  stackless task 'sleep_again', waits for its first turn; defined",
+                 "          then sleep_again\n");
+    weft_sleep(2 * SECOND);
+    dump_now();
+    EXPECT_ORDER("  stackless task 'sleep_again', waits for sleep, for 2.00 s; defined at ",
+                 "test_dump.c:", "\n          then sleep_again\n",
+                 "  stackless task 'd?', waits for the future made at ",
+                 "test_dump.c:", ", for 2.00 s; defined at ", "\n          then dump_in_step\n");
+    weft_future_set(a.future, NULL);
+    weft_sleep(0);
+    EXPECT_ORDER("  stackless task 'd?', running; defined at ", "\n          in dump_in_step\n");
+    weft_future_release(a.future);
+    weft_scope_cancel(&s, "enough");
+    dump_now();
+    expect_text(
+        "stackless task 'sleep_again', waits for its turn, cancelled (enough); defined at ");
+    return weft_scope_end(&s);
+}
+
+enum { CROWD = 2000 };
+
+static int crowd_main(void *arg)
+{
+    static weft_stackless crowd[CROWD], other;
+    weft_scope s;
+    (void)arg;
+    weft_scope_begin(&s, .name = "all");
+    for (int i = 0; i < CROWD; i++)
+        weft_stackless_spawn(&s, &crowd[i], &sleeper_kind);
+    weft_spawn(&s, sleep_second, NULL);
+    weft_sleep(0);
+    weft_stackless_spawn(weft_background(), &other, &sleeper_kind);
+    dump_now();
+    weft_scope_cancel(&s, "enough");
+    return weft_scope_end(&s);
+}
+
+static void test_dump_shows_ten_of_a_crowd_of_stackless_tasks(void **state)
+{
+    (void)state;
+    unsigned shown = 0;
+    assert_int_equal(run(crowd_main, NULL), 0);
+    for (const char *at = dumped.text; (at = strstr(at, "stackless task 'sleep_again'")); at++)
+        shown++;
+    assert_int_equal(shown, 11);
+    EXPECT_ORDER("then sleep_again\n      and 1990 more like it\n", "task 2 'sleep_second'",
+                 "\n  stackless task 'sleep_again', waits for its first turn");
+}
+
+static void test_dump_shows_stackless_tasks_and_their_next_steps(void **state)
+{
+    (void)state;
+    assert_int_equal(run(stackless_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +548,7 @@ int main(void)
 #if HAS_STACKS
         core_test(test_dump_goes_on_where_there_are_no_unwind_tables),
 #endif
+        core_test(test_dump_shows_what_primitives_are_waited_for),
         core_test(test_dump_shows_cancels_and_shields),
         core_test(test_dump_shows_failures),
         core_test(test_dump_shows_who_has_started_the_running_task),
@@ -393,6 +557,8 @@ int main(void)
         core_test(test_dump_ends_when_nobody_takes_it),
         core_test(test_dump_writes_to_a_descriptor),
         core_test(test_dump_shows_servers_and_parked_clients),
+        core_test(test_dump_shows_stackless_tasks_and_their_next_steps),
+        core_test(test_dump_shows_ten_of_a_crowd_of_stackless_tasks),
         core_test(test_dump_of_ten_thousand_tasks_takes_less_than_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
 
 #include "inspect_test.h"
 
+#include "../core/group_test.h"
+
 #include <fcntl.h>
 
 static int pipes[2];
@@ -83,12 +85,44 @@ static void test_dump_signal_needs_a_loop(void **state)
     expect_log("weft_dump_on_signal() where there is no loop");
 }
 
+/* All loops of a run: the test reads until each has been seen. */
+
+static int all_main(void *arg)
+{
+    (void)arg;
+    static char seen[64 << 10];
+    size_t size = 0;
+    meet();
+    if (weft_loop_index() != 1)
+        return weft_sleep(WEFT_FOREVER);
+    assert_int_equal(pipe2(pipes, O_NONBLOCK), 0);
+    assert_int_equal(weft_dump_on_signal(SIGQUIT, pipes[1]), 0);
+    kill(getpid(), SIGQUIT);
+    while (!strstr(seen, "loop 0 of 4:") || !strstr(seen, "loop 1 of 4:") ||
+           !strstr(seen, "loop 2 of 4:") || !strstr(seen, "loop 3 of 4:")) {
+        assert_true(weft_poll_fd(pipes[0], WEFT_READABLE) > 0);
+        size_t more = read_dump();
+        assert_true(size + more < sizeof seen);
+        memcpy(seen + size, dumped.text, more);
+        size += more;
+    }
+    return -EPROTO; /* ends the others */
+}
+
+static void test_dump_signal_is_answered_by_all_loops_of_a_run(void **state)
+{
+    (void)state;
+    assert_int_equal(run_loops(LOOPS, all_main, NULL), -EPROTO);
+    close_pipes();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         core_test(test_dump_signal_is_answered_in_the_next_turn_until_the_loop_ends),
         core_test(test_dump_signal_can_be_given_back),
         core_test(test_dump_signal_needs_a_loop),
+        core_test(test_dump_signal_is_answered_by_all_loops_of_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

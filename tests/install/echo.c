@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weft.h>
+#include <weft/stackless.h>
 
 static int echo(weft_stream *client, void *arg)
 {
@@ -44,6 +45,39 @@ static void count(void *arg)
     ++*(int *)arg;
 }
 
+/* Without a stack. */
+
+struct napper {
+    int naps;
+    weft_stackless self;
+};
+
+static int nap(weft_stackless *self, int64_t result)
+{
+    struct napper *napper = weft_stackless_of(self, struct napper, self);
+    if (result < 0 || napper->naps++ == 2)
+        return (int)result;
+    return weft_then_sleep(self, WEFT_MILLISECOND, nap);
+}
+
+static void wake(weft_stackless *self)
+{
+    weft_stackless_of(self, struct napper, self)->naps = -1;
+}
+
+static const weft_stackless_kind nappers = WEFT_STACKLESS(nap, wake);
+
+static int take_naps(void)
+{
+    struct napper napper;
+    weft_scope scope;
+    napper.naps = 0;
+    weft_scope_begin(&scope);
+    weft_stackless_spawn(&scope, &napper.self, &nappers);
+    int err = weft_scope_end(&scope);
+    return err < 0 ? err : napper.naps;
+}
+
 static int serve_and_ask(void *arg)
 {
     weft_listener *listener;
@@ -76,6 +110,8 @@ static int serve_and_ask(void *arg)
     weft_listener_close(listener);
     if (err == 1 && weft_interval_init(&every, WEFT_MILLISECOND) == 0)
         err = weft_interval_next(&every) < 0 ? 0 : err;
+    if (err == 1 && take_naps() != -1)
+        err = 0;
     return calls == 1 ? err : 0;
 }
 

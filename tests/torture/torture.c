@@ -36,46 +36,58 @@ enum source { SUSPENSION, ALLOCATION, STACK, CALL, ORDER, DICE };
 struct kind {
     const char *name;
     enum source source;
-    void (*act)(weft_loop *loop, weft_task *task); /* SUSPENSION */
-    bool twice;                                    /* SUSPENSION: at the next one too */
-    bool persistent;                               /* the others */
-    enum wf_io_fault_kind call;                    /* CALL */
-    int error;                                     /* CALL; 0: short */
+    void (*act)(weft_loop *loop, struct wf_region *where); /* SUSPENSION */
+    bool twice;                                            /* SUSPENSION: at the next one too */
+    bool persistent;                                       /* the others */
+    enum wf_io_fault_kind call;                            /* CALL */
+    int error;                                             /* CALL; 0: short */
 };
 
-static void cancel_task(weft_loop *loop, weft_task *task)
+/* `where`: the innermost region of who suspends, a task or one without a stack. */
+
+static void cancel_task(weft_loop *loop, struct wf_region *where)
 {
+    struct wf_member *member = wf_region_member(where);
     (void)loop;
-    weft_task_cancel(task, "torture");
-}
-
-static void cancel_scope(weft_loop *loop, weft_task *task)
-{
-    if (task->innermost->kind == WF_REGION_SCOPE)
-        weft_scope_cancel((weft_scope *)wf_scope_of_region(task->innermost), "torture");
+    if (wf_member_is_task(member))
+        weft_task_cancel(wf_task_of_member(member), "torture");
     else
-        cancel_task(loop, task);
+        wf_region_cancel(&member->region, "torture");
 }
 
-static void cancel_all(weft_loop *loop, weft_task *task)
+/* One without a stack has none: then it is the one that it lives in. */
+static void cancel_scope(weft_loop *loop, struct wf_region *where)
 {
-    (void)task;
+    if (!wf_member_is_task(wf_region_member(where)) && where->outer != &loop->background.region)
+        where = where->outer;
+    if (where->kind == WF_REGION_SCOPE)
+        weft_scope_cancel((weft_scope *)wf_scope_of_region(where), "torture");
+    else
+        cancel_task(loop, where);
+}
+
+static void cancel_all(weft_loop *loop, struct wf_region *where)
+{
+    (void)where;
     wf_region_cancel(&loop->background.region, "torture");
 }
 
-static void pierce_all(weft_loop *loop, weft_task *task)
+static void pierce_all(weft_loop *loop, struct wf_region *where)
 {
-    (void)task;
+    (void)where;
     wf_region_pierce(&loop->background.region, "torture");
 }
 
-static void cancel_main(weft_loop *loop, weft_task *task)
+static void cancel_main(weft_loop *loop, struct wf_region *where)
 {
-    weft_task_cancel(loop->main ? loop->main : task, "torture");
+    if (loop->main)
+        weft_task_cancel(loop->main, "torture");
+    else
+        cancel_task(loop, where);
 }
 
 /* One that does not suspend just now: it waits, was woken, or has not begun. Each point has its. */
-static void cancel_other(weft_loop *loop, weft_task *task)
+static void cancel_other(weft_loop *loop, struct wf_region *where)
 {
     struct wf_region *region = &loop->background.region;
     unsigned count = 0;
@@ -86,7 +98,7 @@ static void cancel_other(weft_loop *loop, weft_task *task)
     weft_task *other = wf_task_next(loop, &region);
     for (; skip > 0; skip--)
         other = wf_task_next(loop, &region);
-    if (other == task)
+    if (other && &other->member == wf_region_member(where))
         other = wf_task_next(loop, &region);
     if (other)
         weft_task_cancel(other, "torture");
@@ -135,6 +147,7 @@ static struct {
     long suspensions; /* seen so far */
     long struck;      /* cancels that were asked for */
     bool stack_armed;
+    bool keeps_time; /* its loops are not put on virtual time */
     struct wf_memory_fault memory;
     struct wf_io_fault call;
     struct wf_stack_fault stack;
@@ -163,6 +176,11 @@ bool torture_excuses(int err)
     if (err == -ECANCELED)
         return now.struck > 0 || calls || was_refused_memory();
     return calls && err == -now.call.error;
+}
+
+void torture_keep_time(void)
+{
+    now.keeps_time = true;
 }
 
 /* What the scenarios print, and where we do. */
@@ -323,17 +341,17 @@ int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints
 
 /* The loop's watch. */
 
-static void roll_dice(weft_loop *loop, weft_task *task)
+static void roll_dice(weft_loop *loop, struct wf_region *where)
 {
-    static void (*const acts[])(weft_loop *, weft_task *) = {
+    static void (*const acts[])(weft_loop *, struct wf_region *) = {
         cancel_task, cancel_task, cancel_scope, cancel_scope,
         cancel_all,  pierce_all,  cancel_other, cancel_other,
     };
     if (wf_random_below(&now.dice, 12) == 0 && ++now.struck)
-        acts[wf_random_below(&now.dice, sizeof acts / sizeof acts[0])](loop, task);
+        acts[wf_random_below(&now.dice, sizeof acts / sizeof acts[0])](loop, where);
 }
 
-static void on_suspend(weft_loop *loop, weft_task *task)
+static void strike(weft_loop *loop, struct wf_region *where)
 {
     const struct kind *kind = now.kind;
     uint64_t k = (uint64_t)++now.suspensions;
@@ -342,12 +360,22 @@ static void on_suspend(weft_loop *loop, weft_task *task)
     if (!kind)
         return;
     if (kind->source == DICE) {
-        roll_dice(loop, task);
+        roll_dice(loop, where);
     } else if (kind->source == SUSPENSION &&
                (k == now.point || (kind->twice && k == now.point + 1))) {
         now.struck++;
-        kind->act(loop, task);
+        kind->act(loop, where);
     }
+}
+
+static void on_suspend(weft_loop *loop, weft_task *task)
+{
+    strike(loop, task->innermost);
+}
+
+static void on_wait(weft_loop *loop, struct wf_member *member)
+{
+    strike(loop, &member->region);
 }
 
 /* As weft_run() does with .clock = WEFT_CLOCK_TEST, before anything has happened. */
@@ -362,7 +390,7 @@ static void use_virtual_time(weft_loop *loop)
 static void on_birth(weft_loop *loop)
 {
     loop->stacks.fault = now.stack;
-    if (now.scenario->program)
+    if (now.scenario->program && !now.keeps_time)
         use_virtual_time(loop);
     if (now.scenario->born)
         now.scenario->born(loop);
@@ -378,6 +406,7 @@ static void on_death(weft_loop *loop)
     torture_require(loop->background.live == 0);
     torture_require(loop->tasks.live <= 1 || now.scenario->program); /* main's handle */
     torture_require(loop->jobs == 0);
+    torture_require(loop->foreign == 0);
     torture_require(loop->timers.count <= loop->calls.live);
     torture_require(!loop->ready.head && !loop->lifo);
     torture_require(atomic_load(&loop->posts) == 0);
@@ -385,7 +414,16 @@ static void on_death(weft_loop *loop)
     torture_require(loop->stacks.live == 0);
 }
 
-static const struct wf_loop_watch watch = { on_birth, on_suspend, on_death };
+/* A thread of a group makes its loop under the same faults: the other one waits. */
+static void on_help(bool begins)
+{
+    wf_memory_fault_set(begins ? &now.memory : NULL);
+    wf_io_fault_set(begins ? &now.call : NULL);
+}
+
+static const struct wf_loop_watch watch = {
+    .born = on_birth, .suspends = on_suspend, .dies = on_death, .waits = on_wait, .helps = on_help
+};
 
 /* One run. */
 
@@ -466,6 +504,7 @@ static void run(const struct torture_scenario *scenario, const struct kind *kind
     now.kind = kind;
     now.point = point;
     now.suspensions = 0;
+    now.keeps_time = false;
     now.struck = 0;
     describe();
     forget_hushed();

@@ -18,9 +18,10 @@
  *     random:s   several of these at once, drawn from the seed s
  *
  * A suspension point is the entry of a suspending call, and the moment at which it is about to
- * park. After each run weft_run() must have returned, and nothing may be left: no memory, no
- * descriptor, no task, stack, timer or job. A run that hangs is ended by an alarm. Whatever goes
- * wrong is printed with the line that repeats it: WEFT_TORTURE=scenario:cancel:17.
+ * park; of a stackless task those of the call that asks to wait. After each run weft_run() must
+ * have returned, and nothing may be left: no memory, no descriptor, no task, stack, timer or job. A
+ * run that hangs is ended by an alarm. Whatever goes wrong is printed with the line that repeats
+ * it: WEFT_TORTURE=scenario:cancel:17.
  *
  * To add scenarios: write torture_<layer>.c beside torture_core.c: an array of scenarios and
  *
@@ -36,6 +37,9 @@
  * scenario counted: torture_require() what must hold whatever failed, such as "each argument was
  * dropped once"; torture_excuses() says which errors this run may answer with. `begin` resets those
  * counters. Use pool threads freely, sleeps never.
+ *
+ * Several loops: faults strike the caller's loop, and the others while they are made; cancels the
+ * caller's.
  *
  * A scenario may also be a `program`, which makes its loops itself. They are put on virtual time
  * when they are born. What is to run beside it, such as a client of a server, is spawned by `born`.
@@ -72,6 +76,9 @@ bool torture_is_calm(void);
 /* Whether something has gone wrong in this run that explains this error: -ENOMEM where memory, a
  * stack or a registration was refused, -ECANCELED where anything was, and so on. */
 bool torture_excuses(int err);
+
+/* By a program, before it makes a loop: they keep the clock they have. For several loops. */
+void torture_keep_time(void);
 
 /* Print why, and the line that repeats it; abort. */
 _Noreturn void torture_failed(const char *file, int line, const char *what);

@@ -18,11 +18,13 @@
 #include <weft/stream.h>
 #include <weft/task.h>
 
-/* What runs beside an example, in its first loop. */
+/* What an example is given, and what runs beside it in its first loop. */
 struct peer {
     const char *name; /* the example's */
-    weft_fn *fn;
-    bool is_client; /* it interrupts the program when it ends */
+    weft_fn *fn;      /* NULL: nothing runs beside it */
+    bool is_client;   /* it interrupts the program when it ends */
+    const char *word; /* the example's argument; NULL: an address */
+    bool is_real;     /* the program has several loops, and real time */
 };
 
 static struct {
@@ -100,6 +102,23 @@ static int echo_client(void *arg)
     return err;
 }
 
+/* One that has patience for as long as it takes a machine that is busy. */
+static int cores_client(void *arg)
+{
+    weft_stream *stream;
+    weft_scope scope;
+    char byte;
+    (void)arg;
+    int err = weft_sleep(WEFT_MILLISECOND);
+    if (err < 0 || (err = weft_connect(&stream, address)) < 0)
+        return err;
+    weft_scope_begin(&scope, .timeout = torture_is_calm() ? 0 : 20 * WEFT_MILLISECOND);
+    err = (int)weft_read(stream, &byte, 1);
+    err = weft_scope_leave(&scope, err < 0 ? err : 0);
+    weft_close(stream);
+    return err;
+}
+
 static int get(const char *path, int status, const char *body)
 {
     weft_http_call call = { 0 };
@@ -141,9 +160,9 @@ static int site(void *arg)
 }
 
 static const struct peer peers[] = {
-    { "echo", echo_client, true },
-    { "gateway", gateway_client, true },
-    { "fetch", site, false },
+    { "cores", cores_client, true, NULL, true },      { "echo", echo_client, true, NULL, false },
+    { "gateway", gateway_client, true, NULL, false }, { "fetch", site, false, NULL, false },
+    { "sleepers", NULL, false, "4", false },
 };
 
 /* A server that accepts nobody keeps its client waiting: somebody loses patience. Not in the calm
@@ -223,8 +242,12 @@ static int run_example(const struct torture_scenario *scenario)
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         if (strcmp(peers[i].name, name) != 0)
             continue;
-        now.peer = &peers[i];
-        words[count++] = peers[i].is_client ? address : url;
+        now.peer = peers[i].fn ? &peers[i] : NULL;
+        if (peers[i].is_real)
+            torture_keep_time();
+        words[count++] = peers[i].word        ? (char *)(uintptr_t)peers[i].word
+                         : peers[i].is_client ? address
+                                              : url;
     }
     return mains[scenario - scenarios](count, words);
 }

@@ -1,58 +1,58 @@
-#include "sync/group.h"
+#include "sync/several.h"
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "core/coro.h"
 
-int wf_group_open(struct wf_group *group, size_t count)
+int wf_several_open(struct wf_several *several, size_t count)
 {
-    group->seats = group->few;
+    several->seats = several->few;
     if (count > WF_SEATS_INLINE) {
-        if (count > SIZE_MAX / sizeof *group->seats)
+        if (count > SIZE_MAX / sizeof *several->seats)
             return -ENOMEM;
-        group->seats = wf_alloc(count * sizeof *group->seats);
+        several->seats = wf_alloc(count * sizeof *several->seats);
     }
-    if (!group->seats)
+    if (!several->seats)
         return wf_fail(-ENOMEM, "no memory to wait for %zu at once", count);
     for (size_t i = 0; i < count; i++)
-        group->seats[i] = (struct wf_seat){ .group = group };
-    wf_list_init(&group->done);
-    group->count = count;
-    group->pending = 0;
-    group->failed = NULL;
-    group->waiter.state = WF_WAIT_DONE;
+        several->seats[i] = (struct wf_seat){ .several = several };
+    wf_list_init(&several->done);
+    several->count = count;
+    several->pending = 0;
+    several->failed = NULL;
+    several->waiter.state = WF_WAIT_DONE;
     return 0;
 }
 
-bool wf_group_is_settled(const struct wf_group *group, enum wf_group_rule rule)
+bool wf_several_is_settled(const struct wf_several *several, enum wf_several_rule rule)
 {
-    return group->pending == 0 || (rule == WF_GROUP_ANY && !wf_list_is_empty(&group->done)) ||
-           (rule == WF_GROUP_FIRST_ERROR && group->failed);
+    return several->pending == 0 || (rule == WF_SEVERAL_ANY && !wf_list_is_empty(&several->done)) ||
+           (rule == WF_SEVERAL_FIRST_ERROR && several->failed);
 }
 
 static void note_done(struct wf_seat *seat)
 {
-    struct wf_group *group = seat->group;
-    wf_list_push_back(&group->done, &seat->waiter.link);
-    if (seat->future->result < 0 && !group->failed)
-        group->failed = seat;
+    struct wf_several *several = seat->several;
+    wf_list_push_back(&several->done, &seat->waiter.link);
+    if (seat->future->result < 0 && !several->failed)
+        several->failed = seat;
 }
 
 static void seat_done(struct wf_waiter *w)
 {
     struct wf_seat *seat = wf_container(w, struct wf_seat, waiter);
-    struct wf_group *group = seat->group;
-    group->pending--;
+    struct wf_several *several = seat->several;
+    several->pending--;
     note_done(seat);
-    if (group->waiter.state != WF_WAIT_DONE && wf_group_is_settled(group, group->rule))
-        wf_wake(&group->waiter, 0);
+    if (several->waiter.state != WF_WAIT_DONE && wf_several_is_settled(several, several->rule))
+        wf_wake(&several->waiter, 0);
 }
 
 static const struct wf_wait_ops seat_ops = { .kind = "one of several" };
 
-void wf_group_join(struct wf_group *group, size_t index, weft_future *future)
+void wf_several_join(struct wf_several *several, size_t index, weft_future *future)
 {
-    struct wf_seat *seat = &group->seats[index];
+    struct wf_seat *seat = &several->seats[index];
     seat->future = future;
     future->references++;
     if (future->done) {
@@ -61,13 +61,13 @@ void wf_group_join(struct wf_group *group, size_t index, weft_future *future)
     }
     seat->waiter = (struct wf_waiter){ .ops = &seat_ops, .wake = seat_done, .object = future };
     wf_list_push_back(&future->waiters, &seat->waiter.link);
-    group->pending++;
+    several->pending++;
 }
 
-void wf_group_close(struct wf_group *group)
+void wf_several_close(struct wf_several *several)
 {
-    for (size_t i = 0; i < group->count; i++) {
-        struct wf_seat *seat = &group->seats[i];
+    for (size_t i = 0; i < several->count; i++) {
+        struct wf_seat *seat = &several->seats[i];
         if (!seat->future)
             continue;
         if (!seat->future->done)
@@ -75,9 +75,9 @@ void wf_group_close(struct wf_group *group)
         wf_future_unref(seat->future);
         seat->future = NULL;
     }
-    if (group->seats != group->few)
-        wf_free(group->seats);
-    group->count = 0;
+    if (several->seats != several->few)
+        wf_free(several->seats);
+    several->count = 0;
 }
 
 /* Waiting. */
@@ -91,9 +91,9 @@ static bool group_abort(struct wf_waiter *w)
 /* Seats that were never taken are passed over. */
 static weft_future *awaited(const struct wf_waiter *w, size_t *at)
 {
-    const struct wf_group *group = w->object;
-    while (*at < group->count) {
-        weft_future *future = group->seats[(*at)++].future;
+    const struct wf_several *several = w->object;
+    while (*at < several->count) {
+        weft_future *future = several->seats[(*at)++].future;
         if (future)
             return future;
     }
@@ -119,62 +119,62 @@ static const struct wf_wait_ops join_ops = {
 
 static void time_is_over(struct wf_timer *timer)
 {
-    wf_wake(&wf_container(timer, struct wf_group, timer)->waiter, -ETIMEDOUT);
+    wf_wake(&wf_container(timer, struct wf_several, timer)->waiter, -ETIMEDOUT);
 }
 
-static int park(struct wf_group *group, enum wf_group_rule rule, const struct wf_wait_ops *ops,
-                int64_t timeout)
+static int park(struct wf_several *several, enum wf_several_rule rule,
+                const struct wf_wait_ops *ops, int64_t timeout)
 {
     weft_loop *loop = wf_running;
-    group->rule = (uint8_t)rule;
-    wf_waiter_arm(&group->waiter, ops, group);
-    wf_timer_init(&group->timer, time_is_over);
+    several->rule = (uint8_t)rule;
+    wf_waiter_arm(&several->waiter, ops, several);
+    wf_timer_init(&several->timer, time_is_over);
     if (timeout != WEFT_FOREVER)
-        wf_timer_add(&loop->timers, &group->timer, wf_deadline_after(loop, timeout));
-    int err = (int)wf_park(&group->waiter);
-    wf_timer_cancel(&loop->timers, &group->timer);
+        wf_timer_add(&loop->timers, &several->timer, wf_deadline_after(loop, timeout));
+    int err = (int)wf_park(&several->waiter);
+    wf_timer_cancel(&loop->timers, &several->timer);
     return err;
 }
 
-static const struct wf_wait_ops *ops_of(enum wf_group_rule rule, int64_t timeout)
+static const struct wf_wait_ops *ops_of(enum wf_several_rule rule, int64_t timeout)
 {
-    if (rule == WF_GROUP_OWN)
+    if (rule == WF_SEVERAL_OWN)
         return &owning_ops;
-    if (rule != WF_GROUP_ALL)
+    if (rule != WF_SEVERAL_ALL)
         return &any_ops;
     return timeout == WEFT_FOREVER ? &all_ops : &limited_ops;
 }
 
-int wf_group_wait(struct wf_group *group, enum wf_group_rule rule, int64_t timeout)
+int wf_several_wait(struct wf_several *several, enum wf_several_rule rule, int64_t timeout)
 {
     weft_task *self;
     int err = wf_enter(&self);
-    if (err < 0 || wf_group_is_settled(group, rule))
+    if (err < 0 || wf_several_is_settled(several, rule))
         return err;
-    return timeout <= 0 ? -ETIMEDOUT : park(group, rule, ops_of(rule, timeout), timeout);
+    return timeout <= 0 ? -ETIMEDOUT : park(several, rule, ops_of(rule, timeout), timeout);
 }
 
-void wf_group_join_all(struct wf_group *group)
+void wf_several_join_all(struct wf_several *several)
 {
-    if (!wf_group_is_settled(group, WF_GROUP_ALL))
-        park(group, WF_GROUP_OWN, &join_ops, WEFT_FOREVER);
+    if (!wf_several_is_settled(several, WF_SEVERAL_ALL))
+        park(several, WF_SEVERAL_OWN, &join_ops, WEFT_FOREVER);
 }
 
 /* Lists. */
 
-static int check_circle(const weft_future *future, enum wf_group_rule rule, int64_t timeout)
+static int check_circle(const weft_future *future, enum wf_several_rule rule, int64_t timeout)
 {
     enum wf_patience patience = timeout == WEFT_FOREVER ? WF_PATIENT : WF_LIMITED;
-    if (rule == WF_GROUP_OWN)
+    if (rule == WF_SEVERAL_OWN)
         patience = WF_OWNING;
-    else if (rule != WF_GROUP_ALL)
+    else if (rule != WF_SEVERAL_ALL)
         return 0;
     return wf_future_depends_on(future, wf_running->current, patience)
                ? wf_future_would_deadlock(future, wf_running->current)
                : 0;
 }
 
-static int check_one(const weft_awaitable *awaitable, bool with_coros, enum wf_group_rule rule,
+static int check_one(const weft_awaitable *awaitable, bool with_coros, enum wf_several_rule rule,
                      int64_t timeout)
 {
     if (!awaitable)
@@ -191,8 +191,8 @@ static int check_one(const weft_awaitable *awaitable, bool with_coros, enum wf_g
                      wf_future_describe(future).text);
 }
 
-int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros,
-                   enum wf_group_rule rule, int64_t timeout)
+int wf_several_check(weft_awaitable *const list[], size_t count, bool with_coros,
+                     enum wf_several_rule rule, int64_t timeout)
 {
     int err = 0;
     if (!wf_in_task(wf_running))
@@ -202,7 +202,7 @@ int wf_group_check(weft_awaitable *const list[], size_t count, bool with_coros,
     return err;
 }
 
-void wf_group_refuse(weft_awaitable *const list[], size_t count)
+void wf_several_refuse(weft_awaitable *const list[], size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         weft_coro *coro = (weft_coro *)list[i];
@@ -211,17 +211,17 @@ void wf_group_refuse(weft_awaitable *const list[], size_t count)
     }
 }
 
-int wf_group_of(struct wf_group *group, weft_awaitable *const list[], size_t count,
-                enum wf_group_rule rule, int64_t timeout)
+int wf_several_of(struct wf_several *several, weft_awaitable *const list[], size_t count,
+                  enum wf_several_rule rule, int64_t timeout)
 {
-    int err = wf_group_check(list, count, false, rule, timeout);
+    int err = wf_several_check(list, count, false, rule, timeout);
     if (err == 0)
-        err = wf_group_open(group, count);
+        err = wf_several_open(several, count);
     if (err < 0) {
-        wf_group_refuse(list, count);
+        wf_several_refuse(list, count);
         return err;
     }
     for (size_t i = 0; i < count; i++)
-        wf_group_join(group, i, (weft_future *)list[i]);
+        wf_several_join(several, i, (weft_future *)list[i]);
     return 0;
 }

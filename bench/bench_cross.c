@@ -1,0 +1,290 @@
+/* What it costs to cross from one loop to another, on two processors: round trips of one message
+ * when both loops sleep in the kernel between two messages, and when both spin, each beside the
+ * same by hand (bench/floor/cross_floor.h); and one direction, as fast as it goes. Beside them what
+ * comes nearest in Go, with two processors, where that is on the machine. Figures mean something in
+ * a release build only, and with two processors that do nothing else.
+ *
+ *     bench_cross [pairs [text]]        only the rows whose name contains the text */
+
+#include "bench.h"
+#include "floor/cross_floor.h"
+#include "rival.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <weft.h>
+
+#define AWAKE  (50 * WEFT_MICROSECOND)
+#define ASLEEP (-1)
+
+struct row {
+    weft_fn *ask, *answer; /* the mains of the two loops */
+    long count;
+    int64_t spin;
+    double ns; /* out: for one operation */
+};
+
+static const char *wanted = "";
+static _Atomic(weft_mailbox *) boxes[2];
+static _Atomic(weft_loop *) there;
+
+static void check(int err)
+{
+    if (err >= 0)
+        return;
+    fprintf(stderr, "bench_cross: %s\n", weft_error_text(err));
+    exit(1);
+}
+
+static void *run_answer(void *arg)
+{
+    struct row *row = arg;
+    bench_pin(-1);
+    check(weft_run(row->answer, row, .spin = row->spin, .no_signals = true));
+    return NULL;
+}
+
+static double run_row(void *arg)
+{
+    struct row *row = arg;
+    pthread_t thread;
+    boxes[0] = boxes[1] = NULL;
+    there = NULL;
+    if (pthread_create(&thread, NULL, run_answer, row) != 0)
+        exit(1);
+    check(weft_run(row->ask, row, .spin = row->spin, .no_signals = true));
+    pthread_join(thread, NULL);
+    return row->ns;
+}
+
+/* Make a mailbox of this loop, and wait for the other one's. */
+static weft_mailbox *meet(int index, size_t capacity)
+{
+    weft_mailbox *box, *others;
+    check(weft_mailbox_new(&box, sizeof(long), capacity));
+    boxes[index] = weft_mailbox_retain(box); /* the other loop's handle */
+    while (!(others = boxes[1 - index]))
+        weft_sleep(10 * WEFT_MICROSECOND);
+    return box;
+}
+
+/* Round trips of an item. */
+
+static int ping(void *arg)
+{
+    struct row *row = arg;
+    weft_mailbox *in = meet(0, 16), *out = boxes[1];
+    long item = 0;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_mailbox_send(out, &i);
+        check(weft_mailbox_receive(in, &item));
+    }
+    row->ns = (bench_now_ns() - start) / (double)row->count;
+    weft_mailbox_release(out);
+    weft_mailbox_release(in);
+    return 0;
+}
+
+static int pong(void *arg)
+{
+    const struct row *row = arg;
+    weft_mailbox *in = meet(1, 16), *out = boxes[0];
+    long item = 0;
+    for (long i = 0; i < row->count; i++) {
+        check(weft_mailbox_receive(in, &item));
+        weft_mailbox_send(out, &item);
+    }
+    weft_mailbox_release(out);
+    weft_mailbox_release(in);
+    return 0;
+}
+
+/* Round trips of a task. */
+
+static weft_future *over;
+
+static void end_answer(void *arg)
+{
+    weft_future_set(arg, NULL);
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int ask_tasks(void *arg)
+{
+    struct row *row = arg;
+    weft_loop *loop;
+    while (!(loop = there))
+        weft_sleep(10 * WEFT_MICROSECOND);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_future *future = weft_spawn_on(loop, nothing, NULL);
+        check(weft_await(future));
+        weft_future_release(future);
+    }
+    row->ns = (bench_now_ns() - start) / (double)row->count;
+    check(weft_post(loop, end_answer, over));
+    weft_loop_release(loop);
+    return 0;
+}
+
+static int answer_tasks(void *arg)
+{
+    (void)arg;
+    over = weft_future_new();
+    there = weft_loop_retain(weft_loop_current());
+    weft_await(over);
+    weft_future_release(over);
+    return 0;
+}
+
+/* One direction. */
+
+static int pour(void *arg)
+{
+    struct row *row = arg;
+    weft_mailbox *in = meet(0, 16), *out = boxes[1];
+    long item = 0;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++)
+        weft_mailbox_send(out, &i);
+    check(weft_mailbox_receive(in, &item)); /* all have arrived */
+    row->ns = (bench_now_ns() - start) / (double)row->count;
+    weft_mailbox_release(out);
+    weft_mailbox_release(in);
+    return 0;
+}
+
+static int drain(void *arg)
+{
+    const struct row *row = arg;
+    weft_mailbox *in = meet(1, 1024), *out = boxes[0];
+    long items[64];
+    for (long got = 0; got < row->count;) {
+        ssize_t n = weft_mailbox_receive_many(in, items, 64);
+        check((int)n);
+        got += n;
+    }
+    weft_mailbox_send(out, items);
+    weft_mailbox_release(out);
+    weft_mailbox_release(in);
+    return 0;
+}
+
+static _Atomic long posted;
+
+static void count_post(void *arg)
+{
+    (void)arg;
+    posted++;
+}
+
+static int post_many(void *arg)
+{
+    struct row *row = arg;
+    weft_loop *loop;
+    posted = 0;
+    while (!(loop = there))
+        weft_sleep(10 * WEFT_MICROSECOND);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++)
+        while (weft_post(loop, count_post, NULL) == -EAGAIN)
+            weft_sleep(0);
+    while (posted < row->count)
+        weft_sleep(0);
+    row->ns = (bench_now_ns() - start) / (double)row->count;
+    check(weft_post(loop, end_answer, over));
+    weft_loop_release(loop);
+    return 0;
+}
+
+/* Rows. */
+
+static double floor_asleep(void *arg)
+{
+    return cross_floor_asleep(((struct row *)arg)->count);
+}
+
+static double floor_awake(void *arg)
+{
+    return cross_floor_awake(((struct row *)arg)->count);
+}
+
+static bool is_wanted(const char *name)
+{
+    return strstr(name, wanted) != NULL;
+}
+
+static void target_times(const char *name, struct row row, double times, int pairs)
+{
+    struct bench_side ours = { name, run_row, &row };
+    struct bench_side floor = { "eventfd, epoll", floor_asleep, &row };
+    if (!is_wanted(name))
+        return;
+    struct bench_result r = bench_compare_print(&ours, &floor, pairs, "ns");
+    char text[64];
+    snprintf(text, sizeof text, "<= %.2fx", times);
+    if (times > 0)
+        bench_target_print(text, r.ratio.value <= times);
+}
+
+static void target_ns(const char *name, struct row row, double most, int pairs)
+{
+    struct bench_side ours = { name, run_row, &row };
+    struct bench_side floor = { "a word in memory", floor_awake, &row };
+    if (!is_wanted(name))
+        return;
+    struct bench_result r = bench_compare_print(&ours, &floor, pairs, "ns");
+    char text[64];
+    snprintf(text, sizeof text, "<= %.0f ns", most);
+    if (most > 0)
+        bench_target_print(text, r.ours.value <= most);
+}
+
+static void alone(const char *name, struct row row, int pairs)
+{
+    struct bench_side ours = { name, run_row, &row };
+    if (is_wanted(name))
+        bench_measure_print(&ours, pairs, "ns");
+}
+
+static void beside_go(struct rival *go, const char *name, struct row row, const char *operation,
+                      int pairs)
+{
+    struct rival_run run = { go, operation, row.count };
+    struct bench_side ours = { name, run_row, &row }, floor = { "Go", rival_ns, &run };
+    if (is_wanted(name) && go->questions && rival_ns(&run) > 0)
+        bench_compare_print(&ours, &floor, pairs, "ns");
+}
+
+int main(int argc, char **argv)
+{
+    struct rival go;
+    int pairs = bench_pairs(argc, argv);
+    wanted = argc > 2 ? argv[2] : "";
+    bench_title_print("bench_cross", "epoll");
+    rival_start(&go, "Go", (const char *[]){ RIVAL_GO, NULL });
+    bench_pin(0);
+    struct row mail = { ping, pong, 10000, ASLEEP, 0 },
+               mail_awake = { ping, pong, 100000, AWAKE, 0 };
+    struct row task = { ask_tasks, answer_tasks, 10000, ASLEEP, 0 };
+    struct row task_awake = { ask_tasks, answer_tasks, 100000, AWAKE, 0 };
+    struct row many = { pour, drain, 1000000, AWAKE, 0 };
+    struct row posts = { post_many, answer_tasks, 300000, AWAKE, 0 };
+    target_times("mailbox, both asleep", mail, 1.1, pairs);
+    target_ns("mailbox, both awake", mail_awake, 600, pairs);
+    target_times("spawn_on, both asleep", task, 0, pairs);
+    target_ns("spawn_on, both awake", task_awake, 0, pairs);
+    alone("mailbox, one direction", many, pairs);
+    alone("post, one direction", posts, pairs);
+    beside_go(&go, "mailbox beside Go, awake", mail_awake, "pingpong", pairs);
+    beside_go(&go, "mailbox beside Go, pour", many, "pour", pairs);
+    rival_stop(&go);
+    return 0;
+}

@@ -1,0 +1,408 @@
+/* What mutexes, semaphores, events, conditions, channels, queues and select cost, each beside the
+ * least that could do it by hand (bench/floor/sync_floor.h), and some beside Go and CPython's
+ * asyncio (bench/rivals/), where those are on the machine. Figures mean something in a release
+ * build only.
+ *
+ *     bench_sync [pairs [text]]        only the rows whose name contains the text */
+
+#include "bench.h"
+#include "core/loop.h"
+#include "floor/sync_floor.h"
+#include "rival.h"
+
+#include <string.h>
+#include <weft.h>
+
+/* One way to use weft: `body` runs as a task, does `count` operations and notes their time. */
+struct row {
+    weft_fn *body;
+    long count;
+    double ns; /* out: for one operation */
+};
+
+static weft_loop *loop;
+static const char *wanted = "";
+
+static double run_in_loop(void *arg)
+{
+    struct row *row = arg;
+    weft_task *task;
+    weft_spawn(weft_background(), row->body, row, .task = &task);
+    int err = weft_loop_run_until_complete(loop, task);
+    weft_task_release(task);
+    if (err < 0) {
+        fprintf(stderr, "bench_sync: %s\n", weft_error_text(err));
+        exit(1);
+    }
+    return row->ns;
+}
+
+static int finish(struct row *row, double start)
+{
+    row->ns = (bench_now_ns() - start) / (double)row->count;
+    return 0;
+}
+
+/* Mutexes, semaphores. */
+
+static weft_mutex mutex;
+
+static int lock_and_unlock(void *arg)
+{
+    struct row *row = arg;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        bench_keep((uint64_t)weft_mutex_lock(&mutex));
+        bench_keep((uint64_t)weft_mutex_unlock(&mutex));
+    }
+    return finish(row, start);
+}
+
+static int contend(void *arg)
+{
+    long count = *(long *)arg;
+    for (long i = 0; i < count; i++) {
+        weft_mutex_lock(&mutex);
+        weft_mutex_unlock(&mutex);
+    }
+    return 0;
+}
+
+/* Held by us until both wait; from then on each lock waits for the other's unlock. */
+static int hand_over(void *arg)
+{
+    struct row *row = arg;
+    long half = row->count / 2;
+    weft_scope scope;
+    weft_mutex_lock(&mutex);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, contend, &half);
+    weft_spawn(&scope, contend, &half);
+    weft_sleep(0);
+    double start = bench_now_ns();
+    weft_mutex_unlock(&mutex);
+    int err = weft_scope_end(&scope);
+    finish(row, start);
+    return err;
+}
+
+static int acquire_and_release(void *arg)
+{
+    struct row *row = arg;
+    weft_semaphore units;
+    weft_semaphore_init(&units, 3, .max = 3);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        bench_keep((uint64_t)weft_semaphore_acquire(&units, 1));
+        bench_keep((uint64_t)weft_semaphore_release(&units, 1));
+    }
+    finish(row, start);
+    weft_semaphore_fini(&units);
+    return 0;
+}
+
+/* Ping-pong by events, and by a condition: there and back is one. */
+
+struct table {
+    struct row *row;
+    weft_event ping, pong;
+    weft_mutex mutex;
+    weft_condition changed;
+    bool is_ping;
+};
+
+static int answer_events(void *arg)
+{
+    struct table *table = arg;
+    for (long i = 0; i < table->row->count; i++) {
+        weft_event_wait(&table->ping);
+        weft_event_clear(&table->ping);
+        weft_event_set(&table->pong);
+    }
+    return 0;
+}
+
+static int play_events(void *arg)
+{
+    struct table table = { .row = arg };
+    weft_scope scope;
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, answer_events, &table);
+    double start = bench_now_ns();
+    for (long i = 0; i < table.row->count; i++) {
+        weft_event_set(&table.ping);
+        weft_event_wait(&table.pong);
+        weft_event_clear(&table.pong);
+    }
+    finish(table.row, start);
+    return weft_scope_end(&scope);
+}
+
+static void play_until(struct table *table, bool is_ping)
+{
+    weft_mutex_lock(&table->mutex);
+    for (long i = 0; i < table->row->count; i++) {
+        while (table->is_ping != is_ping)
+            weft_condition_wait(&table->changed, &table->mutex);
+        table->is_ping = !is_ping;
+        weft_condition_notify(&table->changed, 1);
+    }
+    weft_mutex_unlock(&table->mutex);
+}
+
+static int answer_condition(void *arg)
+{
+    play_until(arg, true);
+    return 0;
+}
+
+static int play_condition(void *arg)
+{
+    struct table table = { .row = arg, .is_ping = true };
+    weft_scope scope;
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, answer_condition, &table);
+    weft_sleep(0);
+    double start = bench_now_ns();
+    play_until(&table, false);
+    finish(table.row, start);
+    return weft_scope_end(&scope);
+}
+
+/* Channels: one task sends, one receives. */
+
+static weft_channel channel;
+
+static int send_all(void *arg)
+{
+    uint64_t count = (uint64_t)((struct row *)arg)->count;
+    for (uint64_t i = 0; i < count; i++)
+        weft_channel_send(&channel, &i);
+    return 0;
+}
+
+static int receive_all(struct row *row, size_t capacity)
+{
+    uint64_t item;
+    weft_scope scope;
+    int err = weft_channel_init(&channel, sizeof item, capacity);
+    if (err < 0)
+        return err;
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, send_all, row);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_channel_receive(&channel, &item);
+        bench_keep(item);
+    }
+    finish(row, start);
+    err = weft_scope_end(&scope);
+    weft_channel_fini(&channel);
+    return err;
+}
+
+static int meet(void *arg)
+{
+    return receive_all(arg, 0);
+}
+
+static int pass_through_64(void *arg)
+{
+    return receive_all(arg, 64);
+}
+
+static int send_and_receive(void *arg)
+{
+    struct row *row = arg;
+    uint64_t item = 0;
+    int err = weft_channel_init(&channel, sizeof item, 64);
+    if (err < 0)
+        return err;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_channel_send(&channel, &item);
+        weft_channel_receive(&channel, &item);
+        bench_keep(item);
+    }
+    finish(row, start);
+    weft_channel_fini(&channel);
+    return 0;
+}
+
+/* Queues. */
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int put_and_get_in(struct row *row, uint8_t order)
+{
+    weft_queue queue;
+    uint64_t item = 0;
+    int err = weft_queue_init(&queue, sizeof item, 64, .order = order, .compare = by_number);
+    if (err < 0)
+        return err;
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        weft_queue_put(&queue, &item);
+        weft_queue_get(&queue, &item);
+        bench_keep(item);
+    }
+    finish(row, start);
+    weft_queue_fini(&queue);
+    return 0;
+}
+
+static int put_and_get(void *arg)
+{
+    return put_and_get_in(arg, WEFT_QUEUE_FIFO);
+}
+
+static int put_and_get_least(void *arg)
+{
+    return put_and_get_in(arg, WEFT_QUEUE_PRIORITY);
+}
+
+/* Select. */
+
+static weft_channel four[4];
+
+static int send_to_four(void *arg)
+{
+    uint64_t count = (uint64_t)((struct row *)arg)->count;
+    for (uint64_t i = 0; i < count; i++)
+        weft_channel_send(&four[i & 3], &i);
+    return 0;
+}
+
+static int select_all(struct row *row)
+{
+    uint64_t item;
+    weft_case cases[4];
+    for (int i = 0; i < 4; i++)
+        cases[i] = weft_case_receive(&four[i], &item);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++) {
+        bench_keep((uint64_t)weft_select(cases, 4));
+        bench_keep(item);
+    }
+    return finish(row, start);
+}
+
+static int select_from_sender(void *arg)
+{
+    weft_scope scope;
+    for (int i = 0; i < 4; i++)
+        weft_channel_init(&four[i], sizeof(uint64_t), 0);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, send_to_four, arg);
+    select_all(arg);
+    int err = weft_scope_end(&scope);
+    for (int i = 0; i < 4; i++)
+        weft_channel_fini(&four[i]);
+    return err;
+}
+
+static int select_one_ready(void *arg)
+{
+    struct row *row = arg;
+    weft_event events[4] = { { { 0 } } };
+    weft_case cases[4];
+    for (int i = 0; i < 4; i++)
+        cases[i] = weft_case_event(&events[i]);
+    weft_event_set(&events[3]);
+    double start = bench_now_ns();
+    for (long i = 0; i < row->count; i++)
+        bench_keep((uint64_t)weft_select(cases, 4));
+    return finish(row, start);
+}
+
+/* The table. */
+
+static struct rival go, python;
+
+static void compare_rival(const char *name, struct row *row, struct rival *rival,
+                          const char *operation, int pairs)
+{
+    struct rival_run run = { rival, operation, row->count / 10 };
+    struct bench_side ours = { name, run_in_loop, row }, theirs = { rival->name, rival_ns, &run };
+    if (rival->questions && rival_ns(&run) > 0)
+        bench_compare_print(&ours, &theirs, pairs, "ns");
+    else
+        printf("%-28s           %s: not here\n", name, rival->name);
+}
+
+struct line {
+    const char *name;
+    weft_fn *body;
+    const char *floor;
+    double (*floor_run)(void *count);
+    long count;
+    const char *operation; /* of the rivals; NULL: nothing compares */
+    double target;         /* ns; 0: none was set */
+};
+
+static void compare(const struct line *line, int pairs)
+{
+    struct row row = { .body = line->body, .count = line->count };
+    struct bench_side ours = { line->name, run_in_loop, &row };
+    struct bench_side floor = { line->floor, line->floor_run, &row.count };
+    char target[32];
+    if (!strstr(line->name, wanted))
+        return;
+    double ns = bench_compare_print(&ours, &floor, pairs, "ns").ours.value;
+    snprintf(target, sizeof target, "<= %g ns", line->target);
+    if (line->target > 0)
+        bench_target_print(target, ns <= line->target);
+    if (line->operation) {
+        compare_rival(line->name, &row, &go, line->operation, pairs < 15 ? pairs : 15);
+        compare_rival(line->name, &row, &python, line->operation, pairs < 15 ? pairs : 15);
+    }
+}
+
+enum { FEW = 300 * 1000, MANY = 3 * 1000 * 1000 };
+
+#define FREE  "two calls, two stores"
+#define RING  "a ring buffer"
+#define PASS  "a switch, a copy"
+#define ROUND "two switches"
+
+static const struct line lines[] = {
+    { "mutex lock, unlock", lock_and_unlock, FREE, sync_floor_mutex_ns, MANY, "mutex", 3 },
+    { "mutex hand-over", hand_over, PASS, sync_floor_pass_ns, FEW, "handover", 0 },
+    { "semaphore acquire, release", acquire_and_release, FREE, sync_floor_mutex_ns, MANY,
+      "semaphore", 0 },
+    { "events, there and back", play_events, ROUND, sync_floor_there_and_back_ns, FEW, "event", 0 },
+    { "condition, there and back", play_condition, ROUND, sync_floor_there_and_back_ns, FEW,
+      "condition", 0 },
+    { "channel 0, a message", meet, PASS, sync_floor_pass_ns, MANY, "channel", 15 },
+    { "channel 64, a message", pass_through_64, RING, sync_floor_ring_ns, MANY, "stream", 0 },
+    { "channel 64, send, receive", send_and_receive, RING, sync_floor_ring_ns, MANY, "buffered",
+      0 },
+    { "queue put, get", put_and_get, RING, sync_floor_ring_ns, MANY, "queue", 10 },
+    { "queue by priority", put_and_get_least, RING, sync_floor_ring_ns, MANY, NULL, 0 },
+    { "select over 4, served", select_from_sender, ROUND, sync_floor_there_and_back_ns, FEW,
+      "select", 60 },
+    { "select over 4, one ready", select_one_ready, "four looks", sync_floor_look_ns, MANY, "ready",
+      0 },
+};
+
+int main(int argc, char **argv)
+{
+    int pairs = bench_pairs(argc, argv);
+    wanted = argc > 2 ? argv[2] : "";
+    bench_pin(-1);
+    rival_start(&go, "Go", (const char *const[]){ RIVAL_GO, NULL });
+    rival_start(&python, "asyncio", (const char *const[]){ "python3", RIVAL_PYTHON, NULL });
+    if (weft_loop_new(&loop) < 0)
+        return 1;
+    bench_title_print("bench_sync", loop->io_ops->name);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        compare(&lines[i], pairs);
+    weft_loop_free(loop);
+    rival_stop(&go);
+    rival_stop(&python);
+    return 0;
+}

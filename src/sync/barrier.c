@@ -1,0 +1,149 @@
+/* Barriers: a line that is let go all at once.
+ *
+ *     line of n < parties - 1 ──one more──> line of n + 1
+ *     line of parties - 1     ──one more──> everybody has a place in the round; the line is empty
+ *
+ * The last one hands each of those who wait their place, so the next round begins at once and
+ * cannot be mixed up with this one: there is no state in which tasks are on their way out.
+ *
+ *   - fewer than `parties` stand in the line; broken: nobody does */
+
+#include "base/error.h"
+#include "core/line.h"
+#include "sync/bound.h"
+#include "sync/objects.h"
+
+#include <stdio.h>
+#include <weft/barrier.h>
+#include <weft/error.h>
+
+struct barrier {
+    struct wf_bound bound;
+    struct wf_line line;
+    uint64_t rounds;
+    uint32_t parties;
+    bool broken;
+};
+
+_Static_assert(sizeof(struct barrier) <= sizeof(weft_barrier), "weft_barrier is too small");
+
+static struct barrier *inside(const weft_barrier *barrier)
+{
+    return (struct barrier *)(uintptr_t)barrier;
+}
+
+int weft_barrier_init_at(weft_barrier *opaque, uint32_t parties, const char *site)
+{
+    struct barrier *barrier = inside(opaque);
+    bool fits = parties > 0 && parties <= INT32_MAX;
+    *barrier = (struct barrier){ .parties = fits ? parties : 0 };
+    wf_bound_init(&barrier->bound, site);
+    return fits ? 0 : wf_misuse(-EINVAL, "a barrier for %u parties, at %s", parties, wf_site(site));
+}
+
+void weft_barrier_fini(weft_barrier *opaque)
+{
+    const struct barrier *barrier = inside(opaque);
+    if (barrier && !wf_line_is_empty(&barrier->line))
+        wf_bound_in_use(&barrier->bound, "barrier", barrier->line.length);
+}
+
+/* Waiting. */
+
+static int check(struct barrier *barrier)
+{
+    int err = wf_bound_check(&barrier->bound, "barrier");
+    if (err < 0)
+        return err;
+    if (barrier->parties == 0)
+        return wf_misuse(-EINVAL, "a task waits at a barrier (made at %s) of no parties",
+                         wf_site(barrier->bound.site));
+    return barrier->broken ? WEFT_EBROKEN : 0;
+}
+
+static void let_go(struct barrier *barrier)
+{
+    struct wf_waiter *w;
+    barrier->rounds++;
+    for (int64_t place = 0; (w = wf_line_pop(&barrier->line)); place++)
+        wf_wake(w, place);
+}
+
+static bool take(struct wf_waiter *w, int64_t *result)
+{
+    struct barrier *barrier = w->object;
+    *result = check(barrier);
+    if (*result < 0)
+        return true;
+    *result = barrier->line.length;
+    if (barrier->line.length + 1 < barrier->parties)
+        return false;
+    let_go(barrier);
+    return true;
+}
+
+static void join(struct wf_waiter *w)
+{
+    struct barrier *barrier = w->object;
+    wf_line_join(&barrier->line, w);
+}
+
+static bool abort_wait(struct wf_waiter *w)
+{
+    struct barrier *barrier = w->object;
+    wf_line_leave(&barrier->line, w);
+    return true;
+}
+
+static const char *describe(const struct wf_waiter *w, char *text, size_t size)
+{
+    const struct barrier *barrier = w->object;
+    snprintf(text, size, "the barrier (made at %s), at which %u of %u are",
+             wf_site(barrier->bound.site), barrier->line.length, barrier->parties);
+    return text;
+}
+
+const struct wf_wait_ops wf_barrier_ops = {
+    .kind = "a barrier", .abort = abort_wait, .take = take, .join = join, .describe = describe
+};
+
+int weft_barrier_wait(weft_barrier *barrier)
+{
+    weft_task *task;
+    int err = wf_enter(&task);
+    return err < 0 ? err : (int)wf_object_wait(&wf_barrier_ops, barrier, NULL);
+}
+
+/* Calls. */
+
+static void set_broken(struct barrier *barrier, bool broken)
+{
+    if (wf_bound_check(&barrier->bound, "barrier") < 0)
+        return;
+    barrier->broken = broken;
+    wf_line_wake_all(&barrier->line, WEFT_EBROKEN);
+}
+
+void weft_barrier_reset(weft_barrier *barrier)
+{
+    set_broken(inside(barrier), false);
+}
+
+void weft_barrier_abort(weft_barrier *barrier)
+{
+    set_broken(inside(barrier), true);
+}
+
+bool weft_barrier_is_broken(const weft_barrier *barrier)
+{
+    return inside(barrier)->broken;
+}
+
+void weft_barrier_get_stats(const weft_barrier *opaque, weft_barrier_stats *stats)
+{
+    const struct barrier *barrier = inside(opaque);
+    wf_line_tell(&barrier->line, &stats->line);
+    stats->rounds = barrier->rounds;
+    stats->parties = barrier->parties;
+    stats->broken = barrier->broken;
+}

@@ -1,0 +1,38 @@
+#ifndef WF_SYNC_OBJECTS_H
+#define WF_SYNC_OBJECTS_H
+
+/* What can be waited for beside other things, by its ops: the object is the waiter's `object`, what
+ * it brings or takes the waiter's `item` or `need`. */
+
+#include "core/loop.h"
+
+extern const struct wf_wait_ops wf_barrier_ops;
+extern const struct wf_wait_ops wf_event_ops;
+extern const struct wf_wait_ops wf_semaphore_ops;    /* need: how many units */
+extern const struct wf_wait_ops wf_channel_send_ops; /* item: what is sent */
+extern const struct wf_wait_ops wf_channel_receive_ops;
+extern const struct wf_wait_ops wf_queue_put_ops;
+extern const struct wf_wait_ops wf_queue_get_ops;
+extern const struct wf_wait_ops wf_subscription_ops;
+extern const struct wf_wait_ops wf_token_ops;
+extern const struct wf_wait_ops wf_watch_ops; /* item: a weft_watch_view */
+
+/* Take what an armed waiter wants, or have the current task wait for it. */
+static inline int64_t wf_object_wait_for(struct wf_waiter *w)
+{
+    int64_t result;
+    if (w->ops->take(w, &result))
+        return result;
+    w->ops->join(w);
+    return wf_park(w);
+}
+
+static inline int64_t wf_object_wait(const struct wf_wait_ops *ops, void *object, void *item)
+{
+    struct wf_waiter w;
+    wf_waiter_arm(&w, ops, object);
+    w.item = item;
+    return wf_object_wait_for(&w);
+}
+
+#endif
