@@ -549,6 +549,14 @@ static void test_broadcast_callbacks_send_and_receive_without_waiting(void **sta
     expect_log("a function that suspends was called outside a task: in callback");
 }
 
+static int in_another_loop(void *s)
+{
+    int item = -77;
+    assert_int_equal(weft_broadcast_send(&b, &item), WEFT_ETHREAD);
+    assert_int_equal(weft_subscription_receive(s, &item), WEFT_ETHREAD);
+    return 0;
+}
+
 static void *from_another_thread(void *s)
 {
     static weft_subscription mine;
@@ -558,6 +566,7 @@ static void *from_another_thread(void *s)
     expect_nothing(&mine, -ESHUTDOWN);
     weft_subscription_end(s);
     weft_broadcast_close(&b);
+    assert_int_equal(run(in_another_loop, s), 0);
     return NULL;
 }
 
@@ -877,6 +886,35 @@ static void test_broadcast_a_stackless_task_receives_in_line_with_tasks(void **s
     assert_string_equal(trace, expected);
 }
 
+static int entry_main(void *arg)
+{
+    weft_subscription s;
+    weft_scope scope;
+    int item = -77, more = 2;
+    (void)arg;
+    init(2, false);
+    begin(&s);
+    say(1);
+    weft_scope_begin(&scope);
+    weft_scope_cancel(&scope, "enough");
+    assert_int_equal(weft_broadcast_send(&b, &more), -ECANCELED);
+    assert_int_equal(weft_subscription_receive(&s, &item), -ECANCELED);
+    assert_int_equal(item, -77);
+    expect(&s, 1, 0); /* the twins look at no cancel */
+    assert_int_equal(try_say(3), 1);
+    expect(&s, 3, 0);
+    assert_int_equal(weft_scope_end(&scope), 0);
+    weft_subscription_end(&s);
+    weft_broadcast_fini(&b);
+    return 0;
+}
+
+static void test_broadcast_in_a_cancelled_scope_nothing_is_sent_or_received(void **state)
+{
+    (void)state;
+    assert_int_equal(run(entry_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -901,6 +939,7 @@ int main(void)
         core_test(test_broadcast_a_dump_says_what_is_waited_for),
         core_test(test_broadcast_select_receives_from_one_of_several),
         core_test(test_broadcast_a_stackless_task_receives_in_line_with_tasks),
+        core_test(test_broadcast_in_a_cancelled_scope_nothing_is_sent_or_received),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

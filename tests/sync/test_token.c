@@ -369,6 +369,13 @@ static void test_token_bound_to_what_it_cannot_be_it_says_so(void **state)
 static weft_token *shared_token;
 static weft_scope *shared_scope;
 
+static int in_another_loop(void *arg)
+{
+    (void)arg;
+    assert_int_equal(weft_token_wait(shared_token), WEFT_ETHREAD);
+    return 0;
+}
+
 static void *from_another_thread(void *arg)
 {
     weft_token mine;
@@ -378,6 +385,7 @@ static void *from_another_thread(void *arg)
     assert_int_equal(weft_token_bind(shared_token, shared_scope), WEFT_ETHREAD);
     assert_int_equal(weft_token_bind(&mine, shared_scope), WEFT_ETHREAD);
     weft_token_fini(&mine);
+    assert_int_equal(run(in_another_loop, NULL), 0);
     return NULL;
 }
 
@@ -605,6 +613,67 @@ static void test_token_a_dump_says_what_is_waited_for(void **state)
                  "test_token.c:", "), for 1.00 s");
 }
 
+/* Whose scope it is does not matter. */
+
+static weft_scope *lent;
+
+static int lend_scope(void *arg)
+{
+    weft_scope scope;
+    (void)arg;
+    weft_scope_begin(&scope);
+    lent = &scope;
+    int err = weft_sleep(WEFT_FOREVER);
+    note_int("l", err);
+    return weft_scope_leave(&scope, err);
+}
+
+static int outside_main(void *arg)
+{
+    weft_token token;
+    weft_scope scope;
+    (void)arg;
+    weft_token_init(&token, NULL);
+    weft_scope_begin(&scope);
+    weft_spawn(&scope, lend_scope, NULL);
+    weft_sleep(SECOND);
+    assert_int_equal(weft_token_bind(&token, lent), 0);
+    weft_token_cancel(&token, "from outside");
+    int err = weft_scope_end(&scope);
+    weft_token_fini(&token);
+    return err;
+}
+
+static void test_token_bound_from_outside_it_cancels_another_tasks_scope(void **state)
+{
+    char expected[40];
+    (void)state;
+    assert_int_equal(run(outside_main, NULL), 0);
+    snprintf(expected, sizeof expected, "l%d ", -ECANCELED);
+    assert_string_equal(trace, expected);
+}
+
+static int entry_main(void *arg)
+{
+    weft_token token;
+    weft_scope scope;
+    (void)arg;
+    weft_token_init(&token, NULL);
+    weft_token_cancel(&token, NULL);
+    weft_scope_begin(&scope);
+    weft_scope_cancel(&scope, "enough");
+    assert_int_equal(weft_token_wait(&token), -ECANCELED);
+    assert_int_equal(weft_scope_end(&scope), 0);
+    weft_token_fini(&token);
+    return 0;
+}
+
+static void test_token_in_a_cancelled_scope_waiting_is_cancelled(void **state)
+{
+    (void)state;
+    assert_int_equal(run(entry_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -625,6 +694,8 @@ int main(void)
         core_test(test_token_select_has_its_cancel),
         core_test(test_token_a_stackless_task_waits_for_its_cancel),
         core_test(test_token_a_dump_says_what_is_waited_for),
+        core_test(test_token_bound_from_outside_it_cancels_another_tasks_scope),
+        core_test(test_token_in_a_cancelled_scope_waiting_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -306,6 +306,14 @@ static void test_tracker_a_spawn_without_memory_fails_the_scope(void **state)
 
 static weft_tracker shared;
 
+static int in_another_loop(void *arg)
+{
+    (void)arg;
+    assert_int_equal(weft_tracker_wait(&shared), WEFT_ETHREAD);
+    assert_int_equal(weft_tracker_spawn(&shared, return_zero, NULL), WEFT_ETHREAD);
+    return 0;
+}
+
 static void *from_another_thread(void *arg)
 {
     (void)arg;
@@ -313,6 +321,7 @@ static void *from_another_thread(void *arg)
     assert_int_equal(weft_tracker_add(&shared, 1), WEFT_ETHREAD);
     assert_int_equal(weft_tracker_done(&shared), WEFT_ETHREAD);
     weft_tracker_close(&shared);
+    assert_int_equal(run(in_another_loop, NULL), 0);
     return NULL;
 }
 
@@ -433,6 +442,46 @@ static void test_tracker_a_dump_says_what_it_counts(void **state)
     assert_int_equal(run(dump_main, NULL), 0);
 }
 
+static int spawn_one_more(void *arg)
+{
+    int err = weft_sleep(SECOND);
+    weft_tracker_spawn(arg, sleep_and_note, "m");
+    note("f");
+    return err;
+}
+
+static void spawn_in_callback(void *arg)
+{
+    assert_int_equal(weft_tracker_spawn(arg, spawn_one_more, arg), 0);
+    weft_tracker_close(arg);
+}
+
+static int more_main(void *arg)
+{
+    weft_tracker t;
+    weft_scope scope;
+    (void)arg;
+    weft_tracker_init(&t);
+    weft_call_soon(spawn_in_callback, &t);
+    assert_int_equal(weft_tracker_wait(&t), 0);
+    note("w");
+    weft_tracker_spawn(&t, sleep_and_note, "x");
+    weft_scope_begin(&scope);
+    weft_scope_cancel(&scope, "enough");
+    assert_int_equal(weft_tracker_wait(&t), -ECANCELED);
+    assert_int_equal(weft_scope_end(&scope), 0);
+    assert_int_equal(weft_tracker_wait(&t), 0);
+    weft_tracker_fini(&t);
+    return 0;
+}
+
+static void test_tracker_callbacks_spawn_and_tasks_spawn_more(void **state)
+{
+    (void)state;
+    assert_int_equal(run(more_main, NULL), 0);
+    assert_string_equal(trace, "fmwx");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +497,7 @@ int main(void)
         core_test(test_tracker_given_up_in_use_aborts),
         core_test(test_tracker_the_end_of_the_loop_ends_what_it_counts),
         core_test(test_tracker_a_dump_says_what_it_counts),
+        core_test(test_tracker_callbacks_spawn_and_tasks_spawn_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,6 +261,16 @@ static void test_watch_callbacks_set_and_look_without_waiting(void **state)
     expect_log("a function that suspends was called outside a task: in callback");
 }
 
+static int in_another_loop(void *arg)
+{
+    uint64_t seen = 0;
+    int value = -77;
+    (void)arg;
+    assert_int_equal(weft_watch_next(&w, &seen, &value), WEFT_ETHREAD);
+    assert_int_equal(value, -77);
+    return 0;
+}
+
 static void *from_another_thread(void *arg)
 {
     uint64_t seen = 0;
@@ -271,6 +281,7 @@ static void *from_another_thread(void *arg)
     assert_int_equal(weft_watch_try_next(&w, &seen, &value), WEFT_ETHREAD);
     weft_watch_close(&w);
     assert_int_equal(value, -77);
+    assert_int_equal(run(in_another_loop, NULL), 0);
     return NULL;
 }
 
@@ -488,6 +499,30 @@ static void test_watch_a_dump_says_which_value_is_waited_for(void **state)
                  "test_watch.c:", "), for 1.00 s");
 }
 
+static int entry_main(void *arg)
+{
+    weft_scope scope;
+    uint64_t seen = 0;
+    int value = -77;
+    (void)arg;
+    init(1);
+    weft_scope_begin(&scope);
+    weft_scope_cancel(&scope, "enough");
+    assert_int_equal(weft_watch_next(&w, &seen, &value), -ECANCELED);
+    assert_int_equal(value, -77);
+    assert_int_equal(seen, 0);
+    assert_int_equal(weft_watch_try_next(&w, &seen, &value), 0); /* the twin looks at no cancel */
+    assert_int_equal(weft_scope_end(&scope), 0);
+    weft_watch_fini(&w);
+    return 0;
+}
+
+static void test_watch_in_a_cancelled_scope_nothing_is_seen(void **state)
+{
+    (void)state;
+    assert_int_equal(run(entry_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +538,7 @@ int main(void)
         core_test(test_watch_select_sees_a_newer_value),
         core_test(test_watch_a_stackless_task_sees_each_newer_value),
         core_test(test_watch_a_dump_says_which_value_is_waited_for),
+        core_test(test_watch_in_a_cancelled_scope_nothing_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
