@@ -22,6 +22,7 @@
 #include <weft/channel.h>
 #include <weft/define.h>
 #include <weft/event.h>
+#include <weft/mailbox.h>
 #include <weft/queue.h>
 #include <weft/semaphore.h>
 #include <weft/token.h>
@@ -35,6 +36,7 @@ enum weft_case_kind {
     WEFT_CASE_RECEIVE,
     WEFT_CASE_PUT,
     WEFT_CASE_GET,
+    WEFT_CASE_MAILBOX,
     WEFT_CASE_SUBSCRIPTION,
     WEFT_CASE_EVENT,
     WEFT_CASE_ACQUIRE,
@@ -131,6 +133,12 @@ static inline weft_case weft_case_receive(weft_channel *channel, void *item)
 static inline weft_case weft_case_put(weft_queue *queue, const void *item)
 {
     return weft_case_of(WEFT_CASE_PUT, queue, (void *)(uintptr_t)item, 0);
+}
+
+/* weft_mailbox_receive(mailbox, item) */
+static inline weft_case weft_case_mailbox(weft_mailbox *mailbox, void *item)
+{
+    return weft_case_of(WEFT_CASE_MAILBOX, mailbox, item, 0);
 }
 
 /* weft_queue_get(queue, item) */

@@ -51,6 +51,7 @@
 #include <weft/channel.h>
 #include <weft/define.h>
 #include <weft/event.h>
+#include <weft/mailbox.h>
 #include <weft/queue.h>
 #include <weft/scope.h>
 #include <weft/semaphore.h>
@@ -308,6 +309,20 @@ int weft_then_subscription(weft_stackless *self, weft_subscription *subscription
 WEFT_API
 int weft_then_watch(weft_stackless *self, weft_watch *watch, const weft_watch_view *view,
                     weft_step_fn *next);
+
+/** Receive an item as weft_mailbox_receive() does, then call `next`.
+ *
+ * The next step's result: 0 with the item at `item`, or an error as weft_mailbox_receive() returns
+ * it.
+ *
+ * Returns: WEFT_THEN, to be returned at once.
+ * Errors: as weft_then_sleep().
+ * Suspends: never; the step ends.
+ * Cancel: no item is lost: one that was given counts as received.
+ * Ownership: borrows the mailbox and `item` until the next step.
+ * Threads: the loop's own, which is the mailbox's. */
+WEFT_API
+int weft_then_mailbox(weft_stackless *self, weft_mailbox *mailbox, void *item, weft_step_fn *next);
 
 /** Wait until a token is cancelled, then call `next`.
  *

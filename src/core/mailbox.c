@@ -13,9 +13,9 @@
  * A sender that finds no room makes an offer: a block on the heap with a copy of the item, which
  * travels to the receiving loop and queues there. Whoever moves its state decides:
  *
- *      WAITING ──settle(), the receiving loop──> TAKEN       the item is in the ring, an answer
- * comes │    ──close, likewise──────────────> REFUSED      an answer comes └────cancel, the
- * sender─────────────> GIVEN_UP     the sender has left, with no round trip
+ *      WAITING ──settle(), the receiving loop──> TAKEN      its item is in the ring
+ *         ├──────close, likewise───────────────> REFUSED    both are answered
+ *         └──────cancel, the sender────────────> GIVEN_UP   it has left, with no round trip
  *
  * so a granted offer is never turned into a cancel. While offers wait, `waiting` sends newcomers to
  * the same queue: nobody overtakes. settle() runs once a turn, for all the room that its receivers
@@ -27,6 +27,7 @@
  * everything that sends holds a handle; there the mailbox is buried. When the loop ends first, its
  * end hook buries it. */
 
+#include "core/mailbox.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/ring.h"
@@ -226,23 +227,31 @@ static bool is_over(const weft_mailbox *box)
     return wf_ring_is_closed(&box->ring) && wf_ring_count(&box->ring) == 0;
 }
 
-static struct receiver *first_receiver(weft_mailbox *box)
+static struct wf_waiter *first_receiver(weft_mailbox *box)
 {
     struct wf_list *link = wf_list_first(&box->receivers);
-    struct wf_waiter *w = link ? wf_container(link, struct wf_waiter, link) : NULL;
-    return w ? wf_container(w, struct receiver, waiter) : NULL;
+    return link ? wf_container(link, struct wf_waiter, link) : NULL;
+}
+
+/* Into the frame of a task, or to who waits for other things too and wants one. */
+static size_t take_for(weft_mailbox *box, struct wf_waiter *w)
+{
+    struct receiver *r = wf_container(w, struct receiver, waiter);
+    return w->ops == &wf_mailbox_receive_ops ? take(box, w->item, 1)
+                                             : take(box, r->items, r->count);
 }
 
 /* True: nobody waits any more, or nothing is there. */
 static bool hand_out(weft_mailbox *box)
 {
-    struct receiver *r;
-    while ((r = first_receiver(box))) {
-        size_t taken = take(box, r->items, r->count);
+    struct wf_waiter *w;
+    while ((w = first_receiver(box))) {
+        size_t taken = take_for(box, w);
         if (taken == 0 && !is_over(box))
             return false;
-        wf_list_remove(&r->waiter.link);
-        wf_wake(&r->waiter, taken > 0 ? (int64_t)taken : WEFT_ECLOSED);
+        wf_list_remove(&w->link);
+        int64_t result = w->ops == &wf_mailbox_receive_ops ? 0 : (int64_t)taken;
+        wf_wake(w, taken > 0 ? result : WEFT_ECLOSED);
     }
     return true;
 }
@@ -341,6 +350,29 @@ int weft_mailbox_try_receive(weft_mailbox *box, void *item)
         return (int)taken;
     return taken == 1 ? 0 : -EAGAIN;
 }
+
+static bool is_received(struct wf_waiter *w, int64_t *result)
+{
+    weft_mailbox *box = w->object;
+    *result = check_receiver(box);
+    if (*result < 0)
+        return true;
+    ssize_t taken = receive_now(box, w->item, 1);
+    *result = taken < 0 ? taken : 0;
+    return taken != 0;
+}
+
+static void join_receivers(struct wf_waiter *w)
+{
+    weft_mailbox *box = w->object;
+    wf_list_push_back(&box->receivers, &w->link);
+    serve(box);
+}
+
+const struct wf_wait_ops wf_mailbox_receive_ops = { .kind = "an item in its mailbox",
+                                                    .abort = receive_abort,
+                                                    .take = is_received,
+                                                    .join = join_receivers };
 
 /* Sending. */
 

@@ -5,6 +5,7 @@
  * it brings or takes the waiter's `item` or `need`. */
 
 #include "core/loop.h"
+#include "core/mailbox.h"
 
 extern const struct wf_wait_ops wf_barrier_ops;
 extern const struct wf_wait_ops wf_event_ops;

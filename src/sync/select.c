@@ -229,6 +229,7 @@ static const struct wf_wait_ops *const ops_of_kind[WEFT_CASE_KINDS] = {
     [WEFT_CASE_AFTER] = &after_ops,
     [WEFT_CASE_AT] = &at_ops,
     [WEFT_CASE_POLL] = &poll_ops,
+    [WEFT_CASE_MAILBOX] = &wf_mailbox_receive_ops,
     [WEFT_CASE_SUBSCRIPTION] = &wf_subscription_ops,
     [WEFT_CASE_WATCH] = &wf_watch_ops,
     [WEFT_CASE_TOKEN] = &wf_token_ops,

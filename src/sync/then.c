@@ -41,6 +41,12 @@ int weft_then_acquire(weft_stackless *self, weft_semaphore *semaphore, size_t co
                              "weft_then_acquire");
 }
 
+int weft_then_mailbox(weft_stackless *self, weft_mailbox *mailbox, void *item, weft_step_fn *next)
+{
+    return wf_stackless_then(self, &wf_mailbox_receive_ops, mailbox, item, next,
+                             "weft_then_mailbox");
+}
+
 int weft_then_subscription(weft_stackless *self, weft_subscription *subscription, void *item,
                            weft_step_fn *next)
 {

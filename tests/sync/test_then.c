@@ -2,6 +2,8 @@
 
 #include "core/core_test.h"
 
+#include <weft/mailbox.h>
+#include <weft/select.h>
 #include <weft/stackless.h>
 
 struct worker {
@@ -231,6 +233,74 @@ static void test_then_a_cancel_leaves_the_line(void **state)
     assert_string_equal(trace, expected);
 }
 
+/* Items of other loops: in one line with a task that selects. */
+
+static weft_mailbox *box;
+
+static int take_item(weft_stackless *self, int64_t result)
+{
+    char text[40];
+    if (result < 0)
+        return stop(self, result);
+    snprintf(text, sizeof text, "%s%d ", worker_of(self)->letter, worker_of(self)->item);
+    note(text);
+    return weft_then_mailbox(self, box, &worker_of(self)->item, take_item);
+}
+
+static int want_item(weft_stackless *self, int64_t result)
+{
+    (void)result;
+    return weft_then_mailbox(self, box, &worker_of(self)->item, take_item);
+}
+
+static const weft_stackless_kind reader = WEFT_STACKLESS(want_item, NULL);
+
+static int select_item(void *arg)
+{
+    int item = 0;
+    char text[40];
+    (void)arg;
+    weft_case cases[] = { weft_case_after(WEFT_HOUR), weft_case_mailbox(box, &item) };
+    assert_int_equal(weft_select(cases, 2), 1);
+    snprintf(text, sizeof text, "t%d,%d ", item, (int)cases[1].result);
+    note(text);
+    return 0;
+}
+
+static int mailbox_main(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    struct worker worker = { .letter = "w" };
+    int items[] = { 1, 2, 3 }, none;
+    assert_int_equal(weft_mailbox_new(&box, sizeof(int), 4), 0);
+    weft_case late[] = { weft_case_mailbox(box, &none), weft_case_after(SECOND) };
+    assert_int_equal(weft_select(late, 2), 1);
+    weft_scope_begin(&s);
+    weft_stackless_spawn(&s, &worker.self, &reader);
+    weft_spawn(&s, select_item, NULL);
+    weft_sleep(SECOND);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(weft_mailbox_try_send(box, &items[i]), 0);
+    weft_sleep(SECOND);
+    weft_mailbox_close(box);
+    int err = weft_scope_end(&s);
+    weft_case closed[] = { weft_case_mailbox(box, &none) };
+    assert_int_equal(weft_select(closed, 1), 0);
+    assert_int_equal(closed[0].result, WEFT_ECLOSED);
+    weft_mailbox_release(box);
+    return err;
+}
+
+static void test_then_a_mailbox_serves_who_waits_for_other_things_too(void **state)
+{
+    (void)state;
+    assert_int_equal(run(mailbox_main, NULL), 0);
+    char expected[60];
+    snprintf(expected, sizeof expected, "w1 w3 t2,0 w%d ", WEFT_ECLOSED);
+    assert_string_equal(trace, expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +308,7 @@ int main(void)
         core_test(test_then_a_queue_is_worked_off_and_shut_down),
         core_test(test_then_one_line_serves_tasks_and_stackless_ones),
         core_test(test_then_a_cancel_leaves_the_line),
+        core_test(test_then_a_mailbox_serves_who_waits_for_other_things_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
