@@ -32,6 +32,7 @@ struct weft_pool_stats {
     uint64_t abandoned; /* left behind by one */
     uint64_t rejected;  /* refused with -EAGAIN */
 };
+typedef struct weft_pool_stats weft_pool_stats;
 
 struct weft_blocking_options {
     void *arg;             /* the second argument */
@@ -75,7 +76,7 @@ void weft_pool_close(weft_pool *pool);
  * Ownership: borrows the pool.
  * Threads: any; for NULL the loop's own. */
 WEFT_API
-void weft_pool_stats(weft_pool *pool, struct weft_pool_stats *stats);
+void weft_pool_get_stats(weft_pool *pool, weft_pool_stats *stats);
 
 /** Run `fn(arg)` on a pool thread and wait for it.
  *

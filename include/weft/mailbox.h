@@ -41,6 +41,7 @@ struct weft_mailbox_stats {
     uint64_t sent, received;
     uint64_t messages; /* sent to the loop to tell it of them */
 };
+typedef struct weft_mailbox_stats weft_mailbox_stats;
 
 /** Make a mailbox of the current loop, which receives: weft_mailbox_new(&box, item_size, capacity).
  *
@@ -171,7 +172,7 @@ void weft_mailbox_close(weft_mailbox *box);
  * Ownership: borrows the handle.
  * Threads: any, with a handle. */
 WEFT_API
-void weft_mailbox_stats(const weft_mailbox *box, struct weft_mailbox_stats *stats);
+void weft_mailbox_get_stats(const weft_mailbox *box, weft_mailbox_stats *stats);
 
 WEFT_END_DECLS
 

@@ -76,23 +76,23 @@ void weft_pool_close(weft_pool *pool)
     wf_free(pool);
 }
 
-void weft_pool_stats(weft_pool *pool, struct weft_pool_stats *stats)
+void weft_pool_get_stats(weft_pool *pool, weft_pool_stats *stats)
 {
     const weft_loop *loop = weft_loop_current();
     struct wf_pool *threads = pool ? pool->threads : loop ? loop->pool : NULL;
-    *stats = (struct weft_pool_stats){ 0 };
+    *stats = (weft_pool_stats){ 0 };
     if (!threads)
         return;
     struct wf_pool_counters now = wf_pool_count(threads);
-    *stats = (struct weft_pool_stats){ .threads = now.threads,
-                                       .idle = now.threads - now.running,
-                                       .queued = now.queued,
-                                       .running = now.running,
-                                       .longest = now.longest,
-                                       .done = now.finished,
-                                       .withdrawn = now.withdrawn,
-                                       .abandoned = now.abandoned,
-                                       .rejected = now.rejected };
+    *stats = (weft_pool_stats){ .threads = now.threads,
+                                .idle = now.threads - now.running,
+                                .queued = now.queued,
+                                .running = now.running,
+                                .longest = now.longest,
+                                .done = now.finished,
+                                .withdrawn = now.withdrawn,
+                                .abandoned = now.abandoned,
+                                .rejected = now.rejected };
 }
 
 bool weft_blocking_cancelled(void)

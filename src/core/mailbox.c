@@ -748,10 +748,10 @@ int weft_mailbox_new_with(const struct weft_mailbox_options *given)
     return 0;
 }
 
-void weft_mailbox_stats(const weft_mailbox *box, struct weft_mailbox_stats *stats)
+void weft_mailbox_get_stats(const weft_mailbox *box, weft_mailbox_stats *stats)
 {
     uint64_t received = atomic_load(&box->ring.head), sent = atomic_load(&box->ring.tail) >> 1;
-    *stats = (struct weft_mailbox_stats){
+    *stats = (weft_mailbox_stats){
         .capacity = (size_t)box->ring.capacity,
         .items = (size_t)(sent - received),
         .senders = atomic_load(&box->waiting),

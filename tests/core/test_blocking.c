@@ -454,13 +454,13 @@ static int shared_main(void *arg)
 static void test_pool_serves_all_loops_and_counts(void **state)
 {
     (void)state;
-    struct weft_pool_stats stats;
+    weft_pool_stats stats;
     struct other_loop other = { 0 };
     assert_int_equal(weft_pool_open(&shared, .threads = 2, .name = "shared"), 0);
     other_start(&other);
     assert_int_equal(run(shared_main, &other), 0);
     other_end(&other);
-    weft_pool_stats(shared, &stats);
+    weft_pool_get_stats(shared, &stats);
     assert_int_equal(stats.done, 400);
     assert_in_range(stats.threads, 1, 2);
     assert_int_equal(stats.running + stats.queued + stats.rejected + stats.withdrawn, 0);
@@ -472,11 +472,11 @@ static void test_pool_serves_all_loops_and_counts(void **state)
 static int own_stats_main(void *arg)
 {
     (void)arg;
-    struct weft_pool_stats stats;
-    weft_pool_stats(NULL, &stats);
+    weft_pool_stats stats;
+    weft_pool_get_stats(NULL, &stats);
     assert_int_equal(stats.threads, 0);
     assert_int_equal(weft_blocking(return_zero, NULL), 0);
-    weft_pool_stats(NULL, &stats);
+    weft_pool_get_stats(NULL, &stats);
     assert_int_equal(stats.threads, 1);
     assert_int_equal(stats.done, 1);
     return 0;
@@ -485,16 +485,16 @@ static int own_stats_main(void *arg)
 static void test_pool_of_the_loop_counts_too(void **state)
 {
     (void)state;
-    struct weft_pool_stats stats = { .threads = 7 };
+    weft_pool_stats stats = { .threads = 7 };
     assert_int_equal(run(own_stats_main, NULL), 0);
-    weft_pool_stats(NULL, &stats); /* there is none */
+    weft_pool_get_stats(NULL, &stats); /* there is none */
     assert_int_equal(stats.threads, 0);
 }
 
 static int rejected_main(void *arg)
 {
     (void)arg;
-    struct weft_pool_stats stats;
+    weft_pool_stats stats;
     struct asker askers[2] = { { .pool = shared }, { .pool = shared } };
     reset_gate();
     weft_spawn(weft_background(), ask, &askers[0]);
@@ -503,7 +503,7 @@ static int rejected_main(void *arg)
     weft_spawn(weft_background(), ask, &askers[1]);
     weft_sleep(0);
     assert_int_equal(weft_blocking(return_zero, NULL, .pool = shared), -EAGAIN);
-    weft_pool_stats(shared, &stats);
+    weft_pool_get_stats(shared, &stats);
     assert_int_equal(stats.rejected, 1);
     assert_int_equal(stats.queued, 1);
     assert_int_equal(stats.running, 1);
@@ -525,12 +525,12 @@ static void test_pool_counts_what_it_refuses(void **state)
 static int idle_main(void *arg)
 {
     (void)arg;
-    struct weft_pool_stats stats;
+    weft_pool_stats stats;
     for (int i = 0; i < 5; i++) {
         assert_int_equal(weft_blocking(return_zero, NULL, .pool = shared), 0);
         do {
             sched_yield();
-            weft_pool_stats(shared, &stats);
+            weft_pool_get_stats(shared, &stats);
         } while (stats.threads > 0);
     }
     assert_int_equal(stats.done, 5);

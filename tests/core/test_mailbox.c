@@ -37,10 +37,10 @@ static int receive_int(void)
     return err < 0 ? err : number;
 }
 
-static struct weft_mailbox_stats stats(void)
+static weft_mailbox_stats stats(void)
 {
-    struct weft_mailbox_stats now;
-    weft_mailbox_stats(box, &now);
+    weft_mailbox_stats now;
+    weft_mailbox_get_stats(box, &now);
     return now;
 }
 
