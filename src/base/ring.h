@@ -4,8 +4,8 @@
 /* A bounded queue of items of one size: any threads push, one takes. No lock, no allocation after
  * its birth.
  *
- *      slots   [ .. | taken | item | item | claimed | free .. ]    2^n of them, at least capacity +
- * 1 head ^                    ^ tail            positions, which only grow
+ *      slots    [ .. | taken | item | item | claimed | free .. ]    2^n, more than the capacity
+ *                              ^ head                  ^ tail       positions, which only grow
  *
  * A producer claims the position at `tail` by a compare-exchange, copies its item and then marks
  * the slot with that position: the consumer takes a slot only when it carries the mark of its lap.

@@ -103,7 +103,7 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
     return text;
 }
 
-const struct wf_wait_ops wf_barrier_ops = {
+static const struct wf_wait_ops barrier_ops = {
     .kind = "a barrier", .abort = abort_wait, .take = take, .join = join, .describe = describe
 };
 
@@ -111,7 +111,7 @@ int weft_barrier_wait(weft_barrier *barrier)
 {
     weft_task *task;
     int err = wf_enter(&task);
-    return err < 0 ? err : (int)wf_object_wait(&wf_barrier_ops, barrier, NULL);
+    return err < 0 ? err : (int)wf_object_wait(&barrier_ops, barrier, NULL);
 }
 
 /* Calls. */

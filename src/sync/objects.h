@@ -7,7 +7,6 @@
 #include "core/loop.h"
 #include "core/mailbox.h"
 
-extern const struct wf_wait_ops wf_barrier_ops;
 extern const struct wf_wait_ops wf_event_ops;
 extern const struct wf_wait_ops wf_semaphore_ops;    /* need: how many units */
 extern const struct wf_wait_ops wf_channel_send_ops; /* item: what is sent */

@@ -9,11 +9,10 @@
  * writer, or readers up to the next writer.
  *
  *   - not both: readers > 0 and writer != 0
- *   - the first in the line could not be let in: it is a writer and somebody reads, or somebody
- * writes
+ *   - the first in the line could not be let in: somebody writes, or it is a writer and somebody
+ *     reads
  *   - a waiter's `need` is the identity of its task when it wants to write, and 0 when it wants to
- *     read
- */
+ *     read */
 
 #include "base/error.h"
 #include "core/line.h"
