@@ -20,7 +20,7 @@ struct weft_listener {
     struct wf_socket_file file;       /* unix: sockets */
     char *name;                       /* mem: the name; NULL for sockets */
     struct wf_list name_link;         /* mem: in the loop's names */
-    struct wf_seat seat;              /* among the listeners of other loops */
+    struct wf_share_seat seat;        /* among the listeners of other loops */
     enum weft_hand_out hand_out;      /* of the server: who accepts, and for whom */
     struct wf_list backlog;           /* mem: connected streams, through client_link; and those that
                                          other loops have given */

@@ -41,7 +41,7 @@
 
 struct wf_share {
     struct wf_list link;    /* in the group's */
-    struct wf_list seats;   /* struct wf_seat */
+    struct wf_list seats;   /* struct wf_share_seat */
     struct wf_address last; /* of a socket */
     struct wf_socket_file file;
     uint64_t serial;
@@ -50,7 +50,7 @@ struct wf_share {
     char address[128];   /* as it is; "": a name in memory */
 };
 
-static weft_listener *listener_of(const struct wf_seat *seat)
+static weft_listener *listener_of(const struct wf_share_seat *seat)
 {
     return wf_container(seat, weft_listener, seat);
 }
@@ -60,9 +60,9 @@ static struct wf_group *group_of(const weft_listener *listener)
     return listener->loop->group;
 }
 
-static struct wf_seat *seat_at(const struct wf_list *link)
+static struct wf_share_seat *seat_at(const struct wf_list *link)
 {
-    return wf_container(link, struct wf_seat, link);
+    return wf_container(link, struct wf_share_seat, link);
 }
 
 /* Of listeners and of shares. */
@@ -144,7 +144,7 @@ static int open_first(struct wf_share *share, weft_listener *listener)
 
 static int open_again(const struct wf_share *share, weft_listener *listener)
 {
-    const struct wf_seat *other = seat_at(share->seats.next);
+    const struct wf_share_seat *other = seat_at(share->seats.next);
     int fd = wf_socket_duplicate(other->fd);
     if (fd >= 0)
         listener->address = share->last;
@@ -230,7 +230,7 @@ static void deliver(struct wf_mail *mail, bool closed)
         wf_socket_discard(fd);
 }
 
-static int send_gift(struct wf_seat *seat, int fd)
+static int send_gift(struct wf_share_seat *seat, int fd)
 {
     weft_loop *loop = listener_of(seat)->loop;
     struct gift *gift = wf_alloc(sizeof *gift);
@@ -288,12 +288,12 @@ void wf_share_close(weft_listener *listener)
 
 /* Whose turn it is among the seats for which `fits`: the first behind the loop that had the last;
  * NULL: none. */
-static struct wf_seat *next_in_turn(struct wf_share *share, const weft_loop *but,
-                                    bool (*fits)(const struct wf_seat *))
+static struct wf_share_seat *next_in_turn(struct wf_share *share, const weft_loop *but,
+                                          bool (*fits)(const struct wf_share_seat *))
 {
-    struct wf_seat *first = NULL, *next = NULL;
+    struct wf_share_seat *first = NULL, *next = NULL;
     WF_LIST_EACH(link, &share->seats) {
-        struct wf_seat *seat = seat_at(link);
+        struct wf_share_seat *seat = seat_at(link);
         const weft_loop *loop = listener_of(seat)->loop;
         if (loop == but || (fits && !fits(seat)))
             continue;
@@ -314,7 +314,7 @@ static int give_to_peer(weft_loop *loop, const char *text, int fd)
     int err = -ECONNREFUSED;
     wf_lock(&group->lock);
     struct wf_share *share = find_free(group, text, loop);
-    struct wf_seat *seat = share ? next_in_turn(share, loop, NULL) : NULL;
+    struct wf_share_seat *seat = share ? next_in_turn(share, loop, NULL) : NULL;
     if (seat)
         err = send_gift(seat, fd);
     wf_unlock(&group->lock);
@@ -357,7 +357,7 @@ int wf_share_connect(weft_loop *loop, const char *text, const struct wf_stream_o
 
 void wf_share_take(weft_listener *listener, size_t clients_max)
 {
-    struct wf_seat *seat = &listener->seat;
+    struct wf_share_seat *seat = &listener->seat;
     wf_lock(&group_of(listener)->lock);
     seat->takes = true;
     seat->clients = 0;
@@ -366,18 +366,18 @@ void wf_share_take(weft_listener *listener, size_t clients_max)
     wf_unlock(&group_of(listener)->lock);
 }
 
-static bool takes(const struct wf_seat *seat)
+static bool takes(const struct wf_share_seat *seat)
 {
     return seat->takes;
 }
 
-static bool has_room(const struct wf_seat *seat)
+static bool has_room(const struct wf_share_seat *seat)
 {
     return seat->takes && seat->clients < seat->clients_max;
 }
 
-static const struct wf_seat *find_seat(const struct wf_share *share,
-                                       bool (*fits)(const struct wf_seat *))
+static const struct wf_share_seat *find_seat(const struct wf_share *share,
+                                             bool (*fits)(const struct wf_share_seat *))
 {
     WF_LIST_EACH(link, &share->seats)
         if (fits(seat_at(link)))
@@ -387,7 +387,7 @@ static const struct wf_seat *find_seat(const struct wf_share *share,
 
 bool wf_share_is_first(const weft_listener *listener)
 {
-    const struct wf_seat *seat = &listener->seat;
+    const struct wf_share_seat *seat = &listener->seat;
     if (!seat->share)
         return true;
     wf_lock(&group_of(listener)->lock);
@@ -407,11 +407,11 @@ bool wf_share_is_full(const weft_listener *listener)
 }
 
 /* Equals take turns. */
-static struct wf_seat *fewest(struct wf_share *share)
+static struct wf_share_seat *fewest(struct wf_share *share)
 {
-    struct wf_seat *found = next_in_turn(share, NULL, has_room);
+    struct wf_share_seat *found = next_in_turn(share, NULL, has_room);
     WF_LIST_EACH(link, &share->seats) {
-        struct wf_seat *seat = seat_at(link);
+        struct wf_share_seat *seat = seat_at(link);
         if (found && has_room(seat) && seat->clients < found->clients)
             found = seat;
     }
@@ -424,7 +424,7 @@ static struct wf_seat *fewest(struct wf_share *share)
 static bool hand_out_locked(weft_listener *listener, int fd, enum weft_hand_out how)
 {
     struct wf_share *share = listener->seat.share;
-    struct wf_seat *seat =
+    struct wf_share_seat *seat =
         how == WEFT_HAND_OUT_FEWEST ? fewest(share) : next_in_turn(share, NULL, has_room);
     if (!seat)
         seat = &listener->seat;
@@ -452,7 +452,8 @@ static bool pass_on(struct wf_group *group, uint64_t serial, int fd)
     wf_lock(&group->lock);
     WF_LIST_EACH(link, &group->shared) {
         struct wf_share *share = wf_container(link, struct wf_share, link);
-        struct wf_seat *seat = share->serial == serial ? next_in_turn(share, NULL, takes) : NULL;
+        struct wf_share_seat *seat =
+            share->serial == serial ? next_in_turn(share, NULL, takes) : NULL;
         if (!seat)
             continue;
         is_given = send_gift(seat, fd) == 0;

@@ -13,7 +13,7 @@
 struct wf_stream_options;
 
 /* One loop's listener, among those of an address. */
-struct wf_seat {
+struct wf_share_seat {
     struct wf_list link;    /* in the address's, the lowest loop first */
     struct wf_share *share; /* NULL: the loop is alone, or it has stopped */
     uint64_t serial;        /* which no other listener of the process has */
