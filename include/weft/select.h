@@ -73,8 +73,9 @@ struct weft_select_options {
  *   weft_event_wait(), weft_semaphore_acquire(), weft_watch_next() and weft_token_wait() have it,
  *   the missed messages or an error of weft_subscription_receive(), the result of a task or future,
  *   0 for a time, the WEFT_READABLE bits or -errno for a descriptor.
- * Errors: -ECANCELED; -EINVAL for a case that is none, and where no case could ever happen; -ENOMEM
- *   for more than four cases, at most 100,000; -EPERM outside a task. No case has happened then.
+ * Errors: -ECANCELED; -EINVAL for a kind that is none, and where there is no case but
+ *   weft_case_none(); -ENOMEM for more than four cases, at most 100,000; -EPERM outside a task. No
+ *   case has happened then.
  * Suspends: unless a case can be had at once.
  * Cancel: no case happens; one that has happened is returned.
  * Ownership: borrows the cases and what they name until it returns.
@@ -88,7 +89,7 @@ ssize_t weft_select_with(weft_case cases[], const struct weft_select_options *op
  * A time that lies ahead cannot be had; a descriptor is looked at by a system call.
  *
  * Returns: as weft_select().
- * Errors: -EAGAIN when none can be had; -EINVAL for a case that is none; -ENOMEM as weft_select();
+ * Errors: -EAGAIN when none can be had; -EINVAL for a kind that is none; -ENOMEM as weft_select();
  *   -EPERM where no loop runs.
  * Suspends: never.
  * Cancel: never delivered here.
