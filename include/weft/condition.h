@@ -24,7 +24,7 @@ typedef struct weft_condition {
 } weft_condition;
 
 /* Whether what is waited for is so. */
-typedef bool weft_predicate(void *arg);
+typedef bool weft_predicate_fn(void *arg);
 
 /** Make a condition: weft_condition_init(&condition).
  *
@@ -73,8 +73,8 @@ int weft_condition_wait(weft_condition *condition, weft_mutex *mutex);
  * Threads: its own. */
 WEFT_API
 WEFT_SUSPENDS
-int weft_condition_wait_for(weft_condition *condition, weft_mutex *mutex, weft_predicate *predicate,
-                            void *arg);
+int weft_condition_wait_for(weft_condition *condition, weft_mutex *mutex,
+                            weft_predicate_fn *predicate, void *arg);
 
 /** Tell the `count` tasks that have waited longest; SIZE_MAX: all of them. The caller should hold
  * their mutex, but need not.

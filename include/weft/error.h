@@ -23,7 +23,7 @@ WEFT_BEGIN_DECLS
     X(WEFT_ESTUCK, -4103, "tasks did not end within the grace time")                               \
     X(WEFT_EABANDONED, -4104, "the one who had to set the result is gone")                         \
     X(WEFT_EIGNORED, -4105, "an end was asked for and ignored")                                    \
-    X(WEFT_EBROKEN, -4106, "the barrier is broken")
+    X(WEFT_EBROKEN, -4106, "the barrier was broken or reset")
 
 enum weft_error {
 #define WEFT_ERROR_CODE_(name, code, text) name = code,

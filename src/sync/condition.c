@@ -102,7 +102,7 @@ int weft_condition_wait(weft_condition *opaque, weft_mutex *mutex)
 }
 
 /* It asks for a cancel first, but what has become true while it waited goes before one. */
-int weft_condition_wait_for(weft_condition *opaque, weft_mutex *mutex, weft_predicate *predicate,
+int weft_condition_wait_for(weft_condition *opaque, weft_mutex *mutex, weft_predicate_fn *predicate,
                             void *arg)
 {
     struct condition *condition = inside(opaque);
