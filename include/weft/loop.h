@@ -81,7 +81,7 @@ int weft_run_with(weft_fn *main, const struct weft_loop_options *options);
 /** Make a loop that belongs to the calling thread.
  *
  * Returns: 0, and the loop in *loop.
- * Errors: -ENOMEM, -EMFILE, -ENOTSUP as weft_run().
+ * Errors: -ENOMEM, -EMFILE, -ENOTSUP as weft_run(); -ENOTSUP for `.threads` > 1, too.
  * Suspends: never.
  * Cancel: nothing to lose.
  * Ownership: gives one reference, ended by weft_loop_free().

@@ -35,9 +35,9 @@ struct weft_mailbox_options {
 
 struct weft_mailbox_stats {
     size_t capacity;
-    size_t items;   /* that wait to be received */
+    size_t count;   /* items that wait to be received */
+    size_t most;    /* the most of them that were found waiting */
     size_t senders; /* that wait for room */
-    size_t longest; /* the most items that were found waiting */
     uint64_t sent, received;
     uint64_t messages; /* sent to the loop to tell it of them */
 };

@@ -753,9 +753,9 @@ void weft_mailbox_get_stats(const weft_mailbox *box, weft_mailbox_stats *stats)
     uint64_t received = atomic_load(&box->ring.head), sent = atomic_load(&box->ring.tail) >> 1;
     *stats = (weft_mailbox_stats){
         .capacity = (size_t)box->ring.capacity,
-        .items = (size_t)(sent - received),
+        .count = (size_t)(sent - received),
         .senders = atomic_load(&box->waiting),
-        .longest = atomic_load_explicit(&box->longest, memory_order_relaxed),
+        .most = atomic_load_explicit(&box->longest, memory_order_relaxed),
         .sent = sent,
         .received = received,
         .messages = atomic_load_explicit(&box->messages, memory_order_relaxed),
