@@ -24,7 +24,6 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <weft/broadcast.h>
 #include <weft/error.h>
 
@@ -86,12 +85,6 @@ static char *item_at(const struct broadcast *broadcast, uint64_t number)
     return broadcast->items + number % broadcast->capacity * broadcast->item_size;
 }
 
-static void copy(void *to, const void *from, size_t size)
-{
-    if (size > 0)
-        memcpy(to, from, size);
-}
-
 static bool is_full(const struct broadcast *broadcast)
 {
     return broadcast->left && broadcast->head - broadcast->tail == broadcast->capacity;
@@ -149,7 +142,7 @@ static void give(struct subscription *s, const void *item)
     struct wf_waiter *w = pop_receiver(s);
     strike(s->broadcast, s->next++);
     s->received++;
-    copy(w->item, item, s->broadcast->item_size);
+    wf_item_copy(w->item, item, s->broadcast->item_size);
     if (!wf_line_is_empty(&s->receivers)) { /* behind those who wait for this message */
         wf_list_unlink(&s->link);
         wf_list_push_back(&s->broadcast->waiting, &s->link);
@@ -165,7 +158,7 @@ static int put(struct broadcast *broadcast, const void *item)
     uint64_t number = broadcast->head++;
     size_t count = broadcast->count;
     struct wf_list *link;
-    copy(item_at(broadcast, number), item, broadcast->item_size);
+    wf_item_copy(item_at(broadcast, number), item, broadcast->item_size);
     if (broadcast->left)
         broadcast->left[number % broadcast->capacity] = (uint32_t)count;
     while ((link = wf_list_first(&broadcast->waiting)) && of_link(link)->next == number)
@@ -212,7 +205,7 @@ static int64_t pull(struct subscription *s, void *item)
 {
     struct broadcast *broadcast = s->broadcast;
     uint64_t missed = skip_missed(s);
-    copy(item, item_at(broadcast, s->next), broadcast->item_size);
+    wf_item_copy(item, item_at(broadcast, s->next), broadcast->item_size);
     strike(broadcast, s->next++);
     s->received++;
     move_tail(broadcast);

@@ -7,6 +7,8 @@
 #include "core/loop.h"
 #include "core/mailbox.h"
 
+#include <string.h>
+
 extern const struct wf_wait_ops wf_event_ops;
 extern const struct wf_wait_ops wf_semaphore_ops;    /* need: how many units */
 extern const struct wf_wait_ops wf_channel_send_ops; /* item: what is sent */
@@ -16,6 +18,15 @@ extern const struct wf_wait_ops wf_queue_get_ops;
 extern const struct wf_wait_ops wf_subscription_ops;
 extern const struct wf_wait_ops wf_token_ops;
 extern const struct wf_wait_ops wf_watch_ops; /* item: a weft_watch_view */
+
+/* Items of nothing need no address. */
+static inline void wf_item_copy(void *to, const void *from, size_t size)
+{
+    if (WF_LIKELY(size == sizeof(uint64_t)))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (size > 0)
+        memcpy(to, from, size);
+}
 
 /* Take what an armed waiter wants, or have the current task wait for it. */
 static inline int64_t wf_object_wait_for(struct wf_waiter *w)

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <weft/error.h>
 
 #define ROOM_MIN 16 /* of one without bound */
@@ -121,7 +122,7 @@ static char *at(const struct wf_passage *passage, size_t i)
 static void push_heap(struct wf_passage *passage, const void *item)
 {
     size_t i = passage->count++;
-    wf_passage_copy(at(passage, i), item, passage->item_size);
+    wf_item_copy(at(passage, i), item, passage->item_size);
     *number_of(passage, at(passage, i)) = passage->passed + passage->count;
     for (; i > 0; i = (i - 1) / 2) {
         if (!is_before(passage, at(passage, i), at(passage, (i - 1) / 2)))
@@ -149,7 +150,7 @@ static void sift_down(struct wf_passage *passage)
 
 static void pop_heap(struct wf_passage *passage, void *item)
 {
-    wf_passage_copy(item, at(passage, 0), passage->item_size);
+    wf_item_copy(item, at(passage, 0), passage->item_size);
     passage->count--;
     memcpy(at(passage, 0), at(passage, passage->count), passage->slot);
     sift_down(passage);
@@ -162,7 +163,7 @@ static void put(struct wf_passage *passage, const void *item)
     if (passage->order == WF_ORDER_PRIORITY)
         push_heap(passage, item);
     else
-        wf_passage_copy(wf_passage_at(passage, passage->count++), item, passage->item_size);
+        wf_item_copy(wf_passage_at(passage, passage->count++), item, passage->item_size);
     if (passage->count > passage->most)
         passage->most = passage->count;
 }
@@ -173,9 +174,9 @@ static void pull(struct wf_passage *passage, void *item)
     if (passage->order == WF_ORDER_PRIORITY) {
         pop_heap(passage, item);
     } else if (passage->order == WF_ORDER_LIFO) {
-        wf_passage_copy(item, wf_passage_at(passage, --passage->count), passage->item_size);
+        wf_item_copy(item, wf_passage_at(passage, --passage->count), passage->item_size);
     } else {
-        wf_passage_copy(item, wf_passage_at(passage, 0), passage->item_size);
+        wf_item_copy(item, wf_passage_at(passage, 0), passage->item_size);
         passage->count--;
         if (++passage->first == passage->room)
             passage->first = 0;
@@ -189,7 +190,7 @@ static bool give_to_taker(struct wf_passage *passage, const void *item)
     struct wf_waiter *taker = wf_line_first(&passage->takers);
     if (!taker)
         return false;
-    wf_passage_copy(taker->item, item, passage->item_size);
+    wf_item_copy(taker->item, item, passage->item_size);
     wf_passage_serve(passage, &passage->takers, taker);
     return true;
 }
@@ -225,7 +226,7 @@ static bool take_from_giver(struct wf_passage *passage, void *item)
     struct wf_waiter *giver = wf_line_first(&passage->givers);
     if (!giver)
         return false;
-    wf_passage_copy(item, giver->item, passage->item_size);
+    wf_item_copy(item, giver->item, passage->item_size);
     wf_passage_serve(passage, &passage->givers, giver);
     return true;
 }

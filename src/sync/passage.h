@@ -15,9 +15,9 @@
 
 #include "core/line.h"
 #include "sync/bound.h"
+#include "sync/objects.h"
 
 #include <limits.h>
-#include <string.h>
 
 enum wf_order { WF_ORDER_FIFO, WF_ORDER_LIFO, WF_ORDER_PRIORITY };
 
@@ -64,15 +64,6 @@ int wf_passage_take_slowly(struct wf_passage *passage, void *item);
 const char *wf_passage_describe(const struct wf_passage *passage, const char *what, char *text,
                                 size_t size);
 
-/* Items of nothing need no address. */
-static inline void wf_passage_copy(void *to, const void *from, size_t size)
-{
-    if (WF_LIKELY(size == sizeof(uint64_t)))
-        memcpy(to, from, sizeof(uint64_t));
-    else if (size > 0)
-        memcpy(to, from, size);
-}
-
 static inline char *wf_passage_at(const struct wf_passage *passage, size_t place)
 {
     size_t index = passage->first + place;
@@ -105,7 +96,7 @@ static WF_ALWAYS_INLINE int wf_passage_give(struct wf_passage *passage, const vo
         return wf_passage_give_slowly(passage, item);
     if (!wf_line_is_empty(&passage->takers)) {
         struct wf_waiter *taker = wf_line_first(&passage->takers);
-        wf_passage_copy(taker->item, item, passage->item_size);
+        wf_item_copy(taker->item, item, passage->item_size);
         wf_passage_serve(passage, &passage->takers, taker);
         return 0;
     }
@@ -113,7 +104,7 @@ static WF_ALWAYS_INLINE int wf_passage_give(struct wf_passage *passage, const vo
         return WF_PASSAGE_WAIT;
     if (WF_UNLIKELY(passage->count >= passage->ring))
         return wf_passage_give_slowly(passage, item);
-    wf_passage_copy(wf_passage_at(passage, passage->count), item, passage->item_size);
+    wf_item_copy(wf_passage_at(passage, passage->count), item, passage->item_size);
     if (++passage->count > passage->most)
         passage->most = passage->count;
     return 0;
@@ -128,7 +119,7 @@ static WF_ALWAYS_INLINE int wf_passage_take(struct wf_passage *passage, void *it
     bool has_givers = !wf_line_is_empty(&passage->givers);
     if (passage->count == 0 && has_givers) {
         struct wf_waiter *giver = wf_line_first(&passage->givers);
-        wf_passage_copy(item, giver->item, passage->item_size);
+        wf_item_copy(item, giver->item, passage->item_size);
         wf_passage_serve(passage, &passage->givers, giver);
         return 0;
     }
@@ -136,7 +127,7 @@ static WF_ALWAYS_INLINE int wf_passage_take(struct wf_passage *passage, void *it
         return WF_PASSAGE_WAIT;
     if (WF_UNLIKELY(passage->count == 0 || passage->order != WF_ORDER_FIFO || has_givers))
         return wf_passage_take_slowly(passage, item);
-    wf_passage_copy(item, wf_passage_at(passage, 0), passage->item_size);
+    wf_item_copy(item, wf_passage_at(passage, 0), passage->item_size);
     if (++passage->first == passage->room)
         passage->first = 0;
     passage->count--;

@@ -14,7 +14,6 @@
 #include "sync/objects.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <weft/error.h>
 #include <weft/watch.h>
 
@@ -34,12 +33,6 @@ static struct watch *inside(const weft_watch *watch)
     return (struct watch *)(uintptr_t)watch;
 }
 
-static void copy(void *to, const void *from, size_t size)
-{
-    if (size > 0)
-        memcpy(to, from, size);
-}
-
 int weft_watch_init_at(weft_watch *opaque, size_t item_size, const void *value, const char *site)
 {
     struct watch *watch = inside(opaque);
@@ -49,7 +42,7 @@ int weft_watch_init_at(weft_watch *opaque, size_t item_size, const void *value, 
     *watch = (struct watch){ .value = memory, .item_size = item_size, .version = value ? 1 : 0 };
     wf_bound_init(&watch->bound, site);
     if (value)
-        copy(memory, value, item_size);
+        wf_item_copy(memory, value, item_size);
     return 0;
 }
 
@@ -73,7 +66,7 @@ static int check(struct watch *watch)
 
 static void show(const struct watch *watch, const weft_watch_view *view)
 {
-    copy(view->value, watch->value, watch->item_size);
+    wf_item_copy(view->value, watch->value, watch->item_size);
     *view->seen = watch->version;
 }
 
@@ -95,7 +88,7 @@ int weft_watch_set(weft_watch *opaque, const void *value)
         err = WEFT_ECLOSED;
     if (err < 0)
         return err;
-    copy(watch->value, value, watch->item_size);
+    wf_item_copy(watch->value, value, watch->item_size);
     watch->version++;
     show_all(watch);
     return 0;
@@ -108,7 +101,7 @@ int weft_watch_get(weft_watch *opaque, void *value)
     if (err == 0 && watch->version == 0)
         err = -EAGAIN;
     if (err == 0)
-        copy(value, watch->value, watch->item_size);
+        wf_item_copy(value, watch->value, watch->item_size);
     return err;
 }
 
