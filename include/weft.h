@@ -34,6 +34,7 @@
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/semaphore.h>
+#include <weft/stackless.h>
 #include <weft/stream.h>
 #include <weft/task.h>
 #include <weft/token.h>
