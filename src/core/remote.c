@@ -245,10 +245,13 @@ static struct remote *remote_of(weft_future *future)
     return inside(wf_container(future, struct wf_promise, future)->remote);
 }
 
+/* The end may have come in the same turn: then the remote is gone. */
 static void report_late(struct wf_timer *timer)
 {
     const struct wait *wait = wf_container(timer, struct wait, late);
     const weft_task *task = wait->waiter.owner;
+    if (wait->waiter.state == WF_WAIT_DONE)
+        return;
     const struct remote *remote = remote_of(wait->waiter.object);
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING,
              "task '%s' (spawned at %s) was cancelled, but still waits for '%s' in another loop",

@@ -297,6 +297,37 @@ static int late_main(void *arg)
     return 0;
 }
 
+/* The end has come when the time for the report has, but nobody has looked yet. */
+static void hold_the_thread_up(void *arg)
+{
+    (void)arg;
+    int64_t begin = weft_now();
+    while (atomic_load(&ended) == 0 || weft_now() - begin < 120 * MILLISECOND)
+        sched_yield();
+}
+
+static int end_and_late_main(void *arg)
+{
+    (void)arg;
+    weft_future *future = weft_spawn_on(other.loop, until_cancelled, NULL);
+    wait_until_begun(1);
+    weft_call_soon(hold_the_thread_up, NULL);
+    weft_task_cancel(weft_task_self(), "just in time");
+    assert_int_equal(weft_await(future), -ECANCELED);
+    weft_future_release(future);
+    return 0;
+}
+
+static void test_semantics_14_a_bound_wait_that_is_over_is_not_reported(void **state)
+{
+    (void)state;
+    begun = ended = drops = 0;
+    other = (struct other_loop){ 0 };
+    other_start(&other);
+    assert_int_equal(weft_run(end_and_late_main, NULL, .no_signals = true), 0);
+    other_end(&other);
+}
+
 static void test_semantics_14_a_bound_wait_over_100_ms_is_reported(void **state)
 {
     (void)state;
@@ -755,6 +786,7 @@ int main(void)
         core_test(test_semantics_17_a_cancelled_awaiter_cancels_there_and_waits),
         core_test(test_semantics_17_an_awaiter_that_was_cancelled_before_waits_too),
         core_test(test_semantics_14_a_bound_wait_over_100_ms_is_reported),
+        core_test(test_semantics_14_a_bound_wait_that_is_over_is_not_reported),
         core_test(test_semantics_17_with_a_copy_the_await_just_stops),
         core_test(test_semantics_17_wait_for_cancels_there_and_joins),
         core_test(test_semantics_17_a_success_after_the_cancel_is_kept),
