@@ -615,7 +615,8 @@ void weft_mailbox_close(weft_mailbox *box)
         atomic_fetch_add_explicit(&box->messages, 1, memory_order_relaxed);
 }
 
-/* Who has claimed a place before the close is about to fill it. */
+/* Who has claimed a place before the close is about to fill it. A drop is users' code, and may
+ * receive: its own item is out already. */
 static void drop_items(weft_mailbox *box)
 {
     while (wf_ring_count(&box->ring) > 0) {
@@ -624,9 +625,9 @@ static void drop_items(weft_mailbox *box)
             thrd_yield();
             continue;
         }
+        wf_ring_pass(&box->ring); /* closed: nobody fills its slot again */
         if (box->drop)
             wf_drop(wf_running, box->drop, item);
-        wf_ring_pass(&box->ring);
     }
 }
 

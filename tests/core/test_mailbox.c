@@ -226,6 +226,37 @@ static void test_mailbox_drops_what_nobody_receives(void **state)
     assert_int_equal(drops, 1);
 }
 
+/* A drop that looks into the mailbox finds what is left behind its item, never the item itself. */
+
+static int seen_by_drops[8];
+
+static void receive_in_drop(void *item)
+{
+    int next = 0;
+    seen_by_drops[*(int *)item]++;
+    if (weft_mailbox_try_receive(box, &next) == 0)
+        seen_by_drops[next]++;
+}
+
+static int look_main(void *arg)
+{
+    (void)arg;
+    assert_int_equal(weft_mailbox_new(&box, sizeof(int), 4, .drop = receive_in_drop), 0);
+    for (int i = 1; i <= 4; i++)
+        assert_int_equal(send_int(i), 0);
+    return 0; /* its loop ends first */
+}
+
+static void test_mailbox_a_drop_that_receives_gets_each_item_once(void **state)
+{
+    (void)state;
+    memset(seen_by_drops, 0, sizeof seen_by_drops);
+    assert_int_equal(run(look_main, NULL), 0);
+    weft_mailbox_release(box);
+    for (int i = 1; i <= 4; i++)
+        assert_int_equal(seen_by_drops[i], 1);
+}
+
 static int misuse_main(void *arg)
 {
     (void)arg;
@@ -651,6 +682,7 @@ int main(void)
         core_test(test_semantics_10_a_sender_that_has_its_place_is_not_cancelled),
         core_test(test_semantics_10_a_receiver_that_has_its_item_is_not_cancelled),
         core_test(test_mailbox_drops_what_nobody_receives),
+        core_test(test_mailbox_a_drop_that_receives_gets_each_item_once),
         core_test(test_mailbox_misuse_is_told),
         core_test(test_mailbox_sends_of_a_turn_are_one_message_and_one_wake),
         core_test(test_mailbox_costs_no_system_call_while_the_loop_is_awake),
