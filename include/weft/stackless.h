@@ -185,7 +185,8 @@ int weft_then_yield(weft_stackless *self, weft_step_fn *next);
  * Returns: WEFT_THEN, to be returned at once.
  * Errors: as weft_then_sleep().
  * Suspends: never; the step ends.
- * Cancel: only the waiting stops; the task or future goes on.
+ * Cancel: only the waiting stops; the task or future goes on. That of weft_spawn_on() without
+ *   `.copy` is cancelled, and its end waited for, also when the cancel came before the call.
  * Ownership: borrows a task or future, and keeps it in memory while it waits; takes a coroutine.
  * Threads: the loop's own. */
 WEFT_API

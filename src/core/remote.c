@@ -47,7 +47,6 @@ enum fate { WAITS, TOLD, LEFT };
 struct remote {
     struct wf_remote seen; /* from the future */
     atomic_int references;
-    bool bound; /* the task may use the memory of who waits */
     bool has_gate;
 
     /* What is to run; fixed when it is sent. */
@@ -320,7 +319,7 @@ static int await(weft_future *future, void **value)
         return err;
     if (future->loop != wf_running)
         return err < 0 ? err : wf_future_refuse_loop(future);
-    if (!future->done && remote_of(future)->bound) /* others have run meanwhile */
+    if (!future->done && remote_of(future)->seen.bound) /* others have run meanwhile */
         return wait_bound(future, err < 0, value);
     if (err < 0)
         return err;
@@ -395,7 +394,7 @@ static struct remote *make(weft_loop *target, weft_fn *fn, const struct weft_spa
     atomic_init(&remote->references, 2);
     atomic_init(&remote->fate, WAITS);
     remote->seen = (struct wf_remote){ .await = await, .cancel = cancel, .forget = forget };
-    remote->bound = spawn->copy == 0;
+    remote->seen.bound = spawn->copy == 0;
     remote->target = target;
     remote->fn = fn;
     remote->spawn = *spawn;
@@ -544,7 +543,7 @@ static bool wait_at_gate(struct remote *remote, int64_t timeout)
     if (wf_gate_wait(&remote->gate, 1, timeout))
         return true;
     cancel(&remote->seen);
-    if (!remote->bound && leave(remote))
+    if (!remote->seen.bound && leave(remote))
         return false;
     return wf_gate_wait(&remote->gate, 1, WEFT_FOREVER);
 }

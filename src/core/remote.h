@@ -7,6 +7,7 @@
 #include "core/future.h"
 
 struct wf_remote {
+    bool bound; /* the task may use the memory of who waits: it has no copy */
     /* weft_await() of its future. The task may use the memory of who waits, so that one does not
      * leave before its end, not even when it was cancelled before; unless it has a copy. */
     int (*await)(weft_future *future, void **value);

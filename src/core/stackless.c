@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "core/coro.h"
 #include "core/loop.h"
+#include "core/remote.h"
 
 #include <stdio.h>
 #include <weft/error.h>
@@ -519,6 +520,49 @@ static const struct wf_wait_ops await_ops = {
     .kind = "future", .abort = await_abort, .awaits = awaited, .finish = await_finish
 };
 
+/* A task of another loop may use memory of who waits for it. So it is told to end, and waited for,
+ * like a job on a thread: real time passes until then. */
+
+static struct wf_remote *remote_of(weft_future *future)
+{
+    return wf_container(future, struct wf_promise, future)->remote;
+}
+
+static bool is_bound(weft_future *future)
+{
+    return wf_is_remote(future) && !future->done && remote_of(future)->bound;
+}
+
+static int64_t join_finish(struct wf_waiter *w)
+{
+    const weft_future *future = w->object;
+    future->loop->jobs--;
+    int64_t result = await_finish(w);
+    return result < 0 ? -ECANCELED : result;
+}
+
+static const struct wf_wait_ops join_ops = { .kind = "the end of a task of another loop",
+                                             .awaits = awaited,
+                                             .finish = join_finish };
+
+static void tell_to_end(weft_future *future)
+{
+    remote_of(future)->cancel(remote_of(future));
+    future->loop->jobs++;
+}
+
+static bool bound_abort(struct wf_waiter *w)
+{
+    w->ops = &join_ops;
+    tell_to_end(w->object);
+    return false;
+}
+
+static const struct wf_wait_ops bound_ops = { .kind = "a task of another loop",
+                                              .abort = bound_abort,
+                                              .awaits = awaited,
+                                              .finish = await_finish };
+
 static int refuse_coro(weft_coro *coro)
 {
     wf_coro_refuse(coro);
@@ -526,17 +570,35 @@ static int refuse_coro(weft_coro *coro)
                               "spawn a task of it");
 }
 
-static int wait_for(struct wf_stackless *self, weft_future *future)
+static int wait_for(struct wf_stackless *self, weft_future *future, const struct wf_wait_ops *ops)
 {
     future->references++;
     wf_list_push_back(&future->waiters, &self->waiter.link);
-    return wf_stackless_wait(self, &await_ops, future);
+    return wf_stackless_wait(self, ops, future);
+}
+
+/* It was cancelled before the call. */
+static bool is_to_join(const struct wf_stackless *self, weft_future *future)
+{
+    return self && running() == self && self->waiter.phase == WF_STACKLESS_RUNNING &&
+           self->member.region.effective && future && is_bound(future) &&
+           future->loop == loop_of(self);
+}
+
+static int join(struct wf_stackless *self, weft_future *future, weft_step_fn *next)
+{
+    self->step = next;
+    deliver_cancel(self);
+    tell_to_end(future);
+    return wait_for(self, future, &join_ops);
 }
 
 int weft_then_await_with(weft_stackless *opaque, weft_awaitable *awaitable, weft_step_fn *next)
 {
     struct wf_stackless *self = wf_stackless_of(opaque);
     weft_future *future = (weft_future *)awaitable;
+    if (WF_UNLIKELY(is_to_join(self, future)))
+        return join(self, future, next);
     int err = wf_stackless_enter(self, next, "weft_then_await");
     if (err != 0)
         return err;
@@ -549,5 +611,5 @@ int weft_then_await_with(weft_stackless *opaque, weft_awaitable *awaitable, weft
                                                    wf_future_describe(future).text));
     if (future->done)
         return wf_stackless_answer(self, wf_future_read(future, NULL));
-    return wait_for(self, future);
+    return wait_for(self, future, is_bound(future) ? &bound_ops : &await_ops);
 }

@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <weft/remote.h>
+#include <weft/stackless.h>
 #include <weft/wait.h>
 
 static struct other_loop other;
@@ -264,6 +265,72 @@ static void test_semantics_17_an_awaiter_that_was_cancelled_before_waits_too(voi
 {
     (void)state;
     assert_int_equal(with_other(door_main), 0);
+}
+
+/* Stackless ones are bound too: their struct is what the task uses, and goes with them. */
+
+struct asker {
+    weft_stackless self;
+    weft_future *future;
+    bool before; /* cancelled before it waits */
+    int seen;
+};
+
+static int ended_when_told, told;
+
+static int hear(weft_stackless *self, int64_t result)
+{
+    (void)self;
+    ended_when_told = atomic_load(&ended);
+    told = (int)result;
+    return (int)result;
+}
+
+static int ask(weft_stackless *self, int64_t result)
+{
+    struct asker *asker = weft_stackless_of(self, struct asker, self);
+    (void)result;
+    asker->future = weft_spawn_on(other.loop, until_cancelled, &asker->seen);
+    wait_until_begun(1);
+    if (asker->before)
+        weft_stackless_cancel(self, "before the door");
+    return weft_then_await(self, asker->future, hear);
+}
+
+static void free_asker(weft_stackless *self)
+{
+    struct asker *asker = weft_stackless_of(self, struct asker, self);
+    weft_future_release(asker->future);
+    free(asker);
+}
+
+static const weft_stackless_kind asking = WEFT_STACKLESS(ask, free_asker);
+
+static int stackless_main(void *before)
+{
+    weft_scope s;
+    struct asker *asker = calloc(1, sizeof *asker);
+    asker->before = before != NULL;
+    weft_scope_begin(&s);
+    assert_int_equal(weft_stackless_spawn(&s, &asker->self, &asking), 0);
+    weft_sleep(0);
+    weft_scope_cancel(&s, "enough");
+    assert_int_equal(weft_scope_end(&s), 0);
+    assert_int_equal(ended_when_told, 1);
+    assert_int_equal(told, -ECANCELED);
+    return 0;
+}
+
+static int stackless_before_main(void *arg)
+{
+    return stackless_main(&other) + (arg != NULL);
+}
+
+static void test_semantics_17_a_stackless_awaiter_is_bound_too(void **state)
+{
+    (void)state;
+    assert_int_equal(with_other(stackless_main), 0);
+    assert_int_equal(with_other(stackless_before_main), 0);
 }
 
 static int slow_end(void *arg)
@@ -785,6 +852,7 @@ int main(void)
         core_test(test_semantics_17_a_loop_may_ask_itself),
         core_test(test_semantics_17_a_cancelled_awaiter_cancels_there_and_waits),
         core_test(test_semantics_17_an_awaiter_that_was_cancelled_before_waits_too),
+        core_test(test_semantics_17_a_stackless_awaiter_is_bound_too),
         core_test(test_semantics_14_a_bound_wait_over_100_ms_is_reported),
         core_test(test_semantics_14_a_bound_wait_that_is_over_is_not_reported),
         core_test(test_semantics_17_with_a_copy_the_await_just_stops),

@@ -50,7 +50,7 @@ MUTANTS = {
         return;
 """),
     # Who is bound leaves when its time is over.
-    'bound': ('if (!remote->bound && leave(remote))', 'if (leave(remote))'),
+    'bound': ('if (!remote->seen.bound && leave(remote))', 'if (leave(remote))'),
     # The other loop may free the inbox before the push has come back; ASan sees it.
     'away': ('return wf_inbox_push_away(remote->home, &remote->done) == 0;',
              'return wf_inbox_push(remote->home, &remote->done) == 0;'),
