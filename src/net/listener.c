@@ -274,7 +274,10 @@ static int accept_from_socket(weft_listener *listener, weft_stream **client)
         return (int)fd;
     if (listener->hand_out && wf_share_hand_out(listener, (int)fd, listener->hand_out))
         return -EAGAIN;
-    return wf_socket_stream(listener->loop, (int)fd, &listener->options, client);
+    int err = wf_socket_stream(listener->loop, (int)fd, &listener->options, client);
+    if (err < 0 && listener->hand_out) /* it was counted as ours */
+        wf_share_lost(listener);
+    return err;
 }
 
 /* What other loops have given is served, also after a stop. */

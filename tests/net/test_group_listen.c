@@ -4,6 +4,7 @@
 #include "serve_test.h"
 
 #include "core/group.h"
+#include "io/fault.h"
 #include "net/shared.h"
 
 #include <semaphore.h>
@@ -454,6 +455,46 @@ static void test_serve_hand_out_a_full_house_waits_for_whoever_leaves(void **sta
     open_hall((struct hall){ .client = come_to_a_full_house, .max_clients = 1 });
 }
 
+/* Only the first loop has room, and cannot make a stream of who comes: its place is not lost. */
+static int come_when_there_is_no_stream(void *arg)
+{
+    struct wf_io_fault fault = { .kind = WF_FAULT_CONTROL, .countdown = 2, .error = ENOMEM };
+    weft_stream *streams[LOOPS], *late;
+    char byte;
+    weft_scope s;
+    (void)arg;
+    for (int i = 0; i < LOOPS; i++) {
+        weft_stream *stream;
+        streams[come_in(&stream)] = stream;
+    }
+    weft_close(streams[0]);
+    while (atomic_load(&hall.gone) == 0)
+        weft_sleep(0);
+    weft_sleep(100 * MILLISECOND); /* it waits for the next one */
+    wf_io_fault_set(&fault);       /* the client's own stream is the first */
+    assert_int_equal(weft_connect(&late, hall.real), 0);
+    assert_true(weft_read(late, &byte, 1) <= 0);
+    wf_io_fault_set(NULL);
+    assert_int_equal(fault.injected, 1);
+    weft_close(late);
+    weft_scope_begin(&s, .timeout = 5 * SECOND);
+    assert_int_equal(come_in(&late), 0);
+    assert_int_equal(weft_scope_end(&s), 0);
+    weft_close(late);
+    for (int i = 1; i < LOOPS; i++)
+        weft_close(streams[i]);
+    return 0;
+}
+
+static void test_serve_hand_out_a_client_without_a_stream_takes_no_place(void **state)
+{
+    (void)state;
+    open_hall((struct hall){ .client = come_when_there_is_no_stream,
+                             .max_clients = 1,
+                             .hand_out = WEFT_HAND_OUT_IN_TURN });
+    expect_log("pauses accepting with 0 clients");
+}
+
 /* The first loop stops: the next one accepts for those that are left. */
 static int come_when_the_first_has_gone(void *arg)
 {
@@ -619,6 +660,7 @@ int main(void)
         core_test(test_serve_hand_out_to_the_fewest),
         core_test(test_serve_hand_out_keeps_max_clients_of_each_loop),
         core_test(test_serve_hand_out_a_full_house_waits_for_whoever_leaves),
+        core_test(test_serve_hand_out_a_client_without_a_stream_takes_no_place),
         core_test(test_serve_hand_out_the_next_follows_the_first),
         core_test(test_serve_hand_out_to_a_loop_that_ends_leaves_no_descriptor),
         core_test(test_semantics_16_a_name_in_memory_reaches_a_peer),
