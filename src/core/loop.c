@@ -188,14 +188,19 @@ int weft_loop_new_with(const struct weft_loop_options *given)
 
 /* Turns. */
 
+/* A drop may run in there, which is users' code, and may take a notice back that is among the rest:
+ * by delivering that first. */
 void wf_loop_deliver_mail(weft_loop *loop)
 {
-    if (WF_LIKELY(wf_inbox_is_empty(loop->inbox)))
+    struct wf_mail *mail, **end = &loop->arrived;
+    if (WF_LIKELY(wf_inbox_is_empty(loop->inbox) && !loop->arrived))
         return;
-    struct wf_mail *next;
     loop->mail_came = true;
-    for (struct wf_mail *mail = wf_inbox_take(loop->inbox); mail; mail = next) {
-        next = mail->next;
+    while (*end)
+        end = &(*end)->next;
+    *end = wf_inbox_take(loop->inbox);
+    while ((mail = loop->arrived)) {
+        loop->arrived = mail->next;
         mail->deliver(mail, false);
     }
 }
@@ -622,16 +627,16 @@ static void refuse_ready(weft_loop *loop)
 static void refuse_mail(weft_loop *loop)
 {
     struct wf_mail *mail;
-    loop->refused = wf_inbox_close(loop->inbox);
-    while ((mail = loop->refused)) {
-        loop->refused = mail->next;
+    loop->arrived = wf_inbox_close(loop->inbox);
+    while ((mail = loop->arrived)) {
+        loop->arrived = mail->next;
         mail->deliver(mail, true);
     }
 }
 
 void wf_loop_unrefuse(weft_loop *loop, const struct wf_mail *mail)
 {
-    struct wf_mail **link = &loop->refused;
+    struct wf_mail **link = &loop->arrived;
     while (*link && *link != mail)
         link = &(*link)->next;
     if (*link)

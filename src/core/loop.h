@@ -107,7 +107,7 @@ struct weft_loop {
     struct wf_spin spin;      /* its bound is 0 with the test clock */
     bool mail_came;           /* since it was last asked; likewise */
     uint64_t asked;           /* ticks when the kernel was asked last; kept where it may spin */
-    struct wf_mail *refused;  /* at the end: mail that came too late, still to be told so */
+    struct wf_mail *arrived;  /* out of the inbox, behind the one that is at hand */
     struct wf_pool *pool;     /* weft_blocking()'s own; made at first use */
     struct wf_pool *resolver; /* getaddrinfo's; likewise */
     size_t jobs;              /* on pools for this loop: in flight */

@@ -257,6 +257,39 @@ static void test_mailbox_a_drop_that_receives_gets_each_item_once(void **state)
         assert_int_equal(seen_by_drops[i], 1);
 }
 
+/* A drop that takes back a notice whose mail comes right behind that of the mailbox. */
+
+static void never_called(void *arg)
+{
+    (void)arg;
+    fail();
+}
+
+static void free_notice(void *item)
+{
+    struct weft_notice *notice = *(struct weft_notice **)item;
+    weft_notice_fini(notice);
+    free(notice);
+}
+
+static int notice_main(void *arg)
+{
+    (void)arg;
+    struct weft_notice *notice = calloc(1, sizeof *notice);
+    weft_notice_init(notice, weft_loop_current(), never_called, NULL);
+    assert_int_equal(weft_mailbox_new(&box, sizeof(void *), 1, .drop = free_notice), 0);
+    assert_int_equal(weft_mailbox_send(box, &notice), 0);
+    weft_mailbox_release(box);
+    assert_int_equal(weft_signal_post(notice), 0);
+    return weft_sleep(MILLISECOND);
+}
+
+static void test_mailbox_a_drop_may_take_a_notice_back(void **state)
+{
+    (void)state;
+    assert_int_equal(run(notice_main, NULL), 0);
+}
+
 static int misuse_main(void *arg)
 {
     (void)arg;
@@ -683,6 +716,7 @@ int main(void)
         core_test(test_semantics_10_a_receiver_that_has_its_item_is_not_cancelled),
         core_test(test_mailbox_drops_what_nobody_receives),
         core_test(test_mailbox_a_drop_that_receives_gets_each_item_once),
+        core_test(test_mailbox_a_drop_may_take_a_notice_back),
         core_test(test_mailbox_misuse_is_told),
         core_test(test_mailbox_sends_of_a_turn_are_one_message_and_one_wake),
         core_test(test_mailbox_costs_no_system_call_while_the_loop_is_awake),
