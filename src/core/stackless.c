@@ -221,6 +221,8 @@ WF_NOINLINE int weft_stackless_spawn(weft_scope *opaque, weft_stackless *public,
     *self = (struct wf_stackless){ .member.ops = &stackless_member_ops, .kind = kind };
     wf_region_init(&self->member.region, &scope->region, WF_REGION_MEMBER, false);
     wf_scope_join(scope, &self->member);
+    if (WF_UNLIKELY(scope->loop->notes_work) && scope == &scope->loop->background)
+        wf_shutdown_note(scope->loop);
     self->waiter.ops = &turn_ops;
     self->step = kind->first;
     make_ready(self);

@@ -291,6 +291,8 @@ int wf_task_spawn_remote(weft_loop *loop, weft_fn *fn, const struct weft_spawn_o
     if (err < 0)
         return err;
     task->locals = NULL;
+    if (WF_UNLIKELY(loop->notes_work))
+        wf_shutdown_note(loop);
     return start(&loop->background, task, options, NULL);
 }
 

@@ -3,6 +3,8 @@
 #include "core_test.h"
 
 #include <weft/coro.h>
+#include <weft/remote.h>
+#include <weft/stackless.h>
 
 #include "group_test.h"
 
@@ -52,6 +54,50 @@ static void test_shutdown_a_spawn_into_the_background_puts_it_off(void **state)
 {
     (void)state;
     assert_int_equal(run(spawn_each_second, NULL), 0);
+}
+
+static int end_at_once(weft_stackless *self, int64_t result)
+{
+    (void)self;
+    return (int)result;
+}
+
+static const weft_stackless_kind short_one = WEFT_STACKLESS(end_at_once, NULL);
+
+static int spawn_stackless_each_second(void *arg)
+{
+    (void)arg;
+    weft_stackless stackless;
+    began = weft_now();
+    weft_loop_shutdown(2 * SECOND, 15 * SECOND);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(weft_sleep(SECOND), 0);
+        assert_int_equal(weft_stackless_spawn(weft_background(), &stackless, &short_one), 0);
+    }
+    assert_int_equal(cancelled_after(), 7 * SECOND);
+    return 0;
+}
+
+static int spawn_on_each_second(void *arg)
+{
+    (void)arg;
+    began = weft_now();
+    weft_loop_shutdown(2 * SECOND, 15 * SECOND);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(weft_sleep(SECOND), 0);
+        weft_future *future = weft_spawn_on(weft_loop_current(), return_zero, NULL);
+        assert_int_equal(weft_await(future), 0);
+        weft_future_release(future);
+    }
+    assert_int_equal(cancelled_after(), 7 * SECOND);
+    return 0;
+}
+
+static void test_shutdown_so_does_one_without_a_stack_or_from_another_loop(void **state)
+{
+    (void)state;
+    assert_int_equal(run(spawn_stackless_each_second, NULL), 0);
+    assert_int_equal(run(spawn_on_each_second, NULL), 0);
 }
 
 static int spawn_in_a_scope(void *arg)
@@ -270,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         core_test(test_shutdown_cancels_main_when_it_has_been_quiet),
         core_test(test_shutdown_a_spawn_into_the_background_puts_it_off),
+        core_test(test_shutdown_so_does_one_without_a_stack_or_from_another_loop),
         core_test(test_shutdown_what_runs_already_does_not),
         core_test(test_shutdown_comes_when_its_time_is_over_at_the_latest),
         core_test(test_shutdown_asked_again_the_shorter_times_count),
