@@ -111,8 +111,8 @@ int weft_stackless_spawn(weft_scope *scope, weft_stackless *self, const weft_sta
 
 /** Ask a stackless task to end: its wait, and each further one, answers -ECANCELED.
  *
- * Before its first step no step is called. One that has ended, and is still in memory, is left
- * alone.
+ * Before its first step no step is called. One that has ended, or was never spawned and is zeroed,
+ * is left alone.
  *
  * Returns: nothing.
  * Errors: none; NULL is allowed.

@@ -135,6 +135,8 @@ static void report_late(struct wf_timer *timer)
 {
     struct wait *wait = wf_container(timer, struct wait, late);
     const weft_task *task = wait->waiter.owner;
+    if (wait->waiter.state == WF_WAIT_DONE) /* in this very turn */
+        return;
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING,
              "task '%s' (spawned at %s) was cancelled, but still waits for the blocking function "
              "'%s'",

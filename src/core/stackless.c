@@ -233,7 +233,7 @@ WF_NOINLINE int weft_stackless_spawn(weft_scope *opaque, weft_stackless *public,
 void weft_stackless_cancel(weft_stackless *public, const char *why)
 {
     struct wf_stackless *self = wf_stackless_of(public);
-    if (!self || self->waiter.phase == WF_STACKLESS_ENDED)
+    if (!self || !self->kind || self->waiter.phase == WF_STACKLESS_ENDED)
         return;
     if (loop_of(self)->thread != wf_this_thread())
         wf_misuse(WEFT_ETHREAD, "stackless task '%s' (%s) was used from another thread",

@@ -61,8 +61,10 @@ static int listen_on_socket(weft_listener *listener, const char *address,
     listener->descriptor.shared = listener->seat.share != NULL;
     err = loop->io_ops->attach(loop->io, &listener->descriptor, fd);
     if (err < 0) {
-        if (!listener->seat.share)
+        if (!listener->seat.share) {
+            wf_socket_unlink(&listener->address, &listener->file);
             wf_socket_discard(fd);
+        }
         return err;
     }
     wf_address_format(&listener->address, listener->text, sizeof listener->text);
