@@ -465,7 +465,8 @@ static int come_when_there_is_no_stream(void *arg)
     (void)arg;
     for (int i = 0; i < LOOPS; i++) {
         weft_stream *stream;
-        streams[come_in(&stream)] = stream;
+        int loop = (int)come_in(&stream);
+        streams[loop] = stream;
     }
     weft_close(streams[0]);
     while (atomic_load(&hall.gone) == 0)
