@@ -14,7 +14,7 @@
 #include <string.h>
 #include <weft.h>
 
-#define REQUESTS    6000 /* in a run */
+#define REQUESTS    60000 /* in a run */
 #define CONNECTIONS 64
 #define SIZE        64
 #define LOOPS       2
