@@ -282,6 +282,17 @@ static int accept_from_socket(weft_listener *listener, weft_stream **client)
     return err;
 }
 
+int wf_listener_accept_now(weft_listener *listener, weft_stream **client)
+{
+    struct wf_op op = { .code = WF_OP_ACCEPT, .now = true };
+    weft_loop *loop = listener->loop;
+    if (listener->name || listener->hand_out || listener->descriptor.fd < 0)
+        return -EAGAIN;
+    op.descriptor = &listener->descriptor;
+    int64_t fd = loop->io_ops->submit(loop->io, &op);
+    return fd < 0 ? (int)fd : wf_socket_stream(loop, (int)fd, &listener->options, client);
+}
+
 /* What other loops have given is served, also after a stop. */
 static bool is_over(const weft_listener *listener)
 {

@@ -45,6 +45,9 @@ int wf_listener_connect(weft_loop *loop, const char *name, const struct wf_strea
 /* A socket that another loop has accepted, or connected, for this one. */
 void wf_listener_receive(weft_listener *listener, int fd);
 
+/* Accept from a socket whoever waits there, without waiting: 0; -EAGAIN: nobody; an error. */
+int wf_listener_accept_now(weft_listener *listener, weft_stream **client);
+
 /* Reset those that have come and were not accepted. */
 void wf_listener_drop_backlog(weft_listener *listener);
 

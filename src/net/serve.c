@@ -323,8 +323,21 @@ static int drain_after_stop(struct wf_server *server)
     return err;
 }
 
+/* Who has come before the end is told by its kernel that it is connected, and may have asked
+ * already: where there is time to drain, it is served like the others. */
+static void accept_last(struct wf_server *server)
+{
+    weft_listener *listener = server->listener;
+    weft_stream *client;
+    for (size_t i = 0; i < listener->backlog_max && !is_full(server); i++)
+        if (wf_listener_accept_now(listener, &client) < 0 || add_client(server, client) < 0)
+            return;
+}
+
 static int drain(struct wf_server *server, int err)
 {
+    if (server->options->drain > 0)
+        accept_last(server);
     weft_listener_stop(server->listener);
     wf_listener_drop_backlog(server->listener); /* none is there but after a cancel */
     server->draining = true;
