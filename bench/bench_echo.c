@@ -6,31 +6,16 @@
 
 #include "bench.h"
 #include "floor/echo_epoll.h"
-#include "load.h"
-#include "server.h"
+#include "side.h"
 
 #include <string.h>
 #include <weft.h>
 
 #define REQUESTS 6000 /* in a run: some 50 ms */
 
-static int echo(weft_stream *client, void *arg)
-{
-    (void)arg;
-    char buffer[4096];
-    ssize_t n;
-
-    while ((n = weft_read(client, buffer, sizeof buffer)) > 0) {
-        int err = weft_write(client, buffer, (size_t)n);
-        if (err < 0)
-            return err;
-    }
-    return (int)n;
-}
-
 static int serve(void *listener)
 {
-    return weft_serve_on(listener, echo);
+    return weft_serve_on(listener, side_echo);
 }
 
 static void echo_weft(struct server_ends ends)
@@ -38,45 +23,16 @@ static void echo_weft(struct server_ends ends)
     server_on_weft(ends, serve);
 }
 
-struct side {
-    struct server server;
-    struct load *load;
-};
-
-/* Microseconds of the server's CPU per request. */
-static double run(void *arg)
-{
-    struct side *side = arg;
-    double before = server_cpu_ns(&side->server);
-    load_run(side->load, REQUESTS);
-    return (server_cpu_ns(&side->server) - before) / (1e3 * REQUESTS);
-}
-
-static void open_side(struct side *side, const char *name, void (*body)(struct server_ends ends),
-                      int connections, size_t size)
-{
-    static char request[4096];
-    memset(request, 'x', sizeof request);
-    server_start(&side->server, name, body);
-    side->load = load_open(side->server.port, connections, request, size, NULL);
-    load_run(side->load, REQUESTS);
-}
-
-static void close_side(struct side *side)
-{
-    load_close(side->load);
-    server_stop(&side->server);
-}
-
 static void measure(int connections, size_t size, int pairs, bool has_target)
 {
     struct side weft, raw;
     char name[64];
     snprintf(name, sizeof name, "%zu B, %d connections", size, connections);
-    open_side(&weft, "weft", echo_weft, connections, size);
-    open_side(&raw, "raw epoll", echo_epoll, connections, size);
+    side_open(&weft, "weft", echo_weft, connections, size, REQUESTS);
+    side_open(&raw, "raw epoll", echo_epoll, connections, size, REQUESTS);
 
-    struct bench_side ours = { name, run, &weft }, floor = { "raw epoll", run, &raw };
+    struct bench_side ours = { name, side_cpu_us, &weft },
+                      floor = { "raw epoll", side_cpu_us, &raw };
     uint64_t before = server_ask(&weft.server).calls;
     struct bench_result r = bench_compare_print(&ours, &floor, pairs, "us");
     double requests = REQUESTS * (1.0 + pairs); /* bench_compare() warms up with one run */
@@ -86,8 +42,8 @@ static void measure(int connections, size_t size, int pairs, bool has_target)
         bench_target_print("<= 1.08x", r.ratio.value <= 1.08);
         bench_target_print("<= 2.2 system calls", calls <= 2.2);
     }
-    close_side(&weft);
-    close_side(&raw);
+    side_close(&weft);
+    side_close(&raw);
 }
 
 static int only_serve(void (*body)(struct server_ends ends))

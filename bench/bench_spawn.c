@@ -5,44 +5,11 @@
  *
  *     bench_spawn [pairs [text]]        only the rows whose name contains the text */
 
-#include "bench.h"
-#include "core/loop.h"
 #include "floor/task_floor.h"
-#include "rival.h"
+#include "table.h"
 
 #include <string.h>
 #include <weft.h>
-
-/* One way to use weft: `body` runs as a task, does `count` operations and notes their time. */
-struct row {
-    weft_fn *body;
-    long count;
-    int tasks; /* yielding: in all */
-    double ns; /* out: for one operation */
-};
-
-static weft_loop *loop;
-static const char *wanted = "";
-
-static double run_in_loop(void *arg)
-{
-    struct row *row = arg;
-    weft_task *task;
-    weft_spawn(weft_background(), row->body, row, .task = &task);
-    int err = weft_loop_run_until_complete(loop, task);
-    weft_task_release(task);
-    if (err < 0) {
-        fprintf(stderr, "bench_spawn: %s\n", weft_error_text(err));
-        exit(1);
-    }
-    return row->ns;
-}
-
-static int finish(struct row *row, double start)
-{
-    row->ns = (bench_now_ns() - start) / (double)row->count;
-    return 0;
-}
 
 /* Tasks. */
 
@@ -62,7 +29,7 @@ static int spawn_and_join(void *arg)
         weft_spawn(&scope, nothing, NULL);
         weft_scope_end(&scope);
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int spawn_and_await(void *arg)
@@ -77,7 +44,7 @@ static int spawn_and_await(void *arg)
         weft_await(task);
         weft_task_release(task);
     }
-    finish(row, start);
+    row_finish(row, start);
     return weft_scope_end(&scope);
 }
 
@@ -93,7 +60,7 @@ static int spawn_many_and_join(void *arg)
             weft_spawn(&scope, nothing, NULL);
         weft_scope_end(&scope);
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int spawn_eagerly_and_join(void *arg)
@@ -106,7 +73,7 @@ static int spawn_eagerly_and_join(void *arg)
         weft_spawn(&scope, nothing, NULL, .eager = true);
         weft_scope_end(&scope);
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int await_done(void *arg)
@@ -119,7 +86,7 @@ static int await_done(void *arg)
     double start = bench_now_ns();
     for (long i = 0; i < row->count; i++)
         bench_keep((uint64_t)weft_await(task));
-    finish(row, start);
+    row_finish(row, start);
     weft_task_release(task);
     return weft_scope_end(&scope);
 }
@@ -132,7 +99,7 @@ static int await_ready(void *arg)
     double start = bench_now_ns();
     for (long i = 0; i < row->count; i++)
         bench_keep((uint64_t)weft_await(future));
-    finish(row, start);
+    row_finish(row, start);
     weft_future_release(future);
     return 0;
 }
@@ -143,7 +110,7 @@ static int call_and_release(void *arg)
     double start = bench_now_ns();
     for (long i = 0; i < row->count; i++)
         weft_future_release(weft_call(nothing, NULL));
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int gather_a_thousand(void *arg)
@@ -157,7 +124,7 @@ static int gather_a_thousand(void *arg)
             list[k] = weft_any(weft_coro_new(nothing, NULL));
         weft_gather(list, MANY);
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 /* Turns: the others yield until told to end, so one turn of ours is one of each. */
@@ -183,7 +150,7 @@ static int yield_in_turn(void *arg)
     double start = bench_now_ns();
     for (long i = 0; i < row->count; i += row->tasks)
         weft_sleep(0);
-    finish(row, start);
+    row_finish(row, start);
     over = true;
     return weft_scope_end(&scope);
 }
@@ -206,7 +173,7 @@ static int call_soon_and_run(void *arg)
             weft_call_soon(add_one, &sum);
         weft_sleep(0);
     }
-    finish(row, start);
+    row_finish(row, start);
     return sum == row->count ? 0 : -EIO;
 }
 
@@ -217,7 +184,7 @@ static int call_at_and_cancel(void *arg)
     double start = bench_now_ns();
     for (long i = 0; i < row->count; i++)
         weft_handle_cancel(weft_call_at(when, add_one, NULL));
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int call_later_and_cancel(void *arg)
@@ -226,7 +193,7 @@ static int call_later_and_cancel(void *arg)
     double start = bench_now_ns();
     for (long i = 0; i < row->count; i++)
         weft_handle_cancel(weft_call_later(WEFT_SECOND, add_one, NULL));
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 /* Scopes. */
@@ -240,7 +207,7 @@ static int begin_and_end(void *arg)
         weft_scope_begin(&scope);
         bench_keep((uint64_t)weft_scope_end(&scope));
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int begin_and_end_in_time(void *arg)
@@ -252,7 +219,7 @@ static int begin_and_end_in_time(void *arg)
         weft_scope_begin(&scope, .timeout = WEFT_SECOND);
         bench_keep((uint64_t)weft_scope_end(&scope));
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 /* Generators. */
@@ -278,7 +245,7 @@ static int ask_for_items(void *arg)
         weft_gen_next(gen, &item);
         bench_keep(item);
     }
-    finish(row, start);
+    row_finish(row, start);
     return weft_gen_close(gen);
 }
 
@@ -304,7 +271,7 @@ static int ask(struct row *row, weft_stream *stream)
         if (err < 0 || weft_read(stream, bytes, sizeof bytes) != sizeof bytes)
             return err < 0 ? err : -EIO;
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int ping_pong(void *arg)
@@ -325,55 +292,14 @@ static int ping_pong(void *arg)
 
 /* The table. */
 
-static struct rival go, python;
-
-static void compare_rival(const char *name, struct row *row, struct rival *rival,
-                          const char *operation, int pairs)
-{
-    struct rival_run run = { rival, operation, row->count / 10 };
-    struct bench_side ours = { name, run_in_loop, row }, theirs = { rival->name, rival_ns, &run };
-    if (rival->questions && rival_ns(&run) > 0)
-        bench_compare_print(&ours, &theirs, pairs, "ns");
-    else
-        printf("%-28s           %s: not here\n", name, rival->name);
-}
-
-struct line {
-    const char *name;
-    weft_fn *body;
-    const char *floor;
-    double (*floor_run)(void *count);
-    long count;
-    const char *operation; /* of the rivals; NULL: nothing compares */
-    double target;         /* ns; 0: none was set */
-};
-
-static void compare(const struct line *line, int pairs)
-{
-    struct row row = { .body = line->body, .count = line->count };
-    struct bench_side ours = { line->name, run_in_loop, &row };
-    struct bench_side floor = { line->floor, line->floor_run, &row.count };
-    char target[32];
-    if (!strstr(line->name, wanted))
-        return;
-    double ns = bench_compare_print(&ours, &floor, pairs, "ns").ours.value;
-    snprintf(target, sizeof target, "<= %g ns", line->target);
-    if (line->target > 0)
-        bench_target_print(target, ns <= line->target);
-    if (line->operation) {
-        compare_rival(line->name, &row, &go, line->operation, pairs < 15 ? pairs : 15);
-        compare_rival(line->name, &row, &python, line->operation, pairs < 15 ? pairs : 15);
-    }
-}
-
 static void compare_yields(const char *name, int tasks, const char *floor_name, int pairs)
 {
     enum { COUNT = 1000 * 1000 };
     struct row row = { .body = yield_in_turn, .count = COUNT, .tasks = tasks };
     struct task_floor_ring ring = { tasks, COUNT / tasks };
-    struct bench_side ours = { name, run_in_loop, &row };
+    struct bench_side ours = { name, row_run, &row };
     struct bench_side floor = { floor_name, task_floor_ring_ns, &ring };
-    if (strstr(name, wanted))
+    if (table_wants(name))
         bench_compare_print(&ours, &floor, pairs, "ns");
 }
 
@@ -413,29 +339,17 @@ static const struct line others[] = {
 
 static void measure_all(int pairs)
 {
-    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++)
-        compare(&tasks[i], pairs);
+    table_compare(tasks, sizeof tasks / sizeof tasks[0], pairs);
     compare_yields("sleep(0), 1 task", 1, "a call", pairs);
     compare_yields("sleep(0), 100 tasks", 100, RING, pairs);
     compare_yields("sleep(0), 10,000 tasks", 10000, RING, pairs < 15 ? pairs : 15);
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        compare(&others[i], pairs);
+    table_compare(others, sizeof others / sizeof others[0], pairs);
 }
 
 int main(int argc, char **argv)
 {
-    int pairs = bench_pairs(argc, argv);
-    wanted = argc > 2 ? argv[2] : "";
-    bench_pin(-1);
-    rival_start(&go, "Go", (const char *const[]){ RIVAL_GO, NULL });
-    rival_start(&python, "asyncio", (const char *const[]){ "python3", RIVAL_PYTHON, NULL });
     task_floor_init();
-    if (weft_loop_new(&loop) < 0)
-        return 1;
-    bench_title_print("bench_spawn", loop->io_ops->name);
-    measure_all(pairs);
-    weft_loop_free(loop);
-    rival_stop(&go);
-    rival_stop(&python);
+    measure_all(table_begin("bench_spawn", argc, argv));
+    table_end();
     return 0;
 }

@@ -5,43 +5,11 @@
  *
  *     bench_sync [pairs [text]]        only the rows whose name contains the text */
 
-#include "bench.h"
-#include "core/loop.h"
 #include "floor/sync_floor.h"
-#include "rival.h"
+#include "table.h"
 
 #include <string.h>
 #include <weft.h>
-
-/* One way to use weft: `body` runs as a task, does `count` operations and notes their time. */
-struct row {
-    weft_fn *body;
-    long count;
-    double ns; /* out: for one operation */
-};
-
-static weft_loop *loop;
-static const char *wanted = "";
-
-static double run_in_loop(void *arg)
-{
-    struct row *row = arg;
-    weft_task *task;
-    weft_spawn(weft_background(), row->body, row, .task = &task);
-    int err = weft_loop_run_until_complete(loop, task);
-    weft_task_release(task);
-    if (err < 0) {
-        fprintf(stderr, "bench_sync: %s\n", weft_error_text(err));
-        exit(1);
-    }
-    return row->ns;
-}
-
-static int finish(struct row *row, double start)
-{
-    row->ns = (bench_now_ns() - start) / (double)row->count;
-    return 0;
-}
 
 /* Mutexes, semaphores. */
 
@@ -55,7 +23,7 @@ static int lock_and_unlock(void *arg)
         bench_keep((uint64_t)weft_mutex_lock(&mutex));
         bench_keep((uint64_t)weft_mutex_unlock(&mutex));
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int contend(void *arg)
@@ -82,7 +50,7 @@ static int hand_over(void *arg)
     double start = bench_now_ns();
     weft_mutex_unlock(&mutex);
     int err = weft_scope_end(&scope);
-    finish(row, start);
+    row_finish(row, start);
     return err;
 }
 
@@ -96,7 +64,7 @@ static int acquire_and_release(void *arg)
         bench_keep((uint64_t)weft_semaphore_acquire(&units, 1));
         bench_keep((uint64_t)weft_semaphore_release(&units, 1));
     }
-    finish(row, start);
+    row_finish(row, start);
     weft_semaphore_fini(&units);
     return 0;
 }
@@ -134,7 +102,7 @@ static int play_events(void *arg)
         weft_event_wait(&table.pong);
         weft_event_clear(&table.pong);
     }
-    finish(table.row, start);
+    row_finish(table.row, start);
     return weft_scope_end(&scope);
 }
 
@@ -165,7 +133,7 @@ static int play_condition(void *arg)
     weft_sleep(0);
     double start = bench_now_ns();
     play_until(&table, false);
-    finish(table.row, start);
+    row_finish(table.row, start);
     return weft_scope_end(&scope);
 }
 
@@ -195,7 +163,7 @@ static int receive_all(struct row *row, size_t capacity)
         weft_channel_receive(&channel, &item);
         bench_keep(item);
     }
-    finish(row, start);
+    row_finish(row, start);
     err = weft_scope_end(&scope);
     weft_channel_fini(&channel);
     return err;
@@ -224,7 +192,7 @@ static int send_and_receive(void *arg)
         weft_channel_receive(&channel, &item);
         bench_keep(item);
     }
-    finish(row, start);
+    row_finish(row, start);
     weft_channel_fini(&channel);
     return 0;
 }
@@ -250,7 +218,7 @@ static int put_and_get_in(struct row *row, uint8_t order)
         weft_queue_get(&queue, &item);
         bench_keep(item);
     }
-    finish(row, start);
+    row_finish(row, start);
     weft_queue_fini(&queue);
     return 0;
 }
@@ -288,7 +256,7 @@ static int select_all(struct row *row)
         bench_keep((uint64_t)weft_select(cases, 4));
         bench_keep(item);
     }
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 static int select_from_sender(void *arg)
@@ -316,51 +284,10 @@ static int select_one_ready(void *arg)
     double start = bench_now_ns();
     for (long i = 0; i < row->count; i++)
         bench_keep((uint64_t)weft_select(cases, 4));
-    return finish(row, start);
+    return row_finish(row, start);
 }
 
 /* The table. */
-
-static struct rival go, python;
-
-static void compare_rival(const char *name, struct row *row, struct rival *rival,
-                          const char *operation, int pairs)
-{
-    struct rival_run run = { rival, operation, row->count / 10 };
-    struct bench_side ours = { name, run_in_loop, row }, theirs = { rival->name, rival_ns, &run };
-    if (rival->questions && rival_ns(&run) > 0)
-        bench_compare_print(&ours, &theirs, pairs, "ns");
-    else
-        printf("%-28s           %s: not here\n", name, rival->name);
-}
-
-struct line {
-    const char *name;
-    weft_fn *body;
-    const char *floor;
-    double (*floor_run)(void *count);
-    long count;
-    const char *operation; /* of the rivals; NULL: nothing compares */
-    double target;         /* ns; 0: none was set */
-};
-
-static void compare(const struct line *line, int pairs)
-{
-    struct row row = { .body = line->body, .count = line->count };
-    struct bench_side ours = { line->name, run_in_loop, &row };
-    struct bench_side floor = { line->floor, line->floor_run, &row.count };
-    char target[32];
-    if (!strstr(line->name, wanted))
-        return;
-    double ns = bench_compare_print(&ours, &floor, pairs, "ns").ours.value;
-    snprintf(target, sizeof target, "<= %g ns", line->target);
-    if (line->target > 0)
-        bench_target_print(target, ns <= line->target);
-    if (line->operation) {
-        compare_rival(line->name, &row, &go, line->operation, pairs < 15 ? pairs : 15);
-        compare_rival(line->name, &row, &python, line->operation, pairs < 15 ? pairs : 15);
-    }
-}
 
 enum { FEW = 300 * 1000, MANY = 3 * 1000 * 1000 };
 
@@ -391,18 +318,8 @@ static const struct line lines[] = {
 
 int main(int argc, char **argv)
 {
-    int pairs = bench_pairs(argc, argv);
-    wanted = argc > 2 ? argv[2] : "";
-    bench_pin(-1);
-    rival_start(&go, "Go", (const char *const[]){ RIVAL_GO, NULL });
-    rival_start(&python, "asyncio", (const char *const[]){ "python3", RIVAL_PYTHON, NULL });
-    if (weft_loop_new(&loop) < 0)
-        return 1;
-    bench_title_print("bench_sync", loop->io_ops->name);
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        compare(&lines[i], pairs);
-    weft_loop_free(loop);
-    rival_stop(&go);
-    rival_stop(&python);
+    int pairs = table_begin("bench_sync", argc, argv);
+    table_compare(lines, sizeof lines / sizeof lines[0], pairs);
+    table_end();
     return 0;
 }

@@ -9,8 +9,6 @@
  *   - fewer than `parties` stand in the line; broken: nobody does */
 
 #include "base/error.h"
-#include "core/line.h"
-#include "sync/bound.h"
 #include "sync/objects.h"
 
 #include <stdio.h>
@@ -18,8 +16,7 @@
 #include <weft/error.h>
 
 struct barrier {
-    struct wf_bound bound;
-    struct wf_line line;
+    struct wf_object object;
     uint64_t rounds;
     uint32_t parties;
     bool broken;
@@ -37,27 +34,27 @@ int weft_barrier_init_at(weft_barrier *opaque, uint32_t parties, const char *sit
     struct barrier *barrier = inside(opaque);
     bool fits = parties > 0 && parties <= INT32_MAX;
     *barrier = (struct barrier){ .parties = fits ? parties : 0 };
-    wf_bound_init(&barrier->bound, site);
+    wf_bound_init(&barrier->object.bound, site);
     return fits ? 0 : wf_misuse(-EINVAL, "a barrier for %u parties, at %s", parties, wf_site(site));
 }
 
 void weft_barrier_fini(weft_barrier *opaque)
 {
     const struct barrier *barrier = inside(opaque);
-    if (barrier && !wf_line_is_empty(&barrier->line))
-        wf_bound_in_use(&barrier->bound, "barrier", barrier->line.length);
+    if (barrier && !wf_line_is_empty(&barrier->object.line))
+        wf_bound_in_use(&barrier->object.bound, "barrier", barrier->object.line.length);
 }
 
 /* Waiting. */
 
 static int check(struct barrier *barrier)
 {
-    int err = wf_bound_check(&barrier->bound, "barrier");
+    int err = wf_bound_check(&barrier->object.bound, "barrier");
     if (err < 0)
         return err;
     if (barrier->parties == 0)
         return wf_misuse(-EINVAL, "a task waits at a barrier (made at %s) of no parties",
-                         wf_site(barrier->bound.site));
+                         wf_site(barrier->object.bound.site));
     return barrier->broken ? WEFT_EBROKEN : 0;
 }
 
@@ -65,7 +62,7 @@ static void let_go(struct barrier *barrier)
 {
     struct wf_waiter *w;
     barrier->rounds++;
-    for (int64_t place = 0; (w = wf_line_pop(&barrier->line)); place++)
+    for (int64_t place = 0; (w = wf_line_pop(&barrier->object.line)); place++)
         wf_wake(w, place);
 }
 
@@ -75,23 +72,10 @@ static bool take(struct wf_waiter *w, int64_t *result)
     *result = check(barrier);
     if (*result < 0)
         return true;
-    *result = barrier->line.length;
-    if (barrier->line.length + 1 < barrier->parties)
+    *result = barrier->object.line.length;
+    if (barrier->object.line.length + 1 < barrier->parties)
         return false;
     let_go(barrier);
-    return true;
-}
-
-static void join(struct wf_waiter *w)
-{
-    struct barrier *barrier = w->object;
-    wf_line_join(&barrier->line, w);
-}
-
-static bool abort_wait(struct wf_waiter *w)
-{
-    struct barrier *barrier = w->object;
-    wf_line_leave(&barrier->line, w);
     return true;
 }
 
@@ -99,13 +83,15 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct barrier *barrier = w->object;
     snprintf(text, size, "the barrier (made at %s), at which %u of %u are",
-             wf_site(barrier->bound.site), barrier->line.length, barrier->parties);
+             wf_site(barrier->object.bound.site), barrier->object.line.length, barrier->parties);
     return text;
 }
 
-static const struct wf_wait_ops barrier_ops = {
-    .kind = "a barrier", .abort = abort_wait, .take = take, .join = join, .describe = describe
-};
+static const struct wf_wait_ops barrier_ops = { .kind = "a barrier",
+                                                .abort = wf_object_leave,
+                                                .take = take,
+                                                .join = wf_object_join,
+                                                .describe = describe };
 
 int weft_barrier_wait(weft_barrier *barrier)
 {
@@ -118,10 +104,10 @@ int weft_barrier_wait(weft_barrier *barrier)
 
 static void set_broken(struct barrier *barrier, bool broken)
 {
-    if (wf_bound_check(&barrier->bound, "barrier") < 0)
+    if (wf_bound_check(&barrier->object.bound, "barrier") < 0)
         return;
     barrier->broken = broken;
-    wf_line_wake_all(&barrier->line, WEFT_EBROKEN);
+    wf_line_wake_all(&barrier->object.line, WEFT_EBROKEN);
 }
 
 void weft_barrier_reset(weft_barrier *barrier)
@@ -142,7 +128,7 @@ bool weft_barrier_is_broken(const weft_barrier *barrier)
 void weft_barrier_get_stats(const weft_barrier *opaque, weft_barrier_stats *stats)
 {
     const struct barrier *barrier = inside(opaque);
-    wf_line_tell(&barrier->line, &stats->line);
+    wf_line_tell(&barrier->object.line, &stats->line);
     stats->rounds = barrier->rounds;
     stats->parties = barrier->parties;
     stats->broken = barrier->broken;

@@ -4,16 +4,14 @@
  *            └──cancel──> woken, takes the mutex again, -ECANCELED */
 
 #include "base/error.h"
-#include "core/line.h"
-#include "sync/bound.h"
 #include "sync/mutex.h"
+#include "sync/objects.h"
 
 #include <stdio.h>
 #include <weft/condition.h>
 
 struct condition {
-    struct wf_bound bound;
-    struct wf_line line; /* struct wait */
+    struct wf_object object; /* struct wait */
 };
 
 _Static_assert(sizeof(struct condition) <= sizeof(weft_condition), "weft_condition is too small");
@@ -31,44 +29,38 @@ static struct condition *inside(const weft_condition *condition)
 void weft_condition_init_at(weft_condition *opaque, const char *site)
 {
     struct condition *condition = inside(opaque);
-    *condition = (struct condition){ .bound = { 0 } };
-    wf_bound_init(&condition->bound, site);
+    *condition = (struct condition){ .object.bound.thread = 0 };
+    wf_bound_init(&condition->object.bound, site);
 }
 
 void weft_condition_fini(weft_condition *opaque)
 {
     const struct condition *condition = inside(opaque);
-    if (condition && !wf_line_is_empty(&condition->line))
-        wf_bound_in_use(&condition->bound, "condition", condition->line.length);
-}
-
-static bool abort_wait(struct wf_waiter *w)
-{
-    struct condition *condition = w->object;
-    wf_line_leave(&condition->line, w);
-    return true;
+    if (condition && !wf_line_is_empty(&condition->object.line))
+        wf_bound_in_use(&condition->object.bound, "condition", condition->object.line.length);
 }
 
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct condition *condition = w->object;
-    snprintf(text, size, "the condition (made at %s)", wf_site(condition->bound.site));
+    snprintf(text, size, "the condition (made at %s)", wf_site(condition->object.bound.site));
     return text;
 }
 
 static const struct wf_wait_ops wait_ops = { .kind = "a condition",
-                                             .abort = abort_wait,
+                                             .abort = wf_object_leave,
                                              .describe = describe };
 
 static int check(struct condition *condition, const weft_task *task, const struct wf_mutex *mutex)
 {
-    int err = wf_bound_check(&condition->bound, "condition");
+    int err = wf_bound_check(&condition->object.bound, "condition");
     if (err < 0 || !mutex || mutex->holder == wf_task_identity(task))
         return err;
     return wf_misuse(-EPERM,
                      "task '%s' waits for a condition (made at %s) without holding the mutex (made "
                      "at %s)",
-                     task->name, wf_site(condition->bound.site), wf_site(mutex->bound.site));
+                     task->name, wf_site(condition->object.bound.site),
+                     wf_site(mutex->object.bound.site));
 }
 
 /* The current task may wait, with this mutex: 0. */
@@ -85,7 +77,7 @@ static int wait_once(struct condition *condition, struct wf_mutex *mutex)
     struct wait wait = { .mutex = mutex };
     wf_waiter_arm(&wait.waiter, &wait_ops, condition);
     wait.waiter.need = wf_task_identity(task);
-    wf_line_join(&condition->line, &wait.waiter);
+    wf_line_join(&condition->object.line, &wait.waiter);
     if (mutex)
         wf_mutex_pass(mutex);
     int err = (int)wf_park(&wait.waiter);
@@ -127,10 +119,10 @@ size_t weft_condition_notify(weft_condition *opaque, size_t count)
 {
     struct condition *condition = inside(opaque);
     size_t told = 0;
-    if (wf_bound_check(&condition->bound, "condition") < 0)
+    if (wf_bound_check(&condition->object.bound, "condition") < 0)
         return 0;
-    while (told < count && !wf_line_is_empty(&condition->line)) {
-        tell(wf_line_pop(&condition->line));
+    while (told < count && !wf_line_is_empty(&condition->object.line)) {
+        tell(wf_line_pop(&condition->object.line));
         told++;
     }
     return told;
@@ -138,5 +130,5 @@ size_t weft_condition_notify(weft_condition *opaque, size_t count)
 
 void weft_condition_get_stats(const weft_condition *opaque, weft_line_stats *stats)
 {
-    wf_line_tell(&inside(opaque)->line, stats);
+    wf_line_tell(&inside(opaque)->object.line, stats);
 }

@@ -21,35 +21,28 @@ void weft_mutex_init_at(weft_mutex *opaque, const char *site)
 {
     struct wf_mutex *mutex = inside(opaque);
     *mutex = (struct wf_mutex){ .holder = 0 };
-    wf_bound_init(&mutex->bound, site);
+    wf_bound_init(&mutex->object.bound, site);
 }
 
 void weft_mutex_fini(weft_mutex *opaque)
 {
     const struct wf_mutex *mutex = inside(opaque);
     if (mutex && mutex->holder != 0)
-        wf_bound_in_use(&mutex->bound, "mutex", mutex->line.length);
+        wf_bound_in_use(&mutex->object.bound, "mutex", mutex->object.line.length);
 }
 
 /* Waiting. */
 
-static bool abort_wait(struct wf_waiter *w)
-{
-    struct wf_mutex *mutex = w->object;
-    wf_line_leave(&mutex->line, w);
-    return true;
-}
-
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct wf_mutex *mutex = w->object;
-    snprintf(text, size, "the mutex (made at %s) that task %u holds", wf_site(mutex->bound.site),
-             number_of_holder(mutex));
+    snprintf(text, size, "the mutex (made at %s) that task %u holds",
+             wf_site(mutex->object.bound.site), number_of_holder(mutex));
     return text;
 }
 
 static const struct wf_wait_ops wait_ops = { .kind = "a mutex",
-                                             .abort = abort_wait,
+                                             .abort = wf_object_leave,
                                              .describe = describe };
 static const struct wf_wait_ops retake_ops = { .kind = "its mutex", .describe = describe };
 
@@ -68,7 +61,7 @@ void wf_mutex_give(struct wf_mutex *mutex, struct wf_waiter *w)
     }
     w->ops = &retake_ops;
     w->object = mutex;
-    wf_line_join(&mutex->line, w);
+    wf_line_join(&mutex->object.line, w);
 }
 
 static int wait_for(struct wf_mutex *mutex, weft_task *task, const struct wf_wait_ops *ops)
@@ -77,7 +70,7 @@ static int wait_for(struct wf_mutex *mutex, weft_task *task, const struct wf_wai
     wf_waiter_arm(&w, ops, mutex);
     w.wake = wf_wake_task_next;
     w.need = wf_task_identity(task);
-    wf_line_join(&mutex->line, &w);
+    wf_line_join(&mutex->object.line, &w);
     return (int)wf_park(&w);
 }
 
@@ -91,7 +84,7 @@ void wf_mutex_retake(struct wf_mutex *mutex, weft_task *task)
 
 void wf_mutex_pass(struct wf_mutex *mutex)
 {
-    struct wf_waiter *w = wf_line_pop(&mutex->line);
+    struct wf_waiter *w = wf_line_pop(&mutex->object.line);
     mutex->holder = 0;
     if (!w)
         return;
@@ -103,13 +96,13 @@ void wf_mutex_pass(struct wf_mutex *mutex)
 
 static WF_NOINLINE int lock_slowly(struct wf_mutex *mutex, weft_task *task)
 {
-    int err = wf_bound_check(&mutex->bound, "mutex");
+    int err = wf_bound_check(&mutex->object.bound, "mutex");
     if (err < 0)
         return err;
     if (mutex->holder == wf_task_identity(task))
         return wf_misuse(-EDEADLK,
                          "task '%s' would wait for itself: it holds the mutex (made at %s)",
-                         task->name, wf_site(mutex->bound.site));
+                         task->name, wf_site(mutex->object.bound.site));
     if (mutex->holder != 0)
         return wait_for(mutex, task, &wait_ops);
     hold(mutex, wf_task_identity(task));
@@ -123,7 +116,7 @@ int weft_mutex_lock(weft_mutex *opaque)
     int err = wf_enter(&task);
     if (err < 0)
         return err;
-    if (WF_UNLIKELY(mutex->holder != 0 || mutex->bound.thread != task->future.loop->thread))
+    if (WF_UNLIKELY(mutex->holder != 0 || mutex->object.bound.thread != task->future.loop->thread))
         return lock_slowly(mutex, task);
     hold(mutex, wf_task_identity(task));
     return 0;
@@ -134,7 +127,7 @@ int weft_mutex_try_lock(weft_mutex *opaque)
     struct wf_mutex *mutex = inside(opaque);
     if (!wf_in_task(wf_running))
         return wf_misuse(-EPERM, "weft_mutex_try_lock() outside a task: a task holds a mutex");
-    int err = wf_bound_check(&mutex->bound, "mutex");
+    int err = wf_bound_check(&mutex->object.bound, "mutex");
     if (err < 0)
         return err;
     if (mutex->holder != 0)
@@ -145,7 +138,7 @@ int weft_mutex_try_lock(weft_mutex *opaque)
 
 static WF_NOINLINE int not_the_holder(const struct wf_mutex *mutex)
 {
-    const char *site = wf_site(mutex->bound.site);
+    const char *site = wf_site(mutex->object.bound.site);
     if (mutex->holder == 0)
         return wf_misuse(-EPERM, "a mutex (made at %s) was unlocked that nobody holds", site);
     return wf_misuse(-EPERM,
@@ -159,7 +152,7 @@ int weft_mutex_unlock(weft_mutex *opaque)
     const weft_loop *loop = wf_running;
     if (WF_UNLIKELY(!loop || mutex->holder != wf_task_identity(loop->current)))
         return not_the_holder(mutex);
-    if (WF_LIKELY(wf_line_is_empty(&mutex->line)))
+    if (WF_LIKELY(wf_line_is_empty(&mutex->object.line)))
         mutex->holder = 0;
     else
         wf_mutex_pass(mutex);
@@ -174,7 +167,7 @@ bool weft_mutex_is_locked(const weft_mutex *opaque)
 void weft_mutex_get_stats(const weft_mutex *opaque, weft_mutex_stats *stats)
 {
     const struct wf_mutex *mutex = inside(opaque);
-    wf_line_tell(&mutex->line, &stats->line);
+    wf_line_tell(&mutex->object.line, &stats->line);
     stats->locked = mutex->locked;
     stats->holder = number_of_holder(mutex);
 }

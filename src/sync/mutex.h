@@ -9,15 +9,13 @@
  *   - nobody waits for a free mutex: an unlock hands it on and never frees it under a waiter
  *   - a waiter's `need` is the identity of its task, which holds the mutex when it is woken */
 
-#include "core/line.h"
-#include "sync/bound.h"
+#include "sync/objects.h"
 
 #include <weft/mutex.h>
 
 struct wf_mutex {
+    struct wf_object object;
     uint64_t holder; /* wf_task_identity() of the task that holds it; 0: nobody */
-    struct wf_bound bound;
-    struct wf_line line;
     uint64_t locked;
 };
 

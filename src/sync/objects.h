@@ -4,8 +4,10 @@
 /* What can be waited for beside other things, by its ops: the object is the waiter's `object`, what
  * it brings or takes the waiter's `item` or `need`. */
 
+#include "core/line.h"
 #include "core/loop.h"
 #include "core/mailbox.h"
+#include "sync/bound.h"
 
 #include <string.h>
 
@@ -27,6 +29,16 @@ static inline void wf_item_copy(void *to, const void *from, size_t size)
     else if (size > 0)
         memcpy(to, from, size);
 }
+
+/* What those with one line begin with: the waiter's object is one of these. */
+struct wf_object {
+    struct wf_bound bound;
+    struct wf_line line;
+};
+
+/* The join and the abort of who waits in that line. */
+void wf_object_join(struct wf_waiter *w);
+bool wf_object_leave(struct wf_waiter *w);
 
 /* Take what an armed waiter wants, or have the current task wait for it. */
 static inline int64_t wf_object_wait_for(struct wf_waiter *w)

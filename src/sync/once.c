@@ -8,8 +8,7 @@
  *   - a waiter's `need` is the identity of its task, which runs it when it is woken with MY_TURN */
 
 #include "base/error.h"
-#include "core/line.h"
-#include "sync/bound.h"
+#include "sync/objects.h"
 
 #include <stdio.h>
 #include <weft/once.h>
@@ -17,8 +16,7 @@
 #define MY_TURN INT64_MAX /* no result of a function */
 
 struct once {
-    struct wf_bound bound;
-    struct wf_line line;
+    struct wf_object object;
     uint64_t runs;
     uint64_t runner; /* wf_task_identity() of the task that runs it; 0: none does */
     int result;
@@ -36,33 +34,26 @@ void weft_once_init_at(weft_once *opaque, const char *site)
 {
     struct once *once = inside(opaque);
     *once = (struct once){ .done = false };
-    wf_bound_init(&once->bound, site);
+    wf_bound_init(&once->object.bound, site);
 }
 
 void weft_once_fini(weft_once *opaque)
 {
     const struct once *once = inside(opaque);
     if (once && once->runner != 0)
-        wf_bound_in_use(&once->bound, "once", once->line.length);
-}
-
-static bool abort_wait(struct wf_waiter *w)
-{
-    struct once *once = w->object;
-    wf_line_leave(&once->line, w);
-    return true;
+        wf_bound_in_use(&once->object.bound, "once", once->object.line.length);
 }
 
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct once *once = w->object;
-    snprintf(text, size, "what is done once (made at %s), by task %u", wf_site(once->bound.site),
-             (uint32_t)once->runner);
+    snprintf(text, size, "what is done once (made at %s), by task %u",
+             wf_site(once->object.bound.site), (uint32_t)once->runner);
     return text;
 }
 
 static const struct wf_wait_ops wait_ops = { .kind = "what is done once",
-                                             .abort = abort_wait,
+                                             .abort = wf_object_leave,
                                              .describe = describe };
 
 /* MY_TURN, what was returned to everybody, or -ECANCELED. */
@@ -71,7 +62,7 @@ static int64_t wait_for(struct once *once, const weft_task *task)
     struct wf_waiter w;
     wf_waiter_arm(&w, &wait_ops, once);
     w.need = wf_task_identity(task);
-    wf_line_join(&once->line, &w);
+    wf_line_join(&once->object.line, &w);
     return wf_park(&w);
 }
 
@@ -80,12 +71,12 @@ static void succeed(struct once *once, int result)
     once->done = true;
     once->result = result;
     once->runner = 0;
-    wf_line_wake_all(&once->line, result);
+    wf_line_wake_all(&once->object.line, result);
 }
 
 static void pass_on(struct once *once)
 {
-    struct wf_waiter *w = wf_line_pop(&once->line);
+    struct wf_waiter *w = wf_line_pop(&once->object.line);
     once->runner = w ? w->need : 0;
     if (w)
         wf_wake(w, MY_TURN);
@@ -98,7 +89,7 @@ static int returned_value(const struct once *once, int result)
         wf_drop(wf_running, value.drop, value.pointer);
     return wf_misuse(-EINVAL,
                      "what is done once (made at %s) returned a weft_return(): only a code is kept",
-                     wf_site(once->bound.site));
+                     wf_site(once->object.bound.site));
 }
 
 static int run_it(struct once *once, weft_fn *fn, void *arg)
@@ -120,7 +111,7 @@ int weft_once_run(weft_once *opaque, weft_fn *fn, void *arg)
     weft_task *task;
     int err = wf_enter(&task);
     if (err == 0)
-        err = wf_bound_check(&once->bound, "once");
+        err = wf_bound_check(&once->object.bound, "once");
     if (err < 0)
         return err;
     if (once->done)
@@ -128,7 +119,7 @@ int weft_once_run(weft_once *opaque, weft_fn *fn, void *arg)
     if (once->runner == wf_task_identity(task))
         return wf_misuse(-EDEADLK,
                          "task '%s' would wait for itself: it is in what is done once (made at %s)",
-                         task->name, wf_site(once->bound.site));
+                         task->name, wf_site(once->object.bound.site));
     if (once->runner != 0) {
         int64_t turn = wait_for(once, task);
         if (turn != MY_TURN)
@@ -146,7 +137,7 @@ bool weft_once_is_done(const weft_once *once)
 void weft_once_get_stats(const weft_once *opaque, weft_once_stats *stats)
 {
     const struct once *once = inside(opaque);
-    wf_line_tell(&once->line, &stats->line);
+    wf_line_tell(&once->object.line, &stats->line);
     stats->runs = once->runs;
     stats->done = once->done;
 }

@@ -15,15 +15,13 @@
  *     read */
 
 #include "base/error.h"
-#include "core/line.h"
-#include "sync/bound.h"
+#include "sync/objects.h"
 
 #include <stdio.h>
 #include <weft/rwlock.h>
 
 struct rwlock {
-    struct wf_bound bound;
-    struct wf_line line;
+    struct wf_object object;
     uint64_t writer; /* wf_task_identity() of the task that writes; 0: none */
     uint32_t readers;
     uint64_t read, written;
@@ -42,14 +40,14 @@ void weft_rwlock_init_at(weft_rwlock *opaque, const char *site)
 {
     struct rwlock *lock = inside(opaque);
     *lock = (struct rwlock){ .writer = 0 };
-    wf_bound_init(&lock->bound, site);
+    wf_bound_init(&lock->object.bound, site);
 }
 
 void weft_rwlock_fini(weft_rwlock *opaque)
 {
     const struct rwlock *lock = inside(opaque);
     if (lock && (lock->writer != 0 || lock->readers > 0))
-        wf_bound_in_use(&lock->bound, "read-write lock", lock->line.length);
+        wf_bound_in_use(&lock->object.bound, "read-write lock", lock->object.line.length);
 }
 
 /* Who is let in. */
@@ -70,8 +68,8 @@ static void let_in(struct rwlock *lock, uint64_t who)
 static void serve(struct rwlock *lock)
 {
     struct wf_waiter *w;
-    while ((w = wf_line_first(&lock->line)) && is_open_to(lock, w->need)) {
-        wf_line_pop(&lock->line);
+    while ((w = wf_line_first(&lock->object.line)) && is_open_to(lock, w->need)) {
+        wf_line_pop(&lock->object.line);
         let_in(lock, w->need);
         wf_wake(w, 0);
     }
@@ -79,20 +77,13 @@ static void serve(struct rwlock *lock)
 
 static bool take(struct rwlock *lock, uint64_t who)
 {
-    if (!wf_line_is_empty(&lock->line) || !is_open_to(lock, who))
+    if (!wf_line_is_empty(&lock->object.line) || !is_open_to(lock, who))
         return false;
     let_in(lock, who);
     return true;
 }
 
 /* Waiting. */
-
-static bool abort_wait(struct wf_waiter *w)
-{
-    struct rwlock *lock = w->object;
-    wf_line_leave(&lock->line, w);
-    return true;
-}
 
 static void settle(struct wf_waiter *w)
 {
@@ -103,7 +94,7 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct rwlock *lock = w->object;
     const char *what = w->need == READER ? "to read" : "to write";
-    const char *site = wf_site(lock->bound.site);
+    const char *site = wf_site(lock->object.bound.site);
     if (lock->writer != 0)
         snprintf(text, size, "the read-write lock (made at %s) %s, to which task %u writes", site,
                  what, (uint32_t)lock->writer);
@@ -114,7 +105,7 @@ static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 }
 
 static const struct wf_wait_ops wait_ops = {
-    .kind = "a read-write lock", .abort = abort_wait, .settle = settle, .describe = describe
+    .kind = "a read-write lock", .abort = wf_object_leave, .settle = settle, .describe = describe
 };
 
 static int wait_for(struct rwlock *lock, uint64_t who)
@@ -123,19 +114,19 @@ static int wait_for(struct rwlock *lock, uint64_t who)
     wf_waiter_arm(&w, &wait_ops, lock);
     w.wake = wf_wake_task_next;
     w.need = who;
-    wf_line_join(&lock->line, &w);
+    wf_line_join(&lock->object.line, &w);
     return (int)wf_park(&w);
 }
 
 static int check(struct rwlock *lock, const weft_task *task)
 {
-    int err = wf_bound_check(&lock->bound, "read-write lock");
+    int err = wf_bound_check(&lock->object.bound, "read-write lock");
     if (err < 0 || lock->writer != wf_task_identity(task))
         return err;
     return wf_misuse(-EDEADLK,
                      "task '%s' would wait for itself: it writes to the read-write lock (made at "
                      "%s)",
-                     task->name, wf_site(lock->bound.site));
+                     task->name, wf_site(lock->object.bound.site));
 }
 
 /* Calls. */
@@ -170,8 +161,8 @@ static int try_lock(struct rwlock *lock, bool write)
         return wf_misuse(-EPERM,
                          "a read-write lock (made at %s) was tried outside a task: a task "
                          "holds a lock",
-                         wf_site(lock->bound.site));
-    int err = wf_bound_check(&lock->bound, "read-write lock");
+                         wf_site(lock->object.bound.site));
+    int err = wf_bound_check(&lock->object.bound, "read-write lock");
     if (err < 0)
         return err;
     return take(lock, write ? wf_task_identity(wf_running->current) : READER) ? 0 : -EBUSY;
@@ -194,7 +185,7 @@ static bool is_writer(const struct rwlock *lock)
 
 static int not_the_holder(const struct rwlock *lock)
 {
-    const char *site = wf_site(lock->bound.site);
+    const char *site = wf_site(lock->object.bound.site);
     if (lock->writer == 0)
         return wf_misuse(-EPERM, "a read-write lock (made at %s) was unlocked that nobody holds",
                          site);
@@ -208,7 +199,7 @@ static int not_the_holder(const struct rwlock *lock)
 int weft_rwlock_unlock(weft_rwlock *opaque)
 {
     struct rwlock *lock = inside(opaque);
-    int err = wf_bound_check(&lock->bound, "read-write lock");
+    int err = wf_bound_check(&lock->object.bound, "read-write lock");
     if (err < 0)
         return err;
     if (lock->readers > 0)
@@ -224,14 +215,14 @@ int weft_rwlock_unlock(weft_rwlock *opaque)
 int weft_rwlock_downgrade(weft_rwlock *opaque)
 {
     struct rwlock *lock = inside(opaque);
-    int err = wf_bound_check(&lock->bound, "read-write lock");
+    int err = wf_bound_check(&lock->object.bound, "read-write lock");
     if (err < 0)
         return err;
     if (!is_writer(lock))
         return wf_misuse(-EPERM,
                          "a read-write lock (made at %s) was downgraded by a task that does not "
                          "write to it",
-                         wf_site(lock->bound.site));
+                         wf_site(lock->object.bound.site));
     let_in(lock, READER);
     serve(lock);
     return 0;
@@ -240,7 +231,7 @@ int weft_rwlock_downgrade(weft_rwlock *opaque)
 void weft_rwlock_get_stats(const weft_rwlock *opaque, weft_rwlock_stats *stats)
 {
     const struct rwlock *lock = inside(opaque);
-    wf_line_tell(&lock->line, &stats->line);
+    wf_line_tell(&lock->object.line, &stats->line);
     stats->read = lock->read;
     stats->written = lock->written;
     stats->readers = lock->readers;

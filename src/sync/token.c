@@ -12,9 +12,7 @@
  *   - zeroed memory is a token: its lists are made when they are first used */
 
 #include "base/error.h"
-#include "core/line.h"
 #include "core/scope.h"
-#include "sync/bound.h"
 #include "sync/objects.h"
 
 #include <stdio.h>
@@ -22,12 +20,11 @@
 #include <weft/token.h>
 
 struct token {
-    struct wf_bound bound;
+    struct wf_object object;
     struct token *parent;    /* NULL: none */
     struct wf_list sibling;  /* in the parent's children */
     struct wf_list children; /* next NULL: never used */
     struct wf_list scopes;   /* likewise */
-    struct wf_line line;
     const char *why;
     bool cancelled;
 };
@@ -70,20 +67,20 @@ static size_t count(const struct wf_list *list)
 
 static int check(struct token *token)
 {
-    return wf_bound_check(&token->bound, "token");
+    return wf_bound_check(&token->object.bound, "token");
 }
 
 int weft_token_init_at(weft_token *opaque, weft_token *opaque_parent, const char *site)
 {
     struct token *token = inside(opaque), *parent = inside(opaque_parent);
     *token = (struct token){ .parent = NULL };
-    wf_bound_init(&token->bound, site);
+    wf_bound_init(&token->object.bound, site);
     if (!parent)
         return 0;
     int err = check(parent);
     if (err < 0)
         return err;
-    token->bound.thread = parent->bound.thread;
+    token->object.bound.thread = parent->object.bound.thread;
     token->parent = parent;
     token->cancelled = parent->cancelled;
     token->why = parent->why;
@@ -97,8 +94,8 @@ void weft_token_fini(weft_token *opaque)
     struct wf_list *link;
     if (!token)
         return;
-    if (!wf_line_is_empty(&token->line))
-        wf_bound_in_use(&token->bound, "token", token->line.length);
+    if (!wf_line_is_empty(&token->object.line))
+        wf_bound_in_use(&token->object.bound, "token", token->object.line.length);
     while ((link = first(&token->scopes)))
         wf_list_remove(link);
     while ((link = first(&token->children))) {
@@ -130,7 +127,7 @@ static void cancel_one(struct token *token, const char *why)
     struct wf_list *link;
     token->cancelled = true;
     token->why = why;
-    wf_line_wake_all(&token->line, 0);
+    wf_line_wake_all(&token->object.line, 0);
     while ((link = first(&token->scopes))) {
         wf_list_remove(link);
         weft_scope_cancel((weft_scope *)wf_container(link, struct wf_scope, token), why);
@@ -167,11 +164,11 @@ const char *weft_token_why(const weft_token *opaque)
 
 static int check_scope(const struct token *token, const struct wf_scope *scope)
 {
-    const char *site = wf_site(token->bound.site);
+    const char *site = wf_site(token->object.bound.site);
     if (!scope || scope->magic != WF_SCOPE_MAGIC)
         return wf_misuse(-ESHUTDOWN, "a token (made at %s) was bound to a scope that has ended",
                          site);
-    if (scope->loop->thread != token->bound.thread)
+    if (scope->loop->thread != token->object.bound.thread)
         return wf_misuse(WEFT_ETHREAD,
                          "a token (made at %s) was bound to a scope (begun at %s) of another "
                          "thread",
@@ -214,30 +211,17 @@ static bool take(struct wf_waiter *w, int64_t *result)
     return *result < 0 || token->cancelled;
 }
 
-static void join(struct wf_waiter *w)
-{
-    struct token *token = w->object;
-    wf_line_join(&token->line, w);
-}
-
-static bool abort_wait(struct wf_waiter *w)
-{
-    struct token *token = w->object;
-    wf_line_leave(&token->line, w);
-    return true;
-}
-
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct token *token = w->object;
-    snprintf(text, size, "the cancel of the token (made at %s)", wf_site(token->bound.site));
+    snprintf(text, size, "the cancel of the token (made at %s)", wf_site(token->object.bound.site));
     return text;
 }
 
 const struct wf_wait_ops wf_token_ops = { .kind = "the cancel of a token",
-                                          .abort = abort_wait,
+                                          .abort = wf_object_leave,
                                           .take = take,
-                                          .join = join,
+                                          .join = wf_object_join,
                                           .describe = describe };
 
 int weft_token_wait(weft_token *token)
@@ -250,7 +234,7 @@ int weft_token_wait(weft_token *token)
 void weft_token_get_stats(const weft_token *opaque, weft_token_stats *stats)
 {
     const struct token *token = inside(opaque);
-    wf_line_tell(&token->line, &stats->line);
+    wf_line_tell(&token->object.line, &stats->line);
     stats->children = count(&token->children);
     stats->scopes = count(&token->scopes);
 }

@@ -9,8 +9,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "core/line.h"
-#include "sync/bound.h"
 #include "sync/objects.h"
 
 #include <stdio.h>
@@ -18,8 +16,7 @@
 #include <weft/tracker.h>
 
 struct tracker {
-    struct wf_bound bound;
-    struct wf_line line;
+    struct wf_object object;
     size_t tasks;
     size_t added;
     uint64_t spawned;
@@ -45,19 +42,19 @@ void weft_tracker_init_at(weft_tracker *opaque, const char *site)
 {
     struct tracker *tracker = inside(opaque);
     *tracker = (struct tracker){ .closed = false };
-    wf_bound_init(&tracker->bound, site);
+    wf_bound_init(&tracker->object.bound, site);
 }
 
 void weft_tracker_fini(weft_tracker *opaque)
 {
     const struct tracker *tracker = inside(opaque);
-    if (tracker && (tracker->tasks > 0 || !wf_line_is_empty(&tracker->line)))
-        wf_bound_in_use(&tracker->bound, "tracker", tracker->line.length);
+    if (tracker && (tracker->tasks > 0 || !wf_line_is_empty(&tracker->object.line)))
+        wf_bound_in_use(&tracker->object.bound, "tracker", tracker->object.line.length);
 }
 
 static int check(struct tracker *tracker)
 {
-    return wf_bound_check(&tracker->bound, "tracker");
+    return wf_bound_check(&tracker->object.bound, "tracker");
 }
 
 /* Counting. */
@@ -75,7 +72,7 @@ static bool is_over(const struct tracker *tracker)
 static void look(struct tracker *tracker)
 {
     if (is_over(tracker))
-        wf_line_wake_all(&tracker->line, 0);
+        wf_line_wake_all(&tracker->object.line, 0);
 }
 
 int weft_tracker_add(weft_tracker *opaque, size_t more)
@@ -86,7 +83,7 @@ int weft_tracker_add(weft_tracker *opaque, size_t more)
         return err;
     if (more > SIZE_MAX - count(tracker))
         return wf_misuse(-EOVERFLOW, "a tracker (made at %s) that counts %zu was added %zu",
-                         wf_site(tracker->bound.site), count(tracker), more);
+                         wf_site(tracker->object.bound.site), count(tracker), more);
     tracker->added += more;
     return 0;
 }
@@ -101,7 +98,7 @@ int weft_tracker_done(weft_tracker *opaque)
         return wf_misuse(-EINVAL,
                          "weft_tracker_done() was called more often than something was added to "
                          "the tracker (made at %s)",
-                         wf_site(tracker->bound.site));
+                         wf_site(tracker->object.bound.site));
     tracker->added--;
     look(tracker);
     return 0;
@@ -210,31 +207,20 @@ static bool take(struct wf_waiter *w, int64_t *result)
     return *result < 0 || is_over(tracker);
 }
 
-static void join(struct wf_waiter *w)
-{
-    struct tracker *tracker = w->object;
-    wf_line_join(&tracker->line, w);
-}
-
-static bool abort_wait(struct wf_waiter *w)
-{
-    struct tracker *tracker = w->object;
-    wf_line_leave(&tracker->line, w);
-    return true;
-}
-
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct tracker *tracker = w->object;
     snprintf(text, size, "the tracker (made at %s), which counts %zu%s",
-             wf_site(tracker->bound.site), count(tracker),
+             wf_site(tracker->object.bound.site), count(tracker),
              tracker->closed ? "" : " and is not closed");
     return text;
 }
 
-static const struct wf_wait_ops tracker_ops = {
-    .kind = "a tracker", .abort = abort_wait, .take = take, .join = join, .describe = describe
-};
+static const struct wf_wait_ops tracker_ops = { .kind = "a tracker",
+                                                .abort = wf_object_leave,
+                                                .take = take,
+                                                .join = wf_object_join,
+                                                .describe = describe };
 
 int weft_tracker_wait(weft_tracker *tracker)
 {
@@ -251,7 +237,7 @@ size_t weft_tracker_count(const weft_tracker *tracker)
 void weft_tracker_get_stats(const weft_tracker *opaque, weft_tracker_stats *stats)
 {
     const struct tracker *tracker = inside(opaque);
-    wf_line_tell(&tracker->line, &stats->line);
+    wf_line_tell(&tracker->object.line, &stats->line);
     stats->spawned = tracker->spawned;
     stats->tasks = tracker->tasks;
     stats->added = tracker->added;

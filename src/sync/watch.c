@@ -9,8 +9,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "core/line.h"
-#include "sync/bound.h"
 #include "sync/objects.h"
 
 #include <stdio.h>
@@ -18,8 +16,7 @@
 #include <weft/watch.h>
 
 struct watch {
-    struct wf_bound bound;
-    struct wf_line line;
+    struct wf_object object;
     void *value; /* item_size bytes */
     size_t item_size;
     uint64_t version;
@@ -40,7 +37,7 @@ int weft_watch_init_at(weft_watch *opaque, size_t item_size, const void *value, 
     if (!memory)
         return wf_fail(-ENOMEM, "no memory for a watch of %zu bytes", item_size);
     *watch = (struct watch){ .value = memory, .item_size = item_size, .version = value ? 1 : 0 };
-    wf_bound_init(&watch->bound, site);
+    wf_bound_init(&watch->object.bound, site);
     if (value)
         wf_item_copy(memory, value, item_size);
     return 0;
@@ -51,8 +48,8 @@ void weft_watch_fini(weft_watch *opaque)
     struct watch *watch = inside(opaque);
     if (!watch)
         return;
-    if (!wf_line_is_empty(&watch->line))
-        wf_bound_in_use(&watch->bound, "watch", watch->line.length);
+    if (!wf_line_is_empty(&watch->object.line))
+        wf_bound_in_use(&watch->object.bound, "watch", watch->object.line.length);
     wf_free(watch->value);
     watch->value = NULL;
     watch->version = 0;
@@ -61,7 +58,7 @@ void weft_watch_fini(weft_watch *opaque)
 
 static int check(struct watch *watch)
 {
-    return wf_bound_check(&watch->bound, "watch");
+    return wf_bound_check(&watch->object.bound, "watch");
 }
 
 static void show(const struct watch *watch, const weft_watch_view *view)
@@ -73,8 +70,9 @@ static void show(const struct watch *watch, const weft_watch_view *view)
 /* Who comes meanwhile has seen it. */
 static void show_all(struct watch *watch)
 {
-    for (uint32_t count = watch->line.length; count > 0 && watch->line.length > 0; count--) {
-        struct wf_waiter *w = wf_line_pop(&watch->line);
+    for (uint32_t count = watch->object.line.length; count > 0 && watch->object.line.length > 0;
+         count--) {
+        struct wf_waiter *w = wf_line_pop(&watch->object.line);
         show(watch, w->item);
         wf_wake(w, 0);
     }
@@ -111,7 +109,7 @@ void weft_watch_close(weft_watch *opaque)
     if (watch->closed || check(watch) < 0)
         return;
     watch->closed = true;
-    wf_line_wake_all(&watch->line, WEFT_ECLOSED);
+    wf_line_wake_all(&watch->object.line, WEFT_ECLOSED);
 }
 
 /* Waiting. */
@@ -135,31 +133,18 @@ static bool take(struct wf_waiter *w, int64_t *result)
     return try_next(w->object, w->item, result);
 }
 
-static void join(struct wf_waiter *w)
-{
-    struct watch *watch = w->object;
-    wf_line_join(&watch->line, w);
-}
-
-static bool abort_wait(struct wf_waiter *w)
-{
-    struct watch *watch = w->object;
-    wf_line_leave(&watch->line, w);
-    return true;
-}
-
 static const char *describe(const struct wf_waiter *w, char *text, size_t size)
 {
     const struct watch *watch = w->object;
     snprintf(text, size, "value %llu of the watch (made at %s)",
-             (unsigned long long)(watch->version + 1), wf_site(watch->bound.site));
+             (unsigned long long)(watch->version + 1), wf_site(watch->object.bound.site));
     return text;
 }
 
 const struct wf_wait_ops wf_watch_ops = { .kind = "a value of a watch",
-                                          .abort = abort_wait,
+                                          .abort = wf_object_leave,
                                           .take = take,
-                                          .join = join,
+                                          .join = wf_object_join,
                                           .describe = describe };
 
 int weft_watch_next(weft_watch *watch, uint64_t *seen, void *value)
@@ -180,7 +165,7 @@ int weft_watch_try_next(weft_watch *watch, uint64_t *seen, void *value)
 void weft_watch_get_stats(const weft_watch *opaque, weft_watch_stats *stats)
 {
     const struct watch *watch = inside(opaque);
-    wf_line_tell(&watch->line, &stats->line);
+    wf_line_tell(&watch->object.line, &stats->line);
     stats->set = watch->version;
     stats->closed = watch->closed;
 }
