@@ -238,8 +238,10 @@ static int send_gift(struct wf_share_seat *seat, int fd)
         return -ENOMEM;
     *gift = (struct gift){ { NULL, deliver }, loop, seat->serial, seat->share->serial, fd };
     int err = wf_inbox_push(loop->inbox, &gift->mail);
-    if (err < 0)
+    if (err < 0) {
+        seat->takes = false; /* its loop has ended, and left it behind */
         wf_free(gift);
+    }
     return err;
 }
 
@@ -448,20 +450,19 @@ bool wf_share_hand_out(weft_listener *listener, int fd, enum weft_hand_out how)
 /* Given to a loop that has stopped meanwhile. A connection to a name is the peer's own affair. */
 static bool pass_on(struct wf_group *group, uint64_t serial, int fd)
 {
-    bool is_given = false;
+    int err = -ESHUTDOWN;
     wf_lock(&group->lock);
     WF_LIST_EACH(link, &group->shared) {
         struct wf_share *share = wf_container(link, struct wf_share, link);
-        struct wf_share_seat *seat =
-            share->serial == serial ? next_in_turn(share, NULL, takes) : NULL;
-        if (!seat)
-            continue;
-        is_given = send_gift(seat, fd) == 0;
-        seat->clients += is_given;
-        break;
+        struct wf_share_seat *seat;
+        while (share->serial == serial && err == -ESHUTDOWN &&
+               (seat = next_in_turn(share, NULL, takes))) {
+            err = send_gift(seat, fd);
+            seat->clients += err == 0;
+        }
     }
     wf_unlock(&group->lock);
-    return is_given;
+    return err == 0;
 }
 
 void wf_share_lost(weft_listener *listener)
