@@ -61,7 +61,7 @@ class Task:
         self.loop, self.it = loop, pointer
 
     # Where things are in struct weft_task, and nowhere else.
-    number = property(lambda self: int(self.it['number']))
+    number = property(lambda self: int(self.it['identity']) & 0xffffffff)
     name = property(lambda self: text(self.it['name']))
     site = property(lambda self: text(field(self.it, 'site')))
     is_current = property(lambda self: self.it in (self.loop.it['current'],

@@ -186,6 +186,7 @@ static void run_task(weft_loop *loop, weft_task *task)
     task = prepared(loop, task);
     if (task != &loop->root)
         switch_to(loop, &loop->root, task);
+    loop->root.budget = 0;
 }
 
 static void run_head(weft_loop *loop)

@@ -166,7 +166,7 @@ int wf_loop_make(weft_loop **out, const struct weft_loop_options *options)
         return err;
     }
     init_state(loop, options);
-    loop->identity = next_identity();
+    loop->root.identity = next_identity();
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_DEBUG, "driver %s: %s", loop->io_ops->name,
              loop->io_reason);
     loop->older = wf_newest;

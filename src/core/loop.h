@@ -136,7 +136,6 @@ struct weft_loop {
     struct wf_random dice; /* wf_loop_dice(); all zero: nobody has thrown them yet */
     uint64_t chance;       /* wf_loop_chance() */
     uint64_t thread;       /* whose loop this is */
-    uint64_t identity;     /* the n-th loop of the process, in the upper half */
     weft_loop *older;      /* made before by this thread */
     atomic_int references;
     int references_own; /* of these nobody posts by: the owner's, the interrupt handler's */
@@ -168,13 +167,6 @@ extern _Thread_local weft_loop *wf_newest;
 /* The number of this thread, which no other ever has: an address would come again. */
 uint64_t wf_this_thread(void);
 
-/* Which task of the process: numbers begin anew in each loop, addresses come again. The root's is
- * no task's. */
-static inline uint64_t wf_task_identity(const weft_task *task)
-{
-    return task->future.loop->identity | task->number;
-}
-
 static inline bool wf_in_task(const weft_loop *loop)
 {
     return loop && loop->current != &loop->root;
@@ -182,21 +174,40 @@ static inline bool wf_in_task(const weft_loop *loop)
 
 /* What a suspending call starts with: 0 and the current task; -EPERM outside a task; -ECANCELED,
  * delivered. May give up the processor for a turn when the budget is used up. `frame`: what lies
- * below it is dead. */
+ * below it is dead. `task` may be NULL. */
 int wf_enter_slowly(weft_task **task, const void *frame);
 
-static inline int wf_enter(weft_task **out)
+/* The same where nothing is to be done: NULL otherwise, and nothing has been counted. */
+static WF_ALWAYS_INLINE weft_task *wf_enter_quickly(void)
 {
     const weft_loop *loop = wf_running;
-    if (WF_UNLIKELY(!wf_in_task(loop) || loop->watch))
-        return wf_enter_slowly(out, wf_context_stack_pointer());
-    weft_task *task = loop->current;
+    if (WF_UNLIKELY(!loop || loop->watch))
+        return NULL;
+    weft_task *task = loop->current; /* the root has no budget */
     if (WF_UNLIKELY(task->budget <= 1 || task->innermost->effective))
-        return wf_enter_slowly(out, wf_context_stack_pointer());
+        return NULL;
     task->budget--;
     task->spins = 0;
+    return task;
+}
+
+/* Its caller's frame must stay while it waits, because it holds `task`: so backtraces name it. */
+static inline int wf_enter(weft_task **out)
+{
+    weft_task *task = wf_enter_quickly();
+    if (WF_UNLIKELY(!task))
+        return wf_enter_slowly(out, wf_context_stack_pointer());
     *out = task;
     return 0;
+}
+
+/* For those that are called most: they end by a jump to where they wait, which spares a return that
+ * the processor predicts wrong, and their names in backtraces. */
+static inline int wf_enter_passing(void)
+{
+    return WF_LIKELY(wf_enter_quickly() != NULL)
+               ? 0
+               : wf_enter_slowly(NULL, wf_context_stack_pointer());
 }
 
 /* Semantics 13: a scope whose frame has returned would be corrupted by whoever runs next. */

@@ -68,7 +68,8 @@ int wf_enter_slowly(weft_task **out, const void *frame)
         return -ECANCELED;
     }
     task->spins = 0;
-    *out = task;
+    if (out)
+        *out = task;
     return 0;
 }
 

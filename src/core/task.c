@@ -249,7 +249,7 @@ static WF_ALWAYS_INLINE int start(struct wf_scope *scope, weft_task *task,
                                   const struct weft_spawn_options *options, const void *frame)
 {
     wf_scope_join(scope, &task->member);
-    task->number = (uint32_t)++scope->loop->counters.spawns;
+    task->identity = scope->loop->root.identity | (uint32_t)++scope->loop->counters.spawns;
     if (options->task)
         *options->task = task;
     if (options->eager)

@@ -46,11 +46,11 @@ struct weft_task {
     uint8_t state;            /* enum wf_task_state */
     bool owned_name;          /* name is a struct wf_task_name */
     uint8_t fiber_class;      /* of the stack it needs */
-    uint16_t budget;          /* suspending calls left before a forced turn */
+    uint16_t budget;          /* suspending calls left before a forced turn; the root has none */
     uint16_t cancel_requests;
     uint32_t spins;         /* times -ECANCELED was handed out in a row */
-    uint32_t number;        /* the n-th that its loop has spawned */
-    uint32_t parked_at;     /* the loop's `looked` then */
+    uint32_t parked_at;     /* the loop's `looked` when it stopped */
+    uint64_t identity;      /* in the process: its loop's number, and its own in the lower half */
     weft_task *resumer;     /* who started it eagerly and goes on at its first suspension */
     const char *scope_site; /* of the innermost open scope; stays true when its frame is dead */
     weft_fn *fn;
@@ -60,6 +60,12 @@ struct weft_task {
     struct wf_member member;  /* region, and its place in the scope */
     const char *name;
 };
+
+/* The n-th that its loop has spawned. */
+static inline uint32_t wf_task_number(const weft_task *task)
+{
+    return (uint32_t)task->identity;
+}
 
 static inline weft_task *wf_task_of_member(const struct wf_member *member)
 {

@@ -28,7 +28,7 @@ static char *put_future(char *at, const char *end, const weft_future *future)
 {
     const weft_task *task = (const weft_task *)future;
     if (wf_is_task(future))
-        return put(at, end, "task %u '%s'", task->number, task->name);
+        return put(at, end, "task %u '%s'", wf_task_number(task), task->name);
     return put(at, end, "the future made at %s", wf_site(future->site));
 }
 

@@ -246,7 +246,7 @@ static void put_stack(struct dump *dump, const weft_task *task, unsigned depth)
 
 static void put_task(struct dump *dump, const weft_task *task, unsigned depth)
 {
-    put(dump, "task %u '", task->number);
+    put(dump, "task %u '", wf_task_number(task));
     put_name(dump, task->name);
     put(dump, "', %s", state_text(dump, task));
     put_wait(dump, task);

@@ -101,8 +101,7 @@ static int without_waiting(int answer)
 int weft_channel_send(weft_channel *channel, const void *item)
 {
     struct wf_passage *passage = inside(channel);
-    weft_task *task;
-    int err = wf_enter(&task);
+    int err = wf_enter_passing();
     if (err < 0)
         return err;
     err = wf_passage_give(passage, item);
@@ -114,8 +113,7 @@ int weft_channel_send(weft_channel *channel, const void *item)
 int weft_channel_receive(weft_channel *channel, void *item)
 {
     struct wf_passage *passage = inside(channel);
-    weft_task *task;
-    int err = wf_enter(&task);
+    int err = wf_enter_passing();
     if (err < 0)
         return err;
     err = wf_passage_take(passage, item);

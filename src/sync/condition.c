@@ -54,7 +54,7 @@ static const struct wf_wait_ops wait_ops = { .kind = "a condition",
 static int check(struct condition *condition, const weft_task *task, const struct wf_mutex *mutex)
 {
     int err = wf_bound_check(&condition->object.bound, "condition");
-    if (err < 0 || !mutex || mutex->holder == wf_task_identity(task))
+    if (err < 0 || !mutex || mutex->holder == task->identity)
         return err;
     return wf_misuse(-EPERM,
                      "task '%s' waits for a condition (made at %s) without holding the mutex (made "
@@ -76,7 +76,7 @@ static int wait_once(struct condition *condition, struct wf_mutex *mutex)
     weft_task *task = wf_running->current;
     struct wait wait = { .mutex = mutex };
     wf_waiter_arm(&wait.waiter, &wait_ops, condition);
-    wait.waiter.need = wf_task_identity(task);
+    wait.waiter.need = task->identity;
     wf_line_join(&condition->object.line, &wait.waiter);
     if (mutex)
         wf_mutex_pass(mutex);

@@ -69,7 +69,7 @@ static int wait_for(struct wf_mutex *mutex, weft_task *task, const struct wf_wai
     struct wf_waiter w;
     wf_waiter_arm(&w, ops, mutex);
     w.wake = wf_wake_task_next;
-    w.need = wf_task_identity(task);
+    w.need = task->identity;
     wf_line_join(&mutex->object.line, &w);
     return (int)wf_park(&w);
 }
@@ -77,7 +77,7 @@ static int wait_for(struct wf_mutex *mutex, weft_task *task, const struct wf_wai
 void wf_mutex_retake(struct wf_mutex *mutex, weft_task *task)
 {
     if (mutex->holder == 0)
-        hold(mutex, wf_task_identity(task));
+        hold(mutex, task->identity);
     else
         wait_for(mutex, task, &retake_ops);
 }
@@ -94,31 +94,32 @@ void wf_mutex_pass(struct wf_mutex *mutex)
 
 /* Calls. */
 
+/* `task`: the current one, if it has entered. */
 static WF_NOINLINE int lock_slowly(struct wf_mutex *mutex, weft_task *task)
 {
-    int err = wf_bound_check(&mutex->object.bound, "mutex");
+    int err = task ? 0 : wf_enter(&task);
+    if (err == 0)
+        err = wf_bound_check(&mutex->object.bound, "mutex");
     if (err < 0)
         return err;
-    if (mutex->holder == wf_task_identity(task))
+    if (mutex->holder == task->identity)
         return wf_misuse(-EDEADLK,
                          "task '%s' would wait for itself: it holds the mutex (made at %s)",
                          task->name, wf_site(mutex->object.bound.site));
     if (mutex->holder != 0)
         return wait_for(mutex, task, &wait_ops);
-    hold(mutex, wf_task_identity(task));
+    hold(mutex, task->identity);
     return 0;
 }
 
 int weft_mutex_lock(weft_mutex *opaque)
 {
     struct wf_mutex *mutex = inside(opaque);
-    weft_task *task;
-    int err = wf_enter(&task);
-    if (err < 0)
-        return err;
-    if (WF_UNLIKELY(mutex->holder != 0 || mutex->object.bound.thread != task->future.loop->thread))
+    weft_task *task = wf_enter_quickly();
+    if (WF_UNLIKELY(!task || mutex->holder != 0 ||
+                    mutex->object.bound.thread != task->future.loop->thread))
         return lock_slowly(mutex, task);
-    hold(mutex, wf_task_identity(task));
+    hold(mutex, task->identity);
     return 0;
 }
 
@@ -132,7 +133,7 @@ int weft_mutex_try_lock(weft_mutex *opaque)
         return err;
     if (mutex->holder != 0)
         return -EBUSY;
-    hold(mutex, wf_task_identity(wf_running->current));
+    hold(mutex, wf_running->current->identity);
     return 0;
 }
 
@@ -150,7 +151,7 @@ int weft_mutex_unlock(weft_mutex *opaque)
 {
     struct wf_mutex *mutex = inside(opaque);
     const weft_loop *loop = wf_running;
-    if (WF_UNLIKELY(!loop || mutex->holder != wf_task_identity(loop->current)))
+    if (WF_UNLIKELY(!loop || mutex->holder != loop->current->identity))
         return not_the_holder(mutex);
     if (WF_LIKELY(wf_line_is_empty(&mutex->object.line)))
         mutex->holder = 0;

@@ -15,7 +15,7 @@
 
 struct wf_mutex {
     struct wf_object object;
-    uint64_t holder; /* wf_task_identity() of the task that holds it; 0: nobody */
+    uint64_t holder; /* identity of the task that holds it; 0: nobody */
     uint64_t locked;
 };
 

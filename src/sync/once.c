@@ -18,7 +18,7 @@
 struct once {
     struct wf_object object;
     uint64_t runs;
-    uint64_t runner; /* wf_task_identity() of the task that runs it; 0: none does */
+    uint64_t runner; /* identity of the task that runs it; 0: none does */
     int result;
     bool done;
 };
@@ -61,7 +61,7 @@ static int64_t wait_for(struct once *once, const weft_task *task)
 {
     struct wf_waiter w;
     wf_waiter_arm(&w, &wait_ops, once);
-    w.need = wf_task_identity(task);
+    w.need = task->identity;
     wf_line_join(&once->object.line, &w);
     return wf_park(&w);
 }
@@ -116,7 +116,7 @@ int weft_once_run(weft_once *opaque, weft_fn *fn, void *arg)
         return err;
     if (once->done)
         return once->result;
-    if (once->runner == wf_task_identity(task))
+    if (once->runner == task->identity)
         return wf_misuse(-EDEADLK,
                          "task '%s' would wait for itself: it is in what is done once (made at %s)",
                          task->name, wf_site(once->object.bound.site));
@@ -125,7 +125,7 @@ int weft_once_run(weft_once *opaque, weft_fn *fn, void *arg)
         if (turn != MY_TURN)
             return (int)turn;
     }
-    once->runner = wf_task_identity(task);
+    once->runner = task->identity;
     return run_it(once, fn, arg);
 }
 

@@ -138,8 +138,7 @@ static int without_waiting(int answer)
 int weft_queue_put(weft_queue *opaque, const void *item)
 {
     struct queue *queue = inside(opaque);
-    weft_task *task;
-    int err = wf_enter(&task);
+    int err = wf_enter_passing();
     if (err < 0)
         return err;
     err = wf_passage_give(&queue->passage, item);
@@ -151,8 +150,7 @@ int weft_queue_put(weft_queue *opaque, const void *item)
 int weft_queue_get(weft_queue *opaque, void *item)
 {
     struct queue *queue = inside(opaque);
-    weft_task *task;
-    int err = wf_enter(&task);
+    int err = wf_enter_passing();
     if (err < 0)
         return err;
     err = wf_passage_take(&queue->passage, item);

@@ -22,7 +22,7 @@
 
 struct rwlock {
     struct wf_object object;
-    uint64_t writer; /* wf_task_identity() of the task that writes; 0: none */
+    uint64_t writer; /* identity of the task that writes; 0: none */
     uint32_t readers;
     uint64_t read, written;
 };
@@ -121,7 +121,7 @@ static int wait_for(struct rwlock *lock, uint64_t who)
 static int check(struct rwlock *lock, const weft_task *task)
 {
     int err = wf_bound_check(&lock->object.bound, "read-write lock");
-    if (err < 0 || lock->writer != wf_task_identity(task))
+    if (err < 0 || lock->writer != task->identity)
         return err;
     return wf_misuse(-EDEADLK,
                      "task '%s' would wait for itself: it writes to the read-write lock (made at "
@@ -152,7 +152,7 @@ int weft_rwlock_lock_write(weft_rwlock *opaque)
         err = check(lock, task);
     if (err < 0)
         return err;
-    return take(lock, wf_task_identity(task)) ? 0 : wait_for(lock, wf_task_identity(task));
+    return take(lock, task->identity) ? 0 : wait_for(lock, task->identity);
 }
 
 static int try_lock(struct rwlock *lock, bool write)
@@ -165,7 +165,7 @@ static int try_lock(struct rwlock *lock, bool write)
     int err = wf_bound_check(&lock->object.bound, "read-write lock");
     if (err < 0)
         return err;
-    return take(lock, write ? wf_task_identity(wf_running->current) : READER) ? 0 : -EBUSY;
+    return take(lock, write ? wf_running->current->identity : READER) ? 0 : -EBUSY;
 }
 
 int weft_rwlock_try_lock_read(weft_rwlock *lock)
@@ -180,7 +180,7 @@ int weft_rwlock_try_lock_write(weft_rwlock *lock)
 
 static bool is_writer(const struct rwlock *lock)
 {
-    return wf_in_task(wf_running) && lock->writer == wf_task_identity(wf_running->current);
+    return wf_in_task(wf_running) && lock->writer == wf_running->current->identity;
 }
 
 static int not_the_holder(const struct rwlock *lock)

@@ -23,7 +23,7 @@ static uint32_t holder(void)
 
 static bool i_hold_it(void)
 {
-    return holder() == wf_running->current->number;
+    return holder() == wf_task_number(wf_running->current);
 }
 
 /* Wait once with the mutex, say so, and let it go after the others had a turn. */

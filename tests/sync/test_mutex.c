@@ -99,7 +99,7 @@ static int free_main(void *arg)
     assert_int_equal(weft_mutex_try_lock(&m), 0);
     weft_mutex_get_stats(&m, &stats);
     assert_int_equal(stats.locked, 1001);
-    assert_int_equal(stats.holder, wf_running->current->number);
+    assert_int_equal(stats.holder, wf_task_number(wf_running->current));
     assert_int_equal(stats.line.waited, 0);
     assert_int_equal(weft_mutex_unlock(&m), 0);
     weft_mutex_fini(&m);
@@ -370,7 +370,7 @@ static void test_mutex_knows_the_tasks_of_two_loops_apart(void **state)
     weft_task *holder = NULL, *other = NULL;
     assert_int_equal(weft_spawn(weft_loop_background(one), hold_and_wait, "h", .task = &holder), 0);
     assert_int_equal(weft_spawn(weft_loop_background(two), second_loop, NULL, .task = &other), 0);
-    assert_int_equal(holder->number, other->number);
+    assert_int_equal(wf_task_number(holder), wf_task_number(other));
     /* The holder runs and waits; the run is stopped meanwhile. */
     weft_loop_stop(one);
     assert_int_equal(weft_loop_run_forever(one), 0);

@@ -70,7 +70,7 @@ static int shared_main(void *arg)
     assert_int_equal(weft_rwlock_lock_write(&lock), 0);
     assert_int_equal(weft_rwlock_try_lock_read(&lock), -EBUSY);
     assert_int_equal(weft_rwlock_try_lock_write(&lock), -EBUSY);
-    assert_int_equal(stats_of(&lock).writer, weft_task_self()->number);
+    assert_int_equal(stats_of(&lock).writer, wf_task_number(weft_task_self()));
     assert_int_equal(weft_rwlock_unlock(&lock), 0);
     assert_int_equal(weft_rwlock_try_lock_write(&lock), 0);
     assert_int_equal(weft_rwlock_unlock(&lock), 0);
