@@ -45,6 +45,7 @@ static void resume(weft_loop *loop, weft_task *task)
  * and what lives on both sides lies in memory on both. */
 static void switch_to(weft_loop *loop, weft_task *from, weft_task *to)
 {
+    wf_fiber_look(from->fiber);
     resume(loop, to);
     wf_context_switch(&from->fiber->context, &to->fiber->context);
     arrive(wf_running);
@@ -106,12 +107,13 @@ static weft_task *choose(weft_loop *loop, weft_task *resumer)
     return next ? next : take_queue(loop);
 }
 
-/* A new task needs a fiber before it can be switched to. Without one the dispatcher ends it. */
+/* A new task needs a fiber before it can be switched to. Without one the dispatcher ends it: it has
+ * a stack with room for users' code, which may be called then. */
 static weft_task *prepared(weft_loop *loop, weft_task *task)
 {
     if (WF_LIKELY(wf_task_prepare(task) == 0))
         return task;
-    wf_task_finish_unstarted(task, -ENOMEM);
+    loop->unstartable = task;
     return &loop->root;
 }
 
@@ -187,6 +189,10 @@ static void run_task(weft_loop *loop, weft_task *task)
     if (task != &loop->root)
         switch_to(loop, &loop->root, task);
     loop->root.budget = 0;
+    task = loop->unstartable;
+    loop->unstartable = NULL;
+    if (WF_UNLIKELY(task != NULL))
+        wf_task_finish_unstarted(task, -ENOMEM);
 }
 
 static void run_head(weft_loop *loop)
@@ -281,6 +287,7 @@ _Noreturn void wf_fiber_main(void *arg)
         weft_task *resumer = task->resumer;
         loop->current = &loop->root;
         end_task(task); /* users' code, which may cancel who would be next */
+        wf_fiber_look(fiber);
         weft_task *next = choose(loop, resumer);
         if (adopt(fiber, next))
             resume(loop, next);

@@ -1,6 +1,7 @@
 #include "core/fiber.h"
 
 #include "base/error.h"
+#include "context/guard.h"
 #include "core/loop.h"
 
 #include <string.h>
@@ -43,6 +44,7 @@ int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **
     fiber->loop = loop;
     fiber->stack = stack.slot;
     fiber->class = class;
+    fiber->has_canary = stack.slot->guard == WF_GUARD_CANARY;
     *out = fiber;
     return 0;
 }
@@ -87,5 +89,58 @@ void wf_fibers_free_idle(weft_loop *loop)
         }
         fibers->idle[class] = NULL;
         fibers->idle_count[class] = 0;
+        fibers->idle_least[class] = 0;
     }
+}
+
+/* Of those that rest in a class, the ones that nobody took in this period are at the end. */
+static void free_unwanted(struct wf_fibers *fibers, unsigned class)
+{
+    struct wf_fiber **link = &fibers->idle[class], *fiber;
+    for (unsigned i = fibers->idle_count[class] - fibers->idle_least[class]; i > 0; i--)
+        link = &(*link)->next;
+    fiber = *link;
+    *link = NULL;
+    for (struct wf_fiber *next; fiber; fiber = next) {
+        next = fiber->next;
+        wf_fiber_free(fiber);
+        fibers->idle_count[class]--;
+    }
+    fibers->idle_least[class] = fibers->idle_count[class];
+}
+
+static void age(weft_loop *loop)
+{
+    wf_stack_pool_age(&loop->stacks);
+    for (unsigned class = 0; class < WF_STACK_CLASSES; class ++)
+        free_unwanted(&loop->fibers, class);
+}
+
+void wf_fibers_cool(weft_loop *loop, uint64_t ticks)
+{
+    struct wf_fibers *fibers = &loop->fibers;
+    if (WF_LIKELY(ticks < fibers->cool_at))
+        return;
+    if (!fibers->cooling)
+        age(loop);
+    fibers->cooling = wf_stack_pool_cool(&loop->stacks);
+    fibers->cool_at =
+        ticks + wf_clock_ticks_of(fibers->cooling ? WF_COOL_INTERVAL : WF_COOL_PERIOD);
+}
+
+int64_t wf_fibers_cool_in(const weft_loop *loop)
+{
+    const struct wf_fibers *fibers = &loop->fibers;
+    unsigned idle = 0;
+    if (fibers->cooling)
+        return WF_COOL_INTERVAL;
+    for (unsigned class = 0; class < WF_STACK_CLASSES; class ++)
+        idle += fibers->idle_count[class];
+    return idle > 0 || wf_stack_pool_is_warm(&loop->stacks) ? WF_COOL_PERIOD : WEFT_FOREVER;
+}
+
+void wf_fiber_look_closely(const struct wf_fiber *fiber)
+{
+    if (wf_guard_is_overrun(fiber->stack))
+        wf_panic(__FILE__, __LINE__, "stack overflow");
 }

@@ -19,22 +19,28 @@
 
 #include <weft/task.h>
 
-#define WF_FIBERS_IDLE_MAX 256 /* of a size class */
+#define WF_FIBERS_IDLE_MAX 256               /* of a size class */
+#define WF_COOL_PERIOD     (2 * WEFT_SECOND) /* in which nobody has wanted a stack: its memory goes */
+#define WF_COOL_INTERVAL   (10 * WEFT_MILLISECOND) /* between two steps, where it is much */
 
 struct wf_fiber {
     struct wf_context context; /* first: the switch's line */
     weft_task *task;           /* whose body it runs; stale while idle */
+    uint8_t class;             /* of its size */
+    bool single;               /* holds a copied argument: not used again */
+    bool has_canary;           /* which is looked at when it is left */
     weft_loop *loop;
     struct wf_fiber *next;       /* idle */
     struct wf_stack_slot *stack; /* NULL: the thread's own */
-    uint8_t class;               /* of its size */
-    bool single;                 /* holds a copied argument: not used again */
 };
 
 struct wf_fibers {
     struct wf_fiber *idle[WF_STACK_CLASSES];
     unsigned idle_count[WF_STACK_CLASSES];
-    struct wf_fiber *zombie; /* ended, still to be reaped by whoever arrives next */
+    unsigned idle_least[WF_STACK_CLASSES]; /* in this period */
+    struct wf_fiber *zombie;               /* ended, still to be reaped by whoever arrives next */
+    uint64_t cool_at;                      /* ticks: when to look for memory that nobody wants */
+    bool cooling;                          /* some was found, and there is more of it */
 };
 
 /* The class of a size in bytes, at most WF_STACK_LARGE; 0: the default. */
@@ -63,7 +69,8 @@ static inline struct wf_fiber *wf_fiber_take(struct wf_fibers *fibers, uint8_t c
     if (WF_UNLIKELY(!fiber))
         return NULL;
     fibers->idle[class] = fiber->next;
-    fibers->idle_count[class]--;
+    if (--fibers->idle_count[class] < fibers->idle_least[class])
+        fibers->idle_least[class] = fibers->idle_count[class];
     return fiber;
 }
 
@@ -84,6 +91,21 @@ void wf_fiber_free(struct wf_fiber *fiber);
 
 /* Give back those that are idle. */
 void wf_fibers_free_idle(weft_loop *loop);
+
+/* Where it is time: give memory back that nobody has wanted for a while. `ticks`: now. */
+void wf_fibers_cool(weft_loop *loop, uint64_t ticks);
+
+/* When there will be some to give back, in ns from now; WEFT_FOREVER: nothing idle has memory. */
+int64_t wf_fibers_cool_in(const weft_loop *loop);
+
+/* It is being left: an overflow that has run through its canary ends the process. */
+void wf_fiber_look_closely(const struct wf_fiber *fiber);
+
+static inline void wf_fiber_look(const struct wf_fiber *fiber)
+{
+    if (WF_UNLIKELY(fiber->has_canary))
+        wf_fiber_look_closely(fiber);
+}
 
 /* What a fiber runs: dispatch.c. */
 _Noreturn void wf_fiber_main(void *fiber);

@@ -113,12 +113,19 @@ static void init_root(weft_loop *loop)
 
 static void grace_is_over(struct wf_timer *timer);
 
+_Static_assert((int)WEFT_GUARDS_BEST == WF_GUARDS_BEST &&
+                   (int)WEFT_GUARDS_MARKS == WF_GUARDS_MARKS &&
+                   (int)WEFT_GUARDS_PAGES == WF_GUARDS_PAGES &&
+                   (int)WEFT_GUARDS_CANARIES == WF_GUARDS_CANARIES,
+               "the context layer has names of its own");
+
 static void init_state(weft_loop *loop, const struct weft_loop_options *options)
 {
     wf_clock_init(&loop->clock, options->clock == WEFT_CLOCK_TEST);
     loop->direct_turns = !loop->clock.test;
     wf_ready_init(&loop->ready);
-    wf_stack_pool_init(&loop->stacks, options->stacks_max, 0);
+    wf_stack_pool_init(&loop->stacks, options->stacks_max);
+    loop->stacks.guards = options->guards;
     wf_slab_init(&loop->tasks, sizeof(weft_task), WF_SLAB_CACHE_LINE, TASKS_MAX);
     wf_slab_init(&loop->names, sizeof(struct wf_task_name), WF_SLAB_ALIGN, TASKS_MAX);
     wf_slab_init(&loop->promises, sizeof(struct wf_promise), WF_SLAB_CACHE_LINE, TASKS_MAX);
@@ -264,12 +271,19 @@ static bool has_work(const weft_loop *loop)
            !wf_list_is_empty(&loop->turn_hooks) || (loop->ending && is_over(loop));
 }
 
+/* A loop that has nothing else to do wakes up to give back what it does not need. */
+static int64_t until_cooling(const weft_loop *loop, int64_t timeout)
+{
+    int64_t cooling = loop->clock.test ? WEFT_FOREVER : wf_fibers_cool_in(loop);
+    return timeout < cooling ? timeout : cooling;
+}
+
 static void ask_kernel(weft_loop *loop, int64_t timeout)
 {
     wf_count(&loop->counters.polls);
     if (WF_UNLIKELY(timeout == WEFT_FOREVER))
         wf_blocked_check(loop);
-    loop->io_ops->wait(loop->io, timeout);
+    loop->io_ops->wait(loop->io, timeout > 0 ? until_cooling(loop, timeout) : 0);
     wf_loop_deliver_mail(loop);
 }
 
@@ -358,6 +372,8 @@ static void turn(weft_loop *loop)
     if (has_work(loop) && !is_cut && was_polled_just_now(loop, ticks) && !loop->clock.test)
         return;
     loop->last_poll = ticks;
+    if (!loop->clock.test)
+        wf_fibers_cool(loop, ticks);
     fire_timers(loop);
     if (has_work(loop))
         ask_kernel(loop, 0);

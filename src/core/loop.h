@@ -89,6 +89,7 @@ struct weft_loop {
     uint64_t slice_end; /* ticks */
     uint64_t last_poll; /* ticks */
 
+    weft_task *unstartable; /* there was no fiber for it: on the way to the dispatcher */
     struct wf_fibers fibers;
     struct wf_stack_pool stacks;
     struct wf_slab tasks;

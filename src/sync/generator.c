@@ -126,6 +126,7 @@ static WF_ALWAYS_INLINE void leave(weft_gen *gen, weft_task *task, enum state st
 _Noreturn static void leave_for_good(weft_gen *gen, weft_task *task, int told)
 {
     drop_argument(gen);
+    wf_fiber_look(&gen->fiber);
     leave(gen, task, ENDED);
     wf_context_answer_final(&gen->fiber.context, caller(gen), told);
 }
@@ -146,7 +147,7 @@ _Noreturn static void run_body(void *arg)
 /* Let it run for the current task; weft_yield() returns `told` there. 1 when it has yielded, 0 when
  * it has ended, or its error. From item to item little changes, and stores are what an item waits
  * for: what is the same is not written. */
-static WF_ALWAYS_INLINE int run(weft_gen *gen, int told, const void *value, void *item)
+static WF_ALWAYS_INLINE int run_on(weft_gen *gen, int told, const void *value, void *item)
 {
     weft_task *task = gen->fiber.loop->current;
     if (WF_UNLIKELY(gen->received != value))
@@ -160,6 +161,19 @@ static WF_ALWAYS_INLINE int run(weft_gen *gen, int told, const void *value, void
     gen->state = RUNNING;
     task->fiber = &gen->fiber;
     return wf_context_ask(caller(gen), &gen->fiber.context, told);
+}
+
+static WF_NOINLINE int run_looking(weft_gen *gen, int told, const void *value, void *item)
+{
+    wf_fiber_look_closely(gen->fiber.loop->current->fiber);
+    return run_on(gen, told, value, item);
+}
+
+static WF_ALWAYS_INLINE int run(weft_gen *gen, int told, const void *value, void *item)
+{
+    if (WF_UNLIKELY(gen->fiber.loop->current->fiber->has_canary))
+        return run_looking(gen, told, value, item);
+    return run_on(gen, told, value, item);
 }
 
 /* Asking. */
@@ -310,6 +324,7 @@ static WF_NOINLINE int yield_slowly(weft_gen *gen, const void *item, const void 
         return err;
     if (item && gen->item)
         memcpy(gen->item, item, gen->item_size);
+    wf_fiber_look(&gen->fiber);
     return hand_over(gen);
 }
 
@@ -323,7 +338,7 @@ int weft_yield(weft_gen *given, const void *item)
 {
     weft_gen *gen = guess(given);
     size_t size = gen->item_size;
-    if (WF_UNLIKELY(!may_yield(gen) || !item || !gen->item))
+    if (WF_UNLIKELY(!may_yield(gen) || !item || !gen->item || gen->fiber.has_canary))
         return yield_slowly(gen, item, wf_context_stack_pointer());
     if (WF_LIKELY(size == 8))
         memcpy(gen->item, item, 8);

@@ -33,7 +33,7 @@ static void inline_switch(struct wf_context *from, struct wf_context *to)
 
 static void start_other(void (*entry)(void *arg), void *arg)
 {
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
     assert_int_equal(wf_stack_get(&pool, WF_STACK_MEDIUM, &other_stack), 0);
     wf_context_main(&test_context);
     wf_context_init(&other, other_stack.low, other_stack.size, entry, arg);
@@ -403,7 +403,7 @@ static void test_context_ring_visits_each_in_turn(void **state)
 {
     (void)state;
     struct wf_stack stacks[RING];
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
     wf_context_main(&test_context);
     for (intptr_t i = 0; i < RING; i++) {
         assert_int_equal(wf_stack_get(&pool, WF_STACK_SMALL, &stacks[i]), 0);
