@@ -199,6 +199,7 @@ static int slab_cut(struct wf_stack_pool *pool, struct wf_stack_slab *slab)
     slot->low = guard + page;
     slot->size = (unsigned)(class->stride - page - 64 * (pool->born++ % 32));
     slot->number = wf_sanitizer_stack_born(slot->low, slot->size);
+    slot->fresh = true;
     wf_stack_push(class, slot);
     pool->existing++;
     if (slab->cut == class->slab_slots)

@@ -43,6 +43,7 @@ struct wf_stack_slot {
     char *low;                  /* lowest usable address */
     unsigned size;              /* usable, colour taken off */
     unsigned number;            /* Valgrind's */
+    bool fresh;                 /* its memory was not used since it came from the kernel */
 };
 
 /* The first page of a mapping, describing the rest. */

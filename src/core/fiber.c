@@ -43,6 +43,8 @@ int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **
     fiber->loop = loop;
     fiber->stack = stack.slot;
     fiber->class = class;
+    fiber->fresh = stack.slot->fresh;
+    stack.slot->fresh = false;
     *out = fiber;
     return 0;
 }
@@ -55,14 +57,23 @@ char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *ar
     return bottom;
 }
 
+/* Who is not measured does not pay for it. */
+static inline bool is_measured(struct wf_fiber *fiber, const weft_task *task)
+{
+    return (fiber->fresh || fiber->loop->debug) && wf_census_wants(fiber, (wf_entry_fn *)task->fn);
+}
+
 int wf_fiber_make(weft_task *task, size_t copy)
 {
     struct wf_fiber *fiber;
     int err = wf_fiber_new(task->future.loop, task->fiber_class, sizeof *fiber, &fiber);
     if (err != 0)
         return err;
-    char *room = wf_fiber_begin(fiber, copy, wf_fiber_main, fiber);
+    bool measured = is_measured(fiber, task);
+    char *room =
+        wf_fiber_begin(fiber, copy, measured ? wf_fiber_main_measured : wf_fiber_main, fiber);
     fiber->task = task;
+    fiber->first = wf_task_number(task);
     task->fiber = fiber;
     if (copy > 0)
         task->arg = memcpy(room, task->arg, copy);

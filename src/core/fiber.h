@@ -29,6 +29,8 @@ struct wf_fiber {
     struct wf_stack_slot *stack; /* NULL: the thread's own */
     uint8_t class;               /* of its size */
     bool single;                 /* holds a copied argument: not used again */
+    bool fresh;                  /* its memory was new when it was made */
+    uint32_t first;              /* the number of its first task, unless it is single */
 };
 
 struct wf_fibers {
@@ -87,5 +89,8 @@ void wf_fibers_free_idle(weft_loop *loop);
 
 /* What a fiber runs: dispatch.c. */
 _Noreturn void wf_fiber_main(void *fiber);
+
+/* The same with the census around its first task, or around each when that is exact. */
+_Noreturn void wf_fiber_main_measured(void *fiber);
 
 #endif
