@@ -11,8 +11,9 @@
  * memory is new tells of its first task alone, and that costs nothing but looking
  * (context/depth.h). Looking is a system call, so by page the first WF_CENSUS_ALWAYS new stacks of
  * a function are measured and then each WF_CENSUS_EACH-th: what a new stack costs anyway, its page
- * faults, is twenty times as much. Who is measured begins with another entry function
- * (wf_fiber_main_measured), so everybody else pays nothing, not even a test.
+ * faults, is twenty times as much. Who is measured is marked when its fiber is made, and only a
+ * fiber's first task looks for the mark: who comes to a fiber that is there pays nothing, not even
+ * a test. Under .debug no fiber is used twice, so that each task is its first.
  *
  * Depths count from the top of the stack: the fiber, the copied argument, and all frames. By page
  * they are up to one page too large. By word they are too small where a function has written

@@ -270,41 +270,33 @@ static void leave(struct wf_fiber *fiber, weft_task *next)
     arrive(wf_running);
 }
 
-/* Run its task; return when it has another one. */
-static WF_ALWAYS_INLINE void run_one(struct wf_fiber *fiber, bool measured)
+/* The first task of a fiber, with the census around it. Later ones do not ask. */
+static WF_NOINLINE void run_first(struct wf_fiber *fiber, weft_task *task)
 {
-    weft_loop *loop = fiber->loop;
-    weft_task *task = fiber->task;
-    if (measured)
+    if (WF_UNLIKELY(fiber->measured))
         wf_census_begin(fiber);
     wf_task_run(task);
-    if (measured)
+    if (WF_UNLIKELY(fiber->measured))
         wf_census_end(fiber, (wf_entry_fn *)task->fn);
-    weft_task *resumer = task->resumer;
-    loop->current = &loop->root;
-    end_task(task); /* users' code, which may cancel who would be next */
-    weft_task *next = choose(loop, resumer);
-    if (adopt(fiber, next))
-        resume(loop, next);
-    else
-        leave(fiber, prepared(loop, next));
 }
 
 _Noreturn void wf_fiber_main(void *arg)
 {
     struct wf_fiber *fiber = arg;
+    weft_task *task = fiber->task;
     arrive(fiber->loop);
-    for (;;)
-        run_one(fiber, false);
-}
-
-_Noreturn void wf_fiber_main_measured(void *arg)
-{
-    struct wf_fiber *fiber = arg;
-    arrive(fiber->loop);
-    do
-        run_one(fiber, true);
-    while (wf_census_is_exact(fiber->loop));
-    for (;;)
-        run_one(fiber, false);
+    run_first(fiber, task);
+    for (;;) {
+        weft_loop *loop = fiber->loop;
+        weft_task *resumer = task->resumer;
+        loop->current = &loop->root;
+        end_task(task); /* users' code, which may cancel who would be next */
+        weft_task *next = choose(loop, resumer);
+        if (adopt(fiber, next))
+            resume(loop, next);
+        else
+            leave(fiber, prepared(loop, next));
+        task = fiber->task;
+        wf_task_run(task);
+    }
 }

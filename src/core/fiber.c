@@ -28,8 +28,17 @@ static int get_stack(weft_loop *loop, size_t size, struct wf_stack *stack)
     return err;
 }
 
+/* The stack is new, or every function counts. */
+static WF_NOINLINE void register_first(struct wf_fiber *fiber, wf_entry_fn *fn)
+{
+    fiber->fresh = fiber->stack->fresh;
+    fiber->stack->fresh = false;
+    fiber->measured = wf_census_wants(fiber, fn);
+}
+
 /* At the top of a fresh stack. */
-int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **out)
+int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, wf_entry_fn *fn,
+                 struct wf_fiber **out)
 {
     static const size_t sizes[WF_STACK_CLASSES] = { WF_STACK_SMALL, WF_STACK_MEDIUM,
                                                     WF_STACK_LARGE };
@@ -43,8 +52,9 @@ int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **
     fiber->loop = loop;
     fiber->stack = stack.slot;
     fiber->class = class;
-    fiber->fresh = stack.slot->fresh;
-    stack.slot->fresh = false;
+    fiber->fresh = fiber->measured = false;
+    if (WF_UNLIKELY(stack.slot->fresh || loop->debug))
+        register_first(fiber, fn);
     *out = fiber;
     return 0;
 }
@@ -52,26 +62,19 @@ int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **
 char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *arg), void *arg)
 {
     char *low = fiber->stack->low, *bottom = (char *)fiber - lines(copy);
-    fiber->single = copy > 0;
+    fiber->single = copy > 0 || (fiber->measured && wf_census_is_exact(fiber->loop));
     wf_context_init(&fiber->context, low, (size_t)(bottom - low), entry, arg);
     return bottom;
-}
-
-/* Who is not measured does not pay for it. */
-static inline bool is_measured(struct wf_fiber *fiber, const weft_task *task)
-{
-    return (fiber->fresh || fiber->loop->debug) && wf_census_wants(fiber, (wf_entry_fn *)task->fn);
 }
 
 int wf_fiber_make(weft_task *task, size_t copy)
 {
     struct wf_fiber *fiber;
-    int err = wf_fiber_new(task->future.loop, task->fiber_class, sizeof *fiber, &fiber);
+    int err = wf_fiber_new(task->future.loop, task->fiber_class, sizeof *fiber,
+                           (wf_entry_fn *)task->fn, &fiber);
     if (err != 0)
         return err;
-    bool measured = is_measured(fiber, task);
-    char *room =
-        wf_fiber_begin(fiber, copy, measured ? wf_fiber_main_measured : wf_fiber_main, fiber);
+    char *room = wf_fiber_begin(fiber, copy, wf_fiber_main, fiber);
     fiber->task = task;
     fiber->first = wf_task_number(task);
     task->fiber = fiber;

@@ -16,6 +16,7 @@
 
 #include "context/context.h"
 #include "context/stack.h"
+#include "core/census.h"
 
 #include <weft/task.h>
 
@@ -28,8 +29,9 @@ struct wf_fiber {
     struct wf_fiber *next;       /* idle */
     struct wf_stack_slot *stack; /* NULL: the thread's own */
     uint8_t class;               /* of its size */
-    bool single;                 /* holds a copied argument: not used again */
+    bool single;                 /* not used again: holds a copied argument, or every task counts */
     bool fresh;                  /* its memory was new when it was made */
+    bool measured;               /* its first task is, or its generator */
     uint32_t first;              /* the number of its first task, unless it is single */
 };
 
@@ -47,9 +49,10 @@ static inline uint8_t wf_fiber_class(uint32_t stack_size)
     return (uint8_t)((stack_size > WF_STACK_SMALL) + (stack_size > WF_STACK_MEDIUM));
 }
 
-/* A fresh fiber without a context, the first member of `size` bytes at the top of its stack.
- * -ENOMEM. */
-int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **out);
+/* A fresh fiber without a context, the first member of `size` bytes at the top of its stack, whose
+ * first function is to be `fn`. -ENOMEM. */
+int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, wf_entry_fn *fn,
+                 struct wf_fiber **out);
 
 /* Let it begin with entry(arg) below `copy` bytes that are kept free; where these are. */
 char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *arg), void *arg);
@@ -89,8 +92,5 @@ void wf_fibers_free_idle(weft_loop *loop);
 
 /* What a fiber runs: dispatch.c. */
 _Noreturn void wf_fiber_main(void *fiber);
-
-/* The same with the census around its first task, or around each when that is exact. */
-_Noreturn void wf_fiber_main_measured(void *fiber);
 
 #endif

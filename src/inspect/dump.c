@@ -208,8 +208,8 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
 }
 
 static const char *const gates[] = { "wf_park", "wf_task_yield", "wf_dispatch_eager" };
-static const char *const bottoms[] = { "wf_task_run", "wf_fiber_main", "wf_fiber_main_measured",
-                                       "enter", "wf_context_start" };
+static const char *const bottoms[] = { "wf_task_run", "wf_fiber_main", "enter",
+                                       "wf_context_start" };
 
 /* What is inside the library's own switch says nothing; nor does what is below a task's body. */
 static size_t trim(struct dump *dump, const uintptr_t *frames, size_t *count)

@@ -130,19 +130,18 @@ _Noreturn static void leave_for_good(weft_gen *gen, weft_task *task, int told)
     wf_context_answer_final(&gen->fiber.context, caller(gen), told);
 }
 
-static WF_ALWAYS_INLINE int call_body(weft_gen *gen, bool measured)
+static WF_COLD int measure_body(weft_gen *gen)
 {
-    if (measured)
-        wf_census_begin(&gen->fiber);
+    wf_census_begin(&gen->fiber);
     int code = gen->fn(gen, gen->arg);
-    if (measured)
-        wf_census_end(&gen->fiber, (wf_entry_fn *)gen->fn);
+    wf_census_end(&gen->fiber, (wf_entry_fn *)gen->fn);
     return code;
 }
 
-_Noreturn static WF_ALWAYS_INLINE void run_to_end(weft_gen *gen, bool measured)
+_Noreturn static void run_body(void *arg)
 {
-    int code = call_body(gen, measured);
+    weft_gen *gen = arg;
+    int code = WF_LIKELY(!gen->fiber.measured) ? gen->fn(gen, gen->arg) : measure_body(gen);
     weft_task *task = gen->task;
     if (WF_UNLIKELY(task->innermost != gen->region))
         wf_scope_left_open(task);
@@ -150,16 +149,6 @@ _Noreturn static WF_ALWAYS_INLINE void run_to_end(weft_gen *gen, bool measured)
         code = refuse_value(gen, code);
     gen->result = code > 0 ? code : 0;
     leave_for_good(gen, task, code < 0 ? code : 0);
-}
-
-_Noreturn static void run_body(void *gen)
-{
-    run_to_end(gen, false);
-}
-
-_Noreturn static void run_body_measured(void *gen)
-{
-    run_to_end(gen, true);
 }
 
 /* Let it run for the current task; weft_yield() returns `told` there. 1 when it has yielded, 0 when
@@ -514,13 +503,13 @@ int weft_gen_open_with(weft_gen **out, weft_gen_fn *fn, const struct weft_gen_op
     if (err < 0)
         return err;
     struct wf_fiber *fiber;
-    err = wf_fiber_new(loop, wf_fiber_class(options->stack_size), sizeof(weft_gen), &fiber);
+    err = wf_fiber_new(loop, wf_fiber_class(options->stack_size), sizeof(weft_gen),
+                       (wf_entry_fn *)fn, &fiber);
     if (err < 0)
         return err;
     weft_gen *gen = (weft_gen *)fiber;
     memset(&gen->caller, 0, sizeof *gen - sizeof *fiber);
-    bool measured = wf_census_wants(fiber, (wf_entry_fn *)fn);
-    wf_fiber_begin(fiber, 0, measured ? run_body_measured : run_body, gen);
+    wf_fiber_begin(fiber, 0, run_body, gen);
     gen->item_size = options->item_size;
     gen->fn = fn;
     gen->arg = options->arg;
