@@ -70,22 +70,22 @@ void wf_census_fini(struct wf_census *census)
 
 /* Measuring. */
 
-bool wf_census_wants(struct wf_fiber *fiber, wf_entry_fn *fn)
+enum wf_measured wf_census_wants(struct wf_fiber *fiber, wf_entry_fn *fn)
 {
     weft_loop *loop = fiber->loop;
-    if (!fiber->fresh && !loop->debug)
-        return false;
     struct wf_census_entry *entry = entry_of(&loop->census, fn);
     if (!entry)
-        return false;
+        return WF_NOT_MEASURED;
     entry->made += fiber->fresh;
-    return wf_census_is_exact(loop) ||
-           (fiber->fresh && (entry->made <= WF_CENSUS_ALWAYS || entry->made % WF_CENSUS_EACH == 0));
+    if (wf_census_is_exact(loop))
+        return WF_MEASURED_EXACTLY;
+    bool its_turn = entry->made <= WF_CENSUS_ALWAYS || entry->made % WF_CENSUS_EACH == 0;
+    return fiber->fresh && its_turn ? WF_MEASURED_BY_PAGE : WF_NOT_MEASURED;
 }
 
 void wf_census_begin(struct wf_fiber *fiber)
 {
-    if (wf_census_is_exact(fiber->loop))
+    if (fiber->measured == WF_MEASURED_EXACTLY)
         wf_depth_clear(fiber->stack->low);
 }
 
@@ -94,7 +94,7 @@ static void measure(struct wf_fiber *fiber, struct wf_census_entry *entry)
     char *low = fiber->stack->low;
     const char *top = low + fiber->stack->size;
     const char *deepest =
-        wf_census_is_exact(fiber->loop) ? wf_depth_word(low, top) : wf_depth_page(low, top);
+        fiber->measured == WF_MEASURED_EXACTLY ? wf_depth_word(low, top) : wf_depth_page(low, top);
     if (!deepest)
         return;
     size_t depth = (size_t)(top - deepest);
@@ -120,9 +120,8 @@ static bool is_alone(const weft_task *task)
     const struct wf_fiber *fiber = task->fiber;
     if (!fiber || !fiber->stack || fiber->task != task || task->state == WF_TASK_NEW)
         return false;
-    if (wf_census_is_exact(task->future.loop))
-        return true;
-    return fiber->fresh && (fiber->single || fiber->first == wf_task_number(task));
+    bool first = fiber->single || fiber->first == wf_task_number(task);
+    return first && (fiber->fresh || fiber->measured == WF_MEASURED_EXACTLY);
 }
 
 static void look_at(const weft_task *task)

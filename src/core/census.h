@@ -54,8 +54,10 @@ struct wf_census {
     struct wf_census_entry others;
 };
 
-/* A new fiber is about to begin with `fn`: is it to be measured? */
-bool wf_census_wants(struct wf_fiber *fiber, wf_entry_fn *fn);
+enum wf_measured { WF_NOT_MEASURED, WF_MEASURED_BY_PAGE, WF_MEASURED_EXACTLY };
+
+/* How is a new fiber to be measured that is to begin with `fn`? */
+enum wf_measured wf_census_wants(struct wf_fiber *fiber, wf_entry_fn *fn);
 
 /* Around the function, on its stack. */
 void wf_census_begin(struct wf_fiber *fiber);

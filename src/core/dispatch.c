@@ -270,14 +270,12 @@ static void leave(struct wf_fiber *fiber, weft_task *next)
     arrive(wf_running);
 }
 
-/* The first task of a fiber, with the census around it. Later ones do not ask. */
-static WF_NOINLINE void run_first(struct wf_fiber *fiber, weft_task *task)
+/* The first task of a fiber, with the census around it. Later ones are not asked about. */
+static WF_COLD void run_measured(struct wf_fiber *fiber, weft_task *task)
 {
-    if (WF_UNLIKELY(fiber->measured))
-        wf_census_begin(fiber);
+    wf_census_begin(fiber);
     wf_task_run(task);
-    if (WF_UNLIKELY(fiber->measured))
-        wf_census_end(fiber, (wf_entry_fn *)task->fn);
+    wf_census_end(fiber, (wf_entry_fn *)task->fn);
 }
 
 _Noreturn void wf_fiber_main(void *arg)
@@ -285,7 +283,10 @@ _Noreturn void wf_fiber_main(void *arg)
     struct wf_fiber *fiber = arg;
     weft_task *task = fiber->task;
     arrive(fiber->loop);
-    run_first(fiber, task);
+    if (WF_UNLIKELY(fiber->measured))
+        run_measured(fiber, task);
+    else
+        wf_task_run(task);
     for (;;) {
         weft_loop *loop = fiber->loop;
         weft_task *resumer = task->resumer;

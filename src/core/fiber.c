@@ -33,7 +33,7 @@ static WF_NOINLINE void register_first(struct wf_fiber *fiber, wf_entry_fn *fn)
 {
     fiber->fresh = fiber->stack->fresh;
     fiber->stack->fresh = false;
-    fiber->measured = wf_census_wants(fiber, fn);
+    fiber->measured = (uint8_t)wf_census_wants(fiber, fn);
 }
 
 /* At the top of a fresh stack. */
@@ -52,7 +52,8 @@ int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, wf_entry_fn *fn,
     fiber->loop = loop;
     fiber->stack = stack.slot;
     fiber->class = class;
-    fiber->fresh = fiber->measured = false;
+    fiber->fresh = false;
+    fiber->measured = WF_NOT_MEASURED;
     if (WF_UNLIKELY(stack.slot->fresh || loop->debug))
         register_first(fiber, fn);
     *out = fiber;
@@ -62,7 +63,7 @@ int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, wf_entry_fn *fn,
 char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *arg), void *arg)
 {
     char *low = fiber->stack->low, *bottom = (char *)fiber - lines(copy);
-    fiber->single = copy > 0 || (fiber->measured && wf_census_is_exact(fiber->loop));
+    fiber->single = copy > 0 || fiber->measured == WF_MEASURED_EXACTLY;
     wf_context_init(&fiber->context, low, (size_t)(bottom - low), entry, arg);
     return bottom;
 }

@@ -31,7 +31,7 @@ struct wf_fiber {
     uint8_t class;               /* of its size */
     bool single;                 /* not used again: holds a copied argument, or every task counts */
     bool fresh;                  /* its memory was new when it was made */
-    bool measured;               /* its first task is, or its generator */
+    uint8_t measured;            /* enum wf_measured: its first task, or its generator */
     uint32_t first;              /* the number of its first task, unless it is single */
 };
 

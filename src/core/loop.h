@@ -240,6 +240,13 @@ static inline void wf_task_make_ready(weft_task *task)
     wf_ready_push(&task->future.loop->ready, &task->ready);
 }
 
+/* The current task has begun with a function of the library's, which now calls a user's: it is that
+ * one whose stack is told of (census.h). */
+static inline void wf_task_calls(wf_entry_fn *fn)
+{
+    wf_running->current->fn = (weft_fn *)fn;
+}
+
 /* Arm a waiter for the current task; link is left to the caller. */
 static inline void wf_waiter_arm(struct wf_waiter *w, const struct wf_wait_ops *ops, void *object)
 {
