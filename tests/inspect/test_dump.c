@@ -386,10 +386,10 @@ WF_NOINLINE static int go_deep(size_t bytes)
     return 0;
 }
 
-static int use_40k(void *arg)
+static int use_34k(void *arg)
 {
     (void)arg;
-    return go_deep((size_t)40 << 10);
+    return go_deep((size_t)34 << 10);
 }
 
 static int use_9k(void *arg)
@@ -422,7 +422,7 @@ static int stacks_main(void *arg)
     (void)arg;
     weft_scope_begin(&s);
     weft_spawn(&s, use_little, NULL, .stack_size = 256 << 10);
-    weft_spawn(&s, use_40k, NULL);
+    weft_spawn(&s, use_34k, NULL);
     weft_spawn(&s, use_9k, NULL, .stack_size = 16 << 10);
     weft_spawn(&s, deep_server, NULL);
     weft_sleep(0);
@@ -439,7 +439,7 @@ static void test_dump_tells_how_deep_stacks_were(void **state)
     (void)state;
     assert_int_equal(run(stacks_main, NULL), 0);
     EXPECT_ORDER(
-        "stacks, for each function that tasks begin with (by page):\n", "  use_40k: deepest 4",
+        "stacks, for each function that tasks begin with (by page):\n", "  use_34k: deepest 3",
         " KiB of 64 KiB, measured 1 time\n", "  serve_deep: deepest 2", "  use_9k: deepest 1",
         " KiB of 16 KiB, measured 1 time; less than a quarter was left: .stack_size = 64 << "
         "10\n");
@@ -458,7 +458,7 @@ static void test_dump_tells_exactly_under_debug(void **state)
     assert_int_equal(
         weft_run(stacks_main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true, .debug = true),
         0);
-    EXPECT_ORDER("tasks begin with (exact):\n", "  use_40k: deepest 4", "  serve_deep: deepest 2",
+    EXPECT_ORDER("tasks begin with (exact):\n", "  use_34k: deepest 3", "  serve_deep: deepest 2",
                  "  use_9k: deepest ");
 }
 
