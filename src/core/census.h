@@ -19,8 +19,8 @@
  * they are up to one page too large. By word they are too small where a function has written
  * nothing but zeroes at the bottom of its frame, within a page.
  *
- * The table grows while fibers are made, which may suspend nobody and may fail: what finds no place
- * is not measured. */
+ * The table grows while fibers are made; what finds no place there for want of memory is not
+ * measured. */
 
 #include "context/stack.h"
 
