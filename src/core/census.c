@@ -65,7 +65,7 @@ static struct wf_census_entry *entry_of(struct wf_census *census, wf_entry_fn *f
 void wf_census_fini(struct wf_census *census)
 {
     wf_free(census->entries);
-    *census = (struct wf_census){ NULL };
+    *census = (struct wf_census){ .entries = NULL };
 }
 
 /* Measuring. */

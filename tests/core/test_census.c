@@ -312,7 +312,7 @@ static int many(void *arg)
         assert_true(wf_census_wants(&fiber, function_number(i)) || i >= WF_CENSUS_FUNCTIONS);
         wf_census_end(own, function_number(i));
     }
-    struct answer answer = { NULL };
+    struct answer answer = { .function = NULL };
     assert_int_equal(weft_stack_census(find, &answer), 0);
     assert_int_equal(answer.count, WF_CENSUS_FUNCTIONS + 1);
     /* main has the first place */
