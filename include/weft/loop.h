@@ -52,7 +52,8 @@ struct weft_loop_options {
     uint8_t clock;       /* enum weft_clock */
     bool no_signals;     /* weft_run() leaves SIGINT and SIGTERM alone */
     bool debug;          /* a thread watches for slow steps, as with WEFT_DEBUG=1: the log says who
-                            holds the loop up and where, while it does */
+                            holds the loop up and where, while it does; and it is measured
+                            exactly how deep stacks are */
     bool pin;            /* with threads: loop i stays on the i-th processor that may be used */
     uint8_t guards;      /* enum weft_guards */
     int64_t slow_step;   /* with debug: how long a step may take; 0: 100 ms */

@@ -276,14 +276,25 @@ static void leave(struct wf_fiber *fiber, weft_task *next)
     arrive(wf_running);
 }
 
+/* The first task of a fiber, with the census around it. Later ones are not asked about. */
+static WF_COLD void run_measured(struct wf_fiber *fiber, weft_task *task)
+{
+    wf_census_begin(fiber);
+    wf_task_run(task);
+    wf_census_end(fiber, (wf_entry_fn *)task->fn);
+}
+
 _Noreturn void wf_fiber_main(void *arg)
 {
     struct wf_fiber *fiber = arg;
+    weft_task *task = fiber->task;
     arrive(fiber->loop);
+    if (WF_UNLIKELY(fiber->measured))
+        run_measured(fiber, task);
+    else
+        wf_task_run(task);
     for (;;) {
         weft_loop *loop = fiber->loop;
-        weft_task *task = fiber->task;
-        wf_task_run(task);
         weft_task *resumer = task->resumer;
         loop->current = &loop->root;
         end_task(task); /* users' code, which may cancel who would be next */
@@ -293,5 +304,7 @@ _Noreturn void wf_fiber_main(void *arg)
             resume(loop, next);
         else
             leave(fiber, prepared(loop, next));
+        task = fiber->task;
+        wf_task_run(task);
     }
 }

@@ -29,8 +29,17 @@ static int get_stack(weft_loop *loop, size_t size, struct wf_stack *stack)
     return err;
 }
 
+/* The stack is new, or every function counts. */
+static WF_NOINLINE void register_first(struct wf_fiber *fiber, wf_entry_fn *fn)
+{
+    fiber->fresh = fiber->stack->fresh;
+    fiber->stack->fresh = false;
+    fiber->measured = (uint8_t)wf_census_wants(fiber, fn);
+}
+
 /* At the top of a fresh stack. */
-int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **out)
+int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, wf_entry_fn *fn,
+                 struct wf_fiber **out)
 {
     static const size_t sizes[WF_STACK_CLASSES] = { WF_STACK_SMALL, WF_STACK_MEDIUM,
                                                     WF_STACK_LARGE };
@@ -45,6 +54,10 @@ int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **
     fiber->stack = stack.slot;
     fiber->class = class;
     fiber->has_canary = stack.slot->guard == WF_GUARD_CANARY;
+    fiber->fresh = false;
+    fiber->measured = WF_NOT_MEASURED;
+    if (WF_UNLIKELY(stack.slot->fresh || loop->debug))
+        register_first(fiber, fn);
     *out = fiber;
     return 0;
 }
@@ -52,7 +65,7 @@ int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **
 char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *arg), void *arg)
 {
     char *low = fiber->stack->low, *bottom = (char *)fiber - lines(copy);
-    fiber->single = copy > 0;
+    fiber->single = copy > 0 || fiber->measured == WF_MEASURED_EXACTLY;
     wf_context_init(&fiber->context, low, (size_t)(bottom - low), entry, arg);
     return bottom;
 }
@@ -60,11 +73,13 @@ char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *ar
 int wf_fiber_make(weft_task *task, size_t copy)
 {
     struct wf_fiber *fiber;
-    int err = wf_fiber_new(task->future.loop, task->fiber_class, sizeof *fiber, &fiber);
+    int err = wf_fiber_new(task->future.loop, task->fiber_class, sizeof *fiber,
+                           (wf_entry_fn *)task->fn, &fiber);
     if (err != 0)
         return err;
     char *room = wf_fiber_begin(fiber, copy, wf_fiber_main, fiber);
     fiber->task = task;
+    fiber->first = wf_task_number(task);
     task->fiber = fiber;
     if (copy > 0)
         task->arg = memcpy(room, task->arg, copy);

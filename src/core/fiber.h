@@ -16,6 +16,7 @@
 
 #include "context/context.h"
 #include "context/stack.h"
+#include "core/census.h"
 
 #include <weft/task.h>
 
@@ -27,8 +28,11 @@ struct wf_fiber {
     struct wf_context context; /* first: the switch's line */
     weft_task *task;           /* whose body it runs; stale while idle */
     uint8_t class;             /* of its size */
-    bool single;               /* holds a copied argument: not used again */
+    bool single;               /* not used again: holds a copied argument, or every task counts */
     bool has_canary;           /* which is looked at when it is left */
+    bool fresh;                /* its memory was new when it was made */
+    uint8_t measured;          /* enum wf_measured: its first task, or its generator */
+    uint32_t first;            /* the number of its first task, unless it is single */
     weft_loop *loop;
     struct wf_fiber *next;       /* idle */
     struct wf_stack_slot *stack; /* NULL: the thread's own */
@@ -51,9 +55,10 @@ static inline uint8_t wf_fiber_class(uint32_t stack_size)
     return (uint8_t)((stack_size > WF_STACK_SMALL) + (stack_size > WF_STACK_MEDIUM));
 }
 
-/* A fresh fiber without a context, the first member of `size` bytes at the top of its stack.
- * -ENOMEM. */
-int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **out);
+/* A fresh fiber without a context, the first member of `size` bytes at the top of its stack, whose
+ * first function is to be `fn`. -ENOMEM. */
+int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, wf_entry_fn *fn,
+                 struct wf_fiber **out);
 
 /* Let it begin with entry(arg) below `copy` bytes that are kept free; where these are. */
 char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *arg), void *arg);

@@ -695,6 +695,7 @@ static int destroy(weft_loop *loop)
     if (loop->watch)
         loop->watch->dies(loop);
     wf_calls_fini(&loop->calls);
+    wf_census_fini(&loop->census);
     wf_shuffle_fini(loop);
     if (!loop->tasks_abandoned) {
         wf_pool_free(loop->pool);

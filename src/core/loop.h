@@ -6,6 +6,7 @@
 #include "base/slab.h"
 #include "context/stack.h"
 #include "core/call.h"
+#include "core/census.h"
 #include "core/exception.h"
 #include "core/ready.h"
 #include "core/scope.h"
@@ -133,6 +134,7 @@ struct weft_loop {
     weft_task root;               /* the dispatcher: this thread's own stack */
     struct wf_fiber thread_fiber; /* the root's: this thread's own stack */
     struct wf_loop_counters counters;
+    struct wf_census census;
     struct wf_shuffle shuffle;
     struct wf_random dice; /* wf_loop_dice(); all zero: nobody has thrown them yet */
     uint64_t chance;       /* wf_loop_chance() */
@@ -152,7 +154,7 @@ struct weft_loop {
     bool awaits_group;           /* it has wound down, and the others have not */
     bool grace_begun;
     bool grace_over;
-    bool debug;        /* a watchdog looks after each run */
+    bool debug;        /* a watchdog looks after each run, and the census is exact */
     bool blocked_told; /* in this run: nothing can happen any more */
     bool running;
     bool stopping;
@@ -237,6 +239,13 @@ static inline void wf_task_make_ready(weft_task *task)
 {
     task->state = WF_TASK_READY;
     wf_ready_push(&task->future.loop->ready, &task->ready);
+}
+
+/* The current task has begun with a function of the library's, which now calls a user's: it is that
+ * one whose stack is told of (census.h). */
+static inline void wf_task_calls(wf_entry_fn *fn)
+{
+    wf_running->current->fn = (weft_fn *)fn;
 }
 
 /* Arm a waiter for the current task; link is left to the caller. */

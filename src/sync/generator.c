@@ -131,10 +131,18 @@ _Noreturn static void leave_for_good(weft_gen *gen, weft_task *task, int told)
     wf_context_answer_final(&gen->fiber.context, caller(gen), told);
 }
 
+static WF_COLD int measure_body(weft_gen *gen)
+{
+    wf_census_begin(&gen->fiber);
+    int code = gen->fn(gen, gen->arg);
+    wf_census_end(&gen->fiber, (wf_entry_fn *)gen->fn);
+    return code;
+}
+
 _Noreturn static void run_body(void *arg)
 {
     weft_gen *gen = arg;
-    int code = gen->fn(gen, gen->arg);
+    int code = WF_LIKELY(!gen->fiber.measured) ? gen->fn(gen, gen->arg) : measure_body(gen);
     weft_task *task = gen->task;
     if (WF_UNLIKELY(task->innermost != gen->region))
         wf_scope_left_open(task);
@@ -510,7 +518,8 @@ int weft_gen_open_with(weft_gen **out, weft_gen_fn *fn, const struct weft_gen_op
     if (err < 0)
         return err;
     struct wf_fiber *fiber;
-    err = wf_fiber_new(loop, wf_fiber_class(options->stack_size), sizeof(weft_gen), &fiber);
+    err = wf_fiber_new(loop, wf_fiber_class(options->stack_size), sizeof(weft_gen),
+                       (wf_entry_fn *)fn, &fiber);
     if (err < 0)
         return err;
     weft_gen *gen = (weft_gen *)fiber;
