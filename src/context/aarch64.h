@@ -37,12 +37,18 @@
 #    define WF_SWAP_LANDING ""
 #endif
 
+/* LLVM has no name for ffr in a list, and keeps nothing there. */
 #if defined(__ARM_FEATURE_SVE)
-#    define WF_SWAP_SVE                                                                            \
+#    define WF_SWAP_PREDICATES                                                                     \
         , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13",  \
-            "p14", "p15", "ffr"
+            "p14", "p15"
 #else
-#    define WF_SWAP_SVE
+#    define WF_SWAP_PREDICATES
+#endif
+#if defined(__ARM_FEATURE_SVE) && !defined(__clang__)
+#    define WF_SWAP_FFR , "ffr"
+#else
+#    define WF_SWAP_FFR
 #endif
 
 _Static_assert(offsetof(struct wf_context, sp) == 0 && offsetof(struct wf_context, fp) == 8 &&
@@ -69,7 +75,7 @@ static WF_ALWAYS_INLINE int wf_context_swap_passing(struct wf_context *from, str
           "x15", "x16", "x17", "x18", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28",
           "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",
           "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
-          "v26", "v27", "v28", "v29", "v30", "v31" WF_SWAP_SVE, "memory", "cc");
+          "v26", "v27", "v28", "v29", "v30", "v31" WF_SWAP_PREDICATES WF_SWAP_FFR, "memory", "cc");
     return x2;
 }
 
