@@ -56,22 +56,37 @@ bool wf_stack_fails(struct wf_stack_pool *pool)
 
 /* Marks. */
 
-static bool is_refused(atomic_bool *refused)
+static bool is_set(atomic_bool *flag)
 {
-    return atomic_load_explicit(refused, memory_order_relaxed);
+    return atomic_load_explicit(flag, memory_order_relaxed);
 }
 
-static void refuse(atomic_bool *refused)
+static void set(atomic_bool *flag)
 {
-    atomic_store_explicit(refused, true, memory_order_relaxed);
+    atomic_store_explicit(flag, true, memory_order_relaxed);
+}
+
+/* Emulators accept any advice and do nothing. The kernel reads the page for us, as a path's name. */
+static bool is_trap(const char *page)
+{
+    static atomic_bool proved;
+    if (is_set(&proved))
+        return true;
+    if (access(page, F_OK) == 0 || errno != EFAULT)
+        return false;
+    set(&proved);
+    return true;
 }
 
 static unsigned mark_one(struct wf_stack_pool *pool, char *page)
 {
-    if (!wf_stack_fails(pool) && madvise(page, wf_stack_page_size(), MADV_GUARD_INSTALL) == 0)
+    if (wf_stack_fails(pool))
+        return 0;
+    int err = madvise(page, wf_stack_page_size(), MADV_GUARD_INSTALL) == 0 ? 0 : errno;
+    if (err == 0 && is_trap(page))
         return 1;
-    if (errno == EINVAL)
-        refuse(&marks_refused);
+    if (err == 0 || err == EINVAL)
+        set(&marks_refused);
     return 0;
 }
 
@@ -91,16 +106,16 @@ static unsigned mark_batch(struct wf_stack_pool *pool, char *page, size_t stride
     if (done > 0)
         return (unsigned)((size_t)done / size);
     if (errno != ENOMEM)
-        refuse(&batch_refused);
+        set(&batch_refused);
     return 0;
 }
 
 static unsigned mark(struct wf_stack_pool *pool, char *page, size_t stride, unsigned count)
 {
-    if (is_refused(&marks_refused))
+    if (is_set(&marks_refused))
         return 0;
     unsigned done = 0;
-    if (count > 1 && !is_refused(&batch_refused))
+    if (count > 1 && !is_set(&batch_refused))
         done = mark_batch(pool, page, stride, count);
     return done > 0 ? done : mark_one(pool, page);
 }

@@ -94,13 +94,14 @@ static void on_signal(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
-/* The last real-time signal that nobody handles; 0: there is none. */
+/* A late real-time signal that nobody handles; 0: there is none. Under the user mode of qemu, which
+ * needs two for itself, handlers of the last two are installed and never called. */
 static int claim_signal(void)
 {
     struct sigaction action,
         ours_now = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
     sigemptyset(&ours_now.sa_mask);
-    for (int number = SIGRTMAX; number >= SIGRTMIN; number--) {
+    for (int number = SIGRTMAX - 2; number >= SIGRTMIN; number--) {
         if (sigaction(number, NULL, &action) < 0 || (action.sa_flags & SA_SIGINFO) ||
             action.sa_handler != SIG_DFL)
             continue;

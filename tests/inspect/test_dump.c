@@ -90,10 +90,17 @@ int call_without_tables(int (*fn)(void));
 __asm__(".text\n"
         ".type call_without_tables, @function\n"
         "call_without_tables:\n"
+#    if defined(__x86_64__)
         "    pushq %rbp\n"
         "    movq %rsp, %rbp\n"
         "    callq *%rdi\n"
         "    popq %rbp\n"
+#    else
+        "    stp x29, x30, [sp, #-16]!\n"
+        "    mov x29, sp\n"
+        "    blr x0\n"
+        "    ldp x29, x30, [sp], #16\n"
+#    endif
         "    ret\n"
         ".size call_without_tables, . - call_without_tables\n");
 
