@@ -66,7 +66,8 @@ static void set(atomic_bool *flag)
     atomic_store_explicit(flag, true, memory_order_relaxed);
 }
 
-/* Emulators accept any advice and do nothing. The kernel reads the page for us, as a path's name. */
+/* Emulators accept any advice and do nothing. The kernel reads the page for us, as a path's name.
+ */
 static bool is_trap(const char *page)
 {
     static atomic_bool proved;

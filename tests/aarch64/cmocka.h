@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Descriptors are not counted: the emulator has some of its own now and then. */
+#define STAND_IN 1
+
 #ifndef LEFT_OUT
 #    define LEFT_OUT " "
 #endif

@@ -10,7 +10,13 @@
 #define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 /* What lies below a function: whom it calls, who ends its task and measures, what is not cleared.
  */
-#define BELOW (WF_ASAN ? 4096 : 256)
+#if WF_ASAN
+#    define BELOW 4096
+#elif defined(__aarch64__)
+#    define BELOW 512
+#else
+#    define BELOW 256
+#endif
 
 /* Who asks. */
 
