@@ -56,13 +56,16 @@ struct weft_loop_options {
                             exactly how deep stacks are */
     bool pin;            /* with threads: loop i stays on the i-th processor that may be used */
     uint8_t guards;      /* enum weft_guards */
-    int64_t slow_step;   /* with debug: how long a step may take; 0: 100 ms */
-    int64_t spin;        /* how long a loop with nothing to do looks for messages of other threads
-                            before it sleeps, at most; it does so only where they use to come as
-                            soon. < 0: never; 0: WEFT_SPIN, else 20 us where the process may use
-                            four processors or more. Never with the test clock */
-    const char *site;    /* where it was called; set by the macro */
-    size_t size;         /* of this struct; set by the macro */
+    /* SIGSEGV and SIGBUS are left alone: a stack overflow ends the process without a word. Else
+     * what handled them before is called after the report, and for all other faults. */
+    bool no_overflow_report;
+    int64_t slow_step; /* with debug: how long a step may take; 0: 100 ms */
+    int64_t spin;      /* how long a loop with nothing to do looks for messages of other threads
+                          before it sleeps, at most; it does so only where they use to come as
+                          soon. < 0: never; 0: WEFT_SPIN, else 20 us where the process may use
+                          four processors or more. Never with the test clock */
+    const char *site;  /* where it was called; set by the macro */
+    size_t size;       /* of this struct; set by the macro */
 };
 
 /** Run `main` as the first task of a new loop of this thread until it ends.

@@ -295,10 +295,10 @@ _Noreturn void wf_fiber_main(void *arg)
         wf_task_run(task);
     for (;;) {
         weft_loop *loop = fiber->loop;
+        wf_fiber_look(fiber);
         weft_task *resumer = task->resumer;
         loop->current = &loop->root;
         end_task(task); /* users' code, which may cancel who would be next */
-        wf_fiber_look(fiber);
         weft_task *next = choose(loop, resumer);
         if (adopt(fiber, next))
             resume(loop, next);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "context/guard.h"
 #include "core/loop.h"
+#include "core/overflow.h"
 
 #include <string.h>
 
@@ -157,5 +158,5 @@ int64_t wf_fibers_cool_in(const weft_loop *loop)
 void wf_fiber_look_closely(const struct wf_fiber *fiber)
 {
     if (wf_guard_is_overrun(fiber->stack))
-        wf_panic(__FILE__, __LINE__, "stack overflow");
+        wf_overflow_found(fiber->loop->current, fiber);
 }

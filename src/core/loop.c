@@ -23,6 +23,7 @@
 #include "core/blocked.h"
 #include "core/coro.h"
 #include "core/group.h"
+#include "core/overflow.h"
 #include "core/post.h"
 #include "core/signal.h"
 #include "core/watchdog.h"
@@ -166,14 +167,19 @@ int wf_loop_make(weft_loop **out, const struct weft_loop_options *options)
     weft_loop *loop = wf_alloc_zero(sizeof *loop);
     if (!loop)
         return wf_fail(-ENOMEM, "no memory for a loop");
-    int err = open_io(loop, options);
+    int err = wf_alternate_new(&loop->alternate) < 0
+                  ? wf_fail(-ENOMEM, "no memory for a loop's signal stack")
+                  : open_io(loop, options);
     if (err < 0) {
+        wf_alternate_free(loop->alternate);
         wf_inbox_release(loop->inbox);
         wf_free(loop);
         return err;
     }
     init_state(loop, options);
     loop->root.identity = next_identity();
+    if (!options->no_overflow_report)
+        wf_overflow_report_begin(loop);
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_DEBUG, "driver %s: %s", loop->io_ops->name,
              loop->io_reason);
     loop->older = wf_newest;
@@ -383,7 +389,7 @@ static void turn(weft_loop *loop)
         be_idle(loop);
 }
 
-static int begin_run(weft_loop *loop)
+static int check_run(const weft_loop *loop)
 {
     if (loop->closed)
         return wf_misuse(-ESHUTDOWN, "a loop was run after weft_loop_free()");
@@ -395,6 +401,15 @@ static int begin_run(weft_loop *loop)
         return wf_misuse(-EDEADLK, "a loop was run in its own exception handler");
     if (loop->thread != wf_this_thread())
         return wf_misuse(WEFT_ETHREAD, "a loop was run by a thread that did not make it");
+    return 0;
+}
+
+static int begin_run(weft_loop *loop)
+{
+    int err = check_run(loop);
+    if (err < 0)
+        return err;
+    wf_alternate_take(loop->alternate);
     wf_running = loop;
     loop->running = true;
     loop->blocked_told = false;
@@ -409,6 +424,7 @@ static void end_run(weft_loop *loop)
     loop->running = false;
     loop->stopping = false;
     wf_running = NULL;
+    wf_alternate_give_back(loop->alternate);
 }
 
 static void run_until_stopped(weft_loop *loop)
@@ -512,12 +528,11 @@ static int run_future(weft_loop *loop, weft_future *future)
 static int run_coro(weft_loop *loop, weft_coro *coro)
 {
     weft_task *task = NULL;
-    int err = begin_run(loop);
+    int err = check_run(loop);
     if (err < 0) {
         wf_coro_refuse(coro);
         return err;
     }
-    end_run(loop);
     err = wf_coro_spawn(coro, weft_loop_background(loop), &task);
     if (err < 0)
         return err;
@@ -691,6 +706,8 @@ static int destroy(weft_loop *loop)
         loop->net_free(loop);
     wf_value_forget();
     end_run(loop);
+    wf_overflow_report_end(loop);
+    wf_alternate_free(loop->alternate);
     loop->exception_handler = (struct wf_exception_handler){ .fn = NULL };
     if (loop->watch)
         loop->watch->dies(loop);

@@ -14,6 +14,7 @@
 #include "core/shutdown.h"
 #include "core/task.h"
 #include "core/timer.h"
+#include "io/alternate.h"
 #include "io/clock.h"
 #include "io/inbox.h"
 #include "io/io.h"
@@ -123,13 +124,16 @@ struct weft_loop {
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
     bool (*mailbox_may_bring)(const weft_loop *loop); /* NULL: it never had one */
+    /* A generator's by its stack; NULL: it never had one. */
+    void (*generator_names)(const struct wf_fiber *fiber, const char **name, const char **site);
     struct wf_outbox *outbox; /* the mailboxes that its tasks have sent to; NULL: none yet */
 
     const struct wf_callback *callback; /* that runs now; NULL */
     weft_task *interrupted;             /* on whose stack user code runs that is no task's; NULL */
     struct wf_exception_handler exception_handler;
     struct wf_watchdog *watchdog; /* of this run; NULL */
-    int64_t slow_step;            /* 0: the default */
+    struct wf_alternate *alternate;
+    int64_t slow_step; /* 0: the default */
 
     weft_task root;               /* the dispatcher: this thread's own stack */
     struct wf_fiber thread_fiber; /* the root's: this thread's own stack */
@@ -154,6 +158,7 @@ struct weft_loop {
     bool awaits_group;           /* it has wound down, and the others have not */
     bool grace_begun;
     bool grace_over;
+    bool reports_overflows;
     bool debug;        /* a watchdog looks after each run, and the census is exact */
     bool blocked_told; /* in this run: nothing can happen any more */
     bool running;

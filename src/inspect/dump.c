@@ -19,7 +19,7 @@
 #include "core/loop.h"
 #include "core/stackless.h"
 #include "inspect/backtrace.h"
-#include "inspect/symbols.h"
+#include "io/symbols.h"
 
 #include <poll.h>
 #include <stdarg.h>

@@ -504,6 +504,14 @@ static int check_open(const weft_loop *loop, const struct weft_gen_options *opti
     return 0;
 }
 
+/* For a report of its stack. */
+static void tell_names(const struct wf_fiber *fiber, const char **name, const char **site)
+{
+    const weft_gen *gen = (const weft_gen *)fiber;
+    *name = gen->name;
+    *site = gen->site;
+}
+
 static const char *name_of(const struct weft_gen_options *options)
 {
     if (options->name)
@@ -532,6 +540,7 @@ int weft_gen_open_with(weft_gen **out, weft_gen_fn *fn, const struct weft_gen_op
     gen->name = name_of(options);
     gen->site = wf_site(options->site);
     gen->end.run = loop_ends;
+    loop->generator_names = tell_names;
     wf_list_push_back(&loop->end_hooks, &gen->end.link);
     *out = gen;
     return 0;

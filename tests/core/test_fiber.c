@@ -222,7 +222,7 @@ static void test_fiber_a_canary_is_looked_at_at_each_switch(void **state)
     weft_fn *const ways[] = { overrun_and_sleep, overrun_and_end, overrun_and_ask, ask_overrun };
     for (size_t i = 0; i < WF_ARRAY_SIZE(ways); i++) {
         overrunning = ways[i];
-        expect_abort(run_overrunning, "stack overflow");
+        expect_abort(run_overrunning, "has overflowed its stack");
     }
 }
 

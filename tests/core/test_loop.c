@@ -69,6 +69,7 @@ static void test_semantics_30_options_of_an_older_size_read_as_zero_beyond(void 
     options.clock = WEFT_CLOCK_TEST;
     options.no_signals = false;
     options.debug = false;
+    options.no_overflow_report = false;
     assert_int_equal(weft_loop_new_with(&options), 0);
     assert_int_equal(loop->grace, 5);
     assert_int_equal(loop->posts_max, 7);
