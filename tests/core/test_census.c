@@ -12,6 +12,8 @@
  */
 #if WF_ASAN
 #    define BELOW 4096
+#elif !WF_CONTEXT_NATIVE
+#    define BELOW 2048
 #elif defined(__aarch64__)
 #    define BELOW 512
 #else
