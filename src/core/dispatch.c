@@ -16,6 +16,7 @@
  * would look dead. */
 
 #include "core/loop.h"
+#include "core/scout.h"
 
 _Thread_local weft_loop *wf_running;
 
@@ -82,6 +83,7 @@ static weft_task *take_queue(weft_loop *loop)
         if (!may_begin_turn(loop))
             return &loop->root;
         loop->turn_left = loop->ready.count;
+        wf_scout_begin(&loop->ready);
         wf_count(&loop->counters.turns);
     }
     wf_ready_pop(&loop->ready);
@@ -224,6 +226,7 @@ void wf_dispatch_turn(weft_loop *loop)
     if (WF_UNLIKELY(loop->shuffle.on))
         wf_shuffle_turn(loop, loop->turn_left);
     loop->turn_left = loop->ready.count;
+    wf_scout_begin(&loop->ready);
     loop->until_look = WF_RESUMES_PER_LOOK;
     do {
         weft_task *task = take_lifo(loop);

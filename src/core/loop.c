@@ -714,6 +714,7 @@ static int destroy(weft_loop *loop)
     wf_calls_fini(&loop->calls);
     wf_census_fini(&loop->census);
     wf_shuffle_fini(loop);
+    wf_scout_end(&loop->ready);
     if (!loop->tasks_abandoned) {
         wf_pool_free(loop->pool);
         wf_pool_free(loop->resolver);
