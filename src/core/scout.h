@@ -23,8 +23,8 @@
 
 #include "base/compiler.h"
 
-#define WF_SCOUT_LONG 16384 /* items; fewer are in the cache anyway, and looking ahead costs 4 ns  \
-                             */
+/* Fewer items are in the cache anyway, and looking ahead costs 4 ns. */
+#define WF_SCOUT_LONG  16384
 #define WF_SCOUT_SHORT 4096
 
 struct wf_scout {
