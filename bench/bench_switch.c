@@ -119,7 +119,7 @@ static void get_or_die(struct wf_stack *stack)
 
 static void prepare(void)
 {
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
     wf_context_main(&loop_context);
     get_or_die(&other_stack);
     for (int i = 0; i < RING; i++)

@@ -261,23 +261,31 @@ class FrameId:
         self.sp, self.pc = sp, pc
 
 
+# What gdb calls a context's three words.
+REGISTERS = {'aarch64': ('sp', 'x29', 'pc')}
+
+
+def registers(frame):
+    return REGISTERS.get(frame.architecture().name(), ('rsp', 'rbp', 'rip'))
+
+
 class Bridge(Unwinder):
     """While it has a target, the innermost frame's caller is the suspended task."""
 
     def __init__(self):
         super().__init__('weft')
-        self.here = self.target = None
+        self.here = self.target = self.names = None
 
     def __call__(self, frame):
         if self.target is None:
             return None
-        sp, pc = frame.read_register('rsp'), frame.read_register('rip')
+        sp, pc = frame.read_register(self.names[0]), frame.read_register(self.names[2])
         if (int(sp), int(pc)) != self.here:
             return None
         to_sp, to_fp, to_pc = (gdb.Value(word).cast(gdb.lookup_type('unsigned long'))
                                for word in self.target)
         info = frame.create_unwind_info(FrameId(to_sp - 256, pc))  # below: gdb checks the order
-        for name, value in ('rsp', to_sp), ('rbp', to_fp), ('rip', to_pc):
+        for name, value in zip(self.names, (to_sp, to_fp, to_pc)):
             info.add_saved_register(name, value)
         return info
 
@@ -331,7 +339,8 @@ class Backtrace(Command):
     def trace(context):
         selected = gdb.selected_frame()
         newest = gdb.newest_frame()
-        bridge.here = int(newest.read_register('rsp')), int(newest.read_register('rip'))
+        bridge.names = sp, _, pc = registers(newest)
+        bridge.here = int(newest.read_register(sp)), int(newest.read_register(pc))
         bridge.target = context
         level = selected.level() if hasattr(selected, 'level') else 0
         try:

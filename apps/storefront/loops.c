@@ -20,6 +20,7 @@ int loops_init(struct loops *loops, struct stage *stage, unsigned count)
 
 void loops_fini(struct loops *loops)
 {
+    weft_future_release(loops->complete);
     free(loops->each);
     free(loops->doors);
 }
@@ -62,11 +63,19 @@ static int map_loops(const struct loops *loops)
     return err;
 }
 
+static void count_joined(void *arg)
+{
+    struct loops *loops = arg;
+    if (++loops->joined == loops->count - 1)
+        weft_future_set(loops->complete, 0);
+}
+
 int loops_go(struct loops *loops)
 {
     if (loops->count <= 1)
         return 0;
-    int err = map_loops(loops);
+    loops->complete = weft_future_new();
+    int err = loops->complete != NULL ? map_loops(loops) : -ENOMEM;
     if (err >= 0)
         err = weft_spawn(weft_background(), serve_stage, loops->stage->shop, .eager = true);
     for (unsigned i = 1; i < loops->count && err >= 0; i++)
@@ -97,9 +106,10 @@ static const weft_http_route own_routes[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+/* One that still begins would start its services whatever the switches say: it is waited for. */
 int loops_set(const struct loops *loops, int part, bool lives)
 {
-    int err = 0;
+    int err = loops->count > 1 ? weft_await(loops->complete) : 0;
     for (unsigned i = 1; i < loops->count && err >= 0; i++) {
         weft_arena *arena;
         err = weft_arena_new(&arena, 0);
@@ -165,6 +175,8 @@ int loops_join(struct loops *loops, struct storefront *shop)
         err = weft_http_client_map(NULL, "stage", "mem:stage");
     if (err >= 0)
         err = loops->stage->split ? find_services(shop) : storefront_start(shop);
+    if (err >= 0)
+        err = weft_post(weft_loop_at(0), count_joined, loops);
     return err;
 }
 

@@ -21,7 +21,9 @@ struct loops {
     struct door {
         weft_future *opened; /* NULL: not waited for yet */
         bool is_open;
-    } * doors; /* likewise; each its loop's own */
+    } * doors;             /* likewise; each its loop's own */
+    unsigned joined;       /* loop 0's: how many of them can be told of a switch */
+    weft_future *complete; /* loop 0's: all can */
 };
 
 /* 0, or -ENOMEM. Before the run. */

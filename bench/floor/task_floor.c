@@ -16,7 +16,7 @@ static char *stacks; /* of a ring: without guards, whose number is limited */
 
 void task_floor_init(void)
 {
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
     wf_context_main(&home);
     stacks = mmap(NULL, CONTEXTS_MAX * WF_STACK_MEDIUM, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);

@@ -26,6 +26,15 @@ enum weft_clock {
     WEFT_CLOCK_TEST, /* stands still; jumps to the next timer when nothing else can happen */
 };
 
+/* What finds the overflow of a task's stack. docs/stacks.md has what each costs. */
+enum weft_guards {
+    WEFT_GUARDS_BEST,  /* marks; where there are none pages, and when those run out canaries */
+    WEFT_GUARDS_MARKS, /* marks in the page table, which trap (Linux 6.13): no limit but memory */
+    WEFT_GUARDS_PAGES, /* protected pages, which trap: a quarter of vm.max_map_count at most, in
+                          all loops of the process, some 16,000 by default */
+    WEFT_GUARDS_CANARIES, /* nothing traps: looked for at each switch, and then it is too late */
+};
+
 /* Options of weft_run() and weft_loop_new(). */
 struct weft_loop_options {
     void *arg;           /* weft_run(): its second argument */
@@ -34,8 +43,8 @@ struct weft_loop_options {
     int64_t grace;     /* how long tasks may take to end once they must: when main has ended, at the
                           second interrupt, and when one that was interrupted was found not to
                           listen. 0: 10 s, WEFT_FOREVER: no limit */
-    size_t stacks_max; /* stacks alive at one time; 0: 1,048,576. Before Linux 6.13 some 16,000, a
-                          quarter of vm.max_map_count, is the most there can be */
+    size_t stacks_max; /* stacks alive at one time, in each loop; 0: 1,048,576. A task that cannot
+                          have one ends with -ENOMEM */
     uint32_t posts_max;  /* messages waiting; 0: 65,536 */
     uint32_t stack_size; /* weft_run(): of main's stack, as in weft_spawn(); 0: 64 KiB */
     uint16_t threads;    /* weft_run(): loops, each in a thread of its own with a main of its own; 0
@@ -43,15 +52,20 @@ struct weft_loop_options {
     uint8_t clock;       /* enum weft_clock */
     bool no_signals;     /* weft_run() leaves SIGINT and SIGTERM alone */
     bool debug;          /* a thread watches for slow steps, as with WEFT_DEBUG=1: the log says who
-                            holds the loop up and where, while it does */
+                            holds the loop up and where, while it does; and it is measured
+                            exactly how deep stacks are */
     bool pin;            /* with threads: loop i stays on the i-th processor that may be used */
-    int64_t slow_step;   /* with debug: how long a step may take; 0: 100 ms */
-    int64_t spin;        /* how long a loop with nothing to do looks for messages of other threads
-                            before it sleeps, at most; it does so only where they use to come as
-                            soon. < 0: never; 0: WEFT_SPIN, else 20 us where the process may use
-                            four processors or more. Never with the test clock */
-    const char *site;    /* where it was called; set by the macro */
-    size_t size;         /* of this struct; set by the macro */
+    uint8_t guards;      /* enum weft_guards */
+    /* SIGSEGV and SIGBUS are left alone: a stack overflow ends the process without a word. Else
+     * what handled them before is called after the report, and for all other faults. */
+    bool no_overflow_report;
+    int64_t slow_step; /* with debug: how long a step may take; 0: 100 ms */
+    int64_t spin;      /* how long a loop with nothing to do looks for messages of other threads
+                          before it sleeps, at most; it does so only where they use to come as
+                          soon. < 0: never; 0: WEFT_SPIN, else 20 us where the process may use
+                          four processors or more. Never with the test clock */
+    const char *site;  /* where it was called; set by the macro */
+    size_t size;       /* of this struct; set by the macro */
 };
 
 /** Run `main` as the first task of a new loop of this thread until it ends.

@@ -1,54 +1,76 @@
 /* The last words of a program whose memory can no longer be trusted.
  *
  * May run in a signal handler, on an overflowed stack or with the heap torn: no printf, no
- * allocation, one write(2) of one line, then abort. */
+ * allocation, one write(2) for each line; then a panic aborts. */
+
+#include "base/panic.h"
 
 #include "base/compiler.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-struct line {
-    char text[256];
-    size_t size;
-};
-
-static void add(struct line *line, const char *text)
+void wf_words_add(struct wf_words *words, const char *text)
 {
-    size_t room = sizeof line->text - line->size;
+    size_t room = sizeof words->text - 1 - words->size; /* the last one is the newline's */
     size_t size = strlen(text);
     if (size > room)
         size = room;
-    memcpy(line->text + line->size, text, size);
-    line->size += size;
+    memcpy(words->text + words->size, text, size);
+    words->size += size;
 }
 
-static void add_number(struct line *line, unsigned number)
+/* A comma before each three digits, where it is asked for. */
+static void add_digits(struct wf_words *words, uint64_t number, unsigned base, bool commas)
 {
-    char digits[12];
+    char digits[32];
     size_t at = sizeof digits - 1;
+    unsigned count = 0;
     digits[at] = '\0';
     do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
+        if (commas && count > 0 && count % 3 == 0)
+            digits[--at] = ',';
+        digits[--at] = "0123456789abcdef"[number % base];
+        number /= base;
+        count++;
     } while (number);
-    add(line, digits + at);
+    wf_words_add(words, digits + at);
+}
+
+void wf_words_number(struct wf_words *words, uint64_t number)
+{
+    add_digits(words, number, 10, false);
+}
+
+void wf_words_count(struct wf_words *words, uint64_t number)
+{
+    add_digits(words, number, 10, true);
+}
+
+void wf_words_hex(struct wf_words *words, uint64_t number)
+{
+    add_digits(words, number, 16, false);
+}
+
+void wf_words_say(struct wf_words *words)
+{
+    words->text[words->size++] = '\n';
+    ssize_t written = write(STDERR_FILENO, words->text, words->size);
+    (void)written; /* nobody is left to tell */
+    words->size = 0;
 }
 
 _Noreturn void wf_panic(const char *file, int line_number, const char *what)
 {
-    struct line line = { .size = 0 };
-    add(&line, "weft: ");
-    add(&line, file);
-    add(&line, ":");
-    add_number(&line, (unsigned)line_number);
-    add(&line, ": ");
-    add(&line, what);
-    if (line.size == sizeof line.text)
-        line.size--;
-    add(&line, "\n");
-    ssize_t written = write(STDERR_FILENO, line.text, line.size);
-    (void)written; /* nobody is left to tell */
+    struct wf_words words = { .size = 0 };
+    wf_words_add(&words, "weft: ");
+    wf_words_add(&words, file);
+    wf_words_add(&words, ":");
+    wf_words_number(&words, (unsigned)line_number);
+    wf_words_add(&words, ": ");
+    wf_words_add(&words, what);
+    wf_words_say(&words);
     abort();
 }

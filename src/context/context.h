@@ -12,8 +12,9 @@
  * stack pointer sp and the frame pointer fp, from which its chain of frames starts. All three are
  * stale while it runs. With ucontext there is only sp, and it points to a ucontext_t.
  *
- * Not switched: MXCSR and the x87 control word (rounding, exception masks), the signal mask, the
- * alternate signal stack, errno, and CET shadow stacks: all of them belong to the thread.
+ * Not switched: the control words of floating point (MXCSR, x87, FPCR: rounding, exception masks),
+ * the signal mask, the alternate signal stack, errno, and shadow stacks (CET, GCS): all of them
+ * belong to the thread.
  *
  * A context has one life: init (or main, for the thread's own stack), switches, switch_final as
  * its last act, fini by whoever runs next. Contexts never change threads. */
@@ -22,10 +23,11 @@
 
 #include "base/compiler.h"
 
-#if defined(WF_CONTEXT_UCONTEXT) || !defined(__x86_64__) || !defined(__LP64__)
-#    define WF_CONTEXT_NATIVE 0
-#else
+#if defined(__LP64__) && (defined(__x86_64__) || defined(__aarch64__)) &&                          \
+    !defined(WF_CONTEXT_UCONTEXT)
 #    define WF_CONTEXT_NATIVE 1
+#else
+#    define WF_CONTEXT_NATIVE 0
 #endif
 
 /* Somebody must be told of each switch, or the switch is a library call anyway. */
@@ -39,7 +41,7 @@
 #endif
 
 struct wf_context {
-    void *sp; /* where to go on: x86_64.h knows these by offset */
+    void *sp; /* where to go on: the machine's header knows these by offset */
 #if WF_CONTEXT_NATIVE
     void *fp;
     void *pc;
@@ -60,8 +62,10 @@ struct wf_context {
 #endif
 };
 
-#if WF_CONTEXT_NATIVE
+#if WF_CONTEXT_NATIVE && defined(__x86_64__)
 #    include "context/x86_64.h"
+#elif WF_CONTEXT_NATIVE
+#    include "context/aarch64.h"
 #else
 /* Note in `from` where the caller is, go on where `to` is. */
 void wf_context_swap(struct wf_context *from, struct wf_context *to);

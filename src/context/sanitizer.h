@@ -102,6 +102,16 @@ static inline void wf_sanitizer_stack_gone(unsigned number)
 #endif
 }
 
+/* It would report whoever reads or writes where no frame lives. */
+static inline bool wf_sanitizer_is_valgrind(void)
+{
+#if defined(WF_VALGRIND)
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
+
 /* Frames left without returning have poisoned red zones behind. */
 static inline void wf_sanitizer_stack_clean(void *low, size_t size)
 {

@@ -1,27 +1,37 @@
 #ifndef WF_CONTEXT_STACK_H
 #define WF_CONTEXT_STACK_H
 
-/* Pooled stacks with guard pages.
+/* Pooled stacks.
  *
- * A first touch of a stack page costs more than a thousand switches, so stacks are never given
- * back to the kernel while they may be wanted: each size class keeps a LIFO list, whose head is
- * the stack the cache knows best. Stacks are cut from slabs, mappings of up to 4 MiB that reserve
- * no memory until it is touched:
+ * A first touch of a stack page costs more than a thousand switches, so stacks keep their memory
+ * while they may be wanted: each size class has a LIFO list, whose head is the stack the cache
+ * knows best. They are cut from slabs, and slabs from tracts, mappings that reserve no memory
+ * until it is touched. Each tract has twice the slabs of the one before, so a million stacks are
+ * some 80 mappings:
  *
- *     | slab header | guard | stack 0 | guard | stack 1 | ... | not cut yet      |
- *       one page      page                                      slab->cut stacks are
+ *     tract:  | slab | slab | slab | not made yet ...                     1 MiB … 1 GiB
+ *     slab:   | header | guard | stack 0 | guard | stack 1 | ... | not cut yet    |
+ *               a page   a page
  *
- * The header holds the free-list links, so an idle stack is not touched, and a stack that
- * overflows or is overrun does not break the list. A class names the distance between two stacks;
+ * The header holds the links of the lists, so an idle stack is not touched, and a stack that
+ * overflows or is overrun does not break a list. A class names the distance between two stacks;
  * its guard page and the colour come off, and what is left is wf_stack.size. The colour moves
  * the top down by 64 bytes times the stack's number mod 32: else the hot ends of all stacks
- * would share a few cache sets.
+ * would share a few cache sets. Guards: guard.h.
  *
- * States of a slot: uncut -> live <-> free. A slab whose cut slots are all free is unmapped when
- * the pool holds more than free_max free stacks. One pool belongs to one loop: no locks.
+ *     uncut ──> cold ──get──> live ──put──> warm ──nobody wanted it for a while──> cooling
+ *                ↑             ↑             └──get                                   │
+ *                │             └──────────────────────────────────────────────────get─┤
+ *                └───────────────────────────────────its memory is given back─────────┘
  *
- * Cost: get and put some 2 ns together from the list; a new stack one madvise or mprotect, and
- * every 64 stacks (16 in the largest class) an mmap. */
+ *   - warm stacks are taken first, cold ones last; what is cold has no memory, only addresses
+ *   - `least` is the shortest that the warm list has been in this period; so many, those from
+ *     `lowest` on, nobody has wanted, and they cool. No clock is read for that, nor a list walked
+ *     where a stack is taken or put
+ *   - a tract that is wholly cold is unmapped
+ *
+ * One pool belongs to one loop: no locks. Cost: get and put some 2 ns together from the warm list;
+ * a new stack 0.4 us for its guard, and the fault of its first page. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -34,32 +44,64 @@
 #define WF_STACK_LARGE   ((size_t)256 << 10)
 #define WF_STACK_CLASSES 3
 
-#define WF_STACK_LIMIT_DEFAULT    ((size_t)1 << 20)
-#define WF_STACK_FREE_MAX_DEFAULT 4096
+#define WF_STACK_LIMIT_DEFAULT ((size_t)1 << 20)
+
+/* What is to trap below a stack: guard.h. */
+enum wf_guards {
+    WF_GUARDS_BEST,
+    WF_GUARDS_MARKS,
+    WF_GUARDS_PAGES,
+    WF_GUARDS_CANARIES,
+    WF_GUARDS_OLD, /* the best of a kernel without marks */
+};
+
+/* What does. */
+enum wf_guard { WF_GUARD_MARK, WF_GUARD_PAGE, WF_GUARD_CANARY };
 
 /* One stack's entry in its slab's header. */
 struct wf_stack_slot {
-    struct wf_stack_slot *next; /* in the free list; itself while the stack is live */
+    struct wf_stack_slot *next; /* in its list; itself while the stack is live */
     char *low;                  /* lowest usable address */
     unsigned size;              /* usable, colour taken off */
     unsigned number;            /* Valgrind's */
+    uint8_t guard;              /* enum wf_guard */
+    bool fresh; /* it has no memory, or while it is live: had none when it was taken */
 };
 
-/* The first page of a mapping, describing the rest. */
+/* A mapping, described in the header of its first slab. */
+struct wf_stack_tract {
+    struct wf_stack_tract *next;
+    char *memory;
+    unsigned slabs; /* that have room */
+    unsigned made;
+    unsigned cut;  /* stacks of all of them */
+    unsigned cold; /* of those */
+};
+
+/* The first page of a slab, describing the rest. */
 struct wf_stack_slab {
-    struct wf_stack_slab *next;
+    struct wf_stack_slab *next; /* that has cold stacks */
     struct wf_stack_slab *prev;
     struct wf_stack_class *class;
-    unsigned cut;       /* slots that have a guard and were live at least once */
-    unsigned live;      /* slots handed out now; live <= cut */
-    unsigned protected; /* guards that are mappings of their own; protected <= cut */
+    struct wf_stack_tract *tract;
+    struct wf_stack_slot *cold; /* LIFO */
+    unsigned cut;   /* slots that have a guard and were live at least once, or are cold */
+    unsigned live;  /* slots handed out now; live <= cut */
+    unsigned pages; /* guards that are mappings of their own */
+    bool floor;     /* so is what lies below its first stack, a canary's */
+    struct wf_stack_tract own; /* of the first one in a tract */
     struct wf_stack_slot slots[];
 };
 
 struct wf_stack_class {
-    struct wf_stack_slot *free;    /* LIFO */
-    struct wf_stack_slab *slabs;   /* all of this class */
+    struct wf_stack_slot *warm; /* LIFO */
+    size_t warm_count;
+    size_t least;                  /* of warm_count in this period */
+    struct wf_stack_slot *lowest;  /* the warm list's head then */
+    struct wf_stack_slot *cooling; /* still with memory */
+    struct wf_stack_slab *cold;    /* slabs with cold stacks */
     struct wf_stack_slab *cutting; /* the one with uncut slots, or NULL */
+    struct wf_stack_tract *tracts; /* the newest first, which alone has room */
     size_t stride;                 /* bytes from one stack to the next */
     unsigned slab_slots;           /* stacks in a slab */
 };
@@ -75,13 +117,12 @@ struct wf_stack_pool {
     struct wf_stack_class classes[WF_STACK_CLASSES]; /* ascending */
     size_t live;                                     /* handed out now */
     size_t peak;                                     /* most ever live; <= limit */
-    size_t existing;                                 /* live and free ones */
+    size_t existing;                                 /* live ones, and all on lists */
     size_t limit;
-    size_t free_max; /* beyond this, wholly free slabs are unmapped */
-    size_t born;     /* stacks cut since init: the next one's colour */
+    size_t born; /* stacks cut since init: the next one's colour */
     size_t mapped_bytes;
     struct wf_stack_fault fault;
-    bool protects; /* guards are protected pages, even where the kernel has better */
+    uint8_t guards; /* enum wf_guards */
 };
 
 /* A stack on loan. */
@@ -91,11 +132,20 @@ struct wf_stack {
     struct wf_stack_slot *slot;
 };
 
-/* limit: most stacks live at once; free_max: idle stacks kept. 0 asks for the default. */
-void wf_stack_pool_init(struct wf_stack_pool *pool, size_t limit, size_t free_max);
+/* limit: most stacks live at once; 0: the default. */
+void wf_stack_pool_init(struct wf_stack_pool *pool, size_t limit);
 
 /* Unmap everything; returns how many stacks were still live. */
 size_t wf_stack_pool_fini(struct wf_stack_pool *pool);
+
+/* A period is over: what nobody wanted in it cools. */
+void wf_stack_pool_age(struct wf_stack_pool *pool);
+
+/* Give memory back for about 0.1 ms. True: there is more. */
+bool wf_stack_pool_cool(struct wf_stack_pool *pool);
+
+/* Whether some idle stack has memory. */
+bool wf_stack_pool_is_warm(const struct wf_stack_pool *pool);
 
 /* Stacks that exist and are idle. */
 static inline size_t wf_stack_pool_free(const struct wf_stack_pool *pool)
@@ -103,9 +153,8 @@ static inline size_t wf_stack_pool_free(const struct wf_stack_pool *pool)
     return pool->existing - pool->live;
 }
 
-/* The rare halves of get and put. */
+/* The rare half of get. */
 int wf_stack_make_room(struct wf_stack_pool *pool, size_t size);
-void wf_stack_release(struct wf_stack_pool *pool, struct wf_stack_slab *slab);
 
 /* The header is page aligned and fits the smallest page there is. */
 static inline struct wf_stack_slab *wf_stack_slab_of(struct wf_stack_slot *slot)
@@ -118,21 +167,22 @@ static inline struct wf_stack_class *wf_stack_class_of(struct wf_stack_pool *poo
     return &pool->classes[(size > WF_STACK_SMALL) + (size > WF_STACK_MEDIUM)];
 }
 
-static inline void wf_stack_take(struct wf_stack_pool *pool, struct wf_stack_class *class,
-                                 struct wf_stack *out)
-{
-    struct wf_stack_slot *slot = class->free;
-    class->free = slot->next;
-    slot->next = slot;
-    wf_stack_slab_of(slot)->live++;
-    pool->live++;
-    *out = (struct wf_stack){ slot->low, slot->size, slot };
-}
-
 static inline void wf_stack_push(struct wf_stack_class *class, struct wf_stack_slot *slot)
 {
-    slot->next = class->free;
-    class->free = slot;
+    slot->next = class->warm;
+    class->warm = slot;
+    class->warm_count++;
+}
+
+static inline struct wf_stack_slot *wf_stack_pop(struct wf_stack_class *class)
+{
+    struct wf_stack_slot *slot = class->warm;
+    class->warm = slot->next;
+    if (--class->warm_count < class->least) {
+        class->least = class->warm_count;
+        class->lowest = class->warm;
+    }
+    return slot;
 }
 
 /* Get a stack of the smallest class that holds `size` bytes, guard page included.
@@ -141,12 +191,16 @@ static inline void wf_stack_push(struct wf_stack_class *class, struct wf_stack_s
 static inline int wf_stack_get(struct wf_stack_pool *pool, size_t size, struct wf_stack *out)
 {
     struct wf_stack_class *class = wf_stack_class_of(pool, size);
-    if (WF_UNLIKELY(!class->free || pool->live >= pool->peak || size - 1 >= WF_STACK_LARGE)) {
+    if (WF_UNLIKELY(!class->warm || pool->live >= pool->peak || size - 1 >= WF_STACK_LARGE)) {
         int error = wf_stack_make_room(pool, size);
         if (error)
             return error;
     }
-    wf_stack_take(pool, class, out);
+    struct wf_stack_slot *slot = wf_stack_pop(class);
+    slot->next = slot;
+    wf_stack_slab_of(slot)->live++;
+    pool->live++;
+    *out = (struct wf_stack){ slot->low, slot->size, slot };
     return 0;
 }
 
@@ -157,10 +211,10 @@ static inline void wf_stack_put(struct wf_stack_pool *pool, struct wf_stack *sta
     struct wf_stack_slab *slab = wf_stack_slab_of(slot);
     wf_assert(slot->next == slot);
     wf_sanitizer_stack_clean(slot->low, slot->size);
+    slot->fresh = false;
     wf_stack_push(slab->class, slot);
+    slab->live--;
     pool->live--;
-    if (WF_UNLIKELY(--slab->live == 0 && wf_stack_pool_free(pool) > pool->free_max))
-        wf_stack_release(pool, slab);
 }
 
 #endif

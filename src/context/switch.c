@@ -4,8 +4,9 @@
  * registers around it as the calling convention asks. Sanitizers are told here, which is why their
  * builds come this way always.
  *
- * A new context starts in a trampoline, the outermost frame of every backtrace: rbp is 0 and its
- * return address is declared undefined, so frame-pointer walkers and unwinders both stop. */
+ * A new context starts in a trampoline, the outermost frame of every backtrace: the frame pointer
+ * is 0 and its return address is declared undefined, so frame-pointer walkers and unwinders both
+ * stop. x86_64.c and aarch64.c have one each. */
 
 #include <pthread.h>
 
@@ -14,23 +15,7 @@
 
 #if WF_CONTEXT_NATIVE
 
-/* Starts with rsp at its frame, aligned as a call wants it. The trap stands for a return of entry,
- * and keeps the return address inside this function. */
-__asm__(".text\n"
-        ".p2align 4\n"
-        ".globl wf_context_start\n"
-        ".hidden wf_context_start\n"
-        ".type wf_context_start, @function\n"
-        "wf_context_start:\n"
-        ".cfi_startproc\n"
-        ".cfi_undefined rip\n"
-        "    endbr64\n"
-        "    movq 8(%rsp), %rdi\n"
-        "    callq *(%rsp)\n"
-        "    ud2\n"
-        ".cfi_endproc\n"
-        ".size wf_context_start, . - wf_context_start\n");
-
+/* Calls entry(arg) by what it finds at its stack pointer. */
 void wf_context_start(void);
 
 struct first_frame {
@@ -42,7 +27,7 @@ void wf_context_prepare(struct wf_context *c, void (*entry)(void *arg), void *ar
 {
     uintptr_t top = (uintptr_t)(c->stack_low + c->stack_size) & ~(uintptr_t)15;
     struct first_frame *frame = (struct first_frame *)top - 1;
-    _Static_assert(sizeof(*frame) % 16 == 0, "the first call must find rsp aligned");
+    _Static_assert(sizeof(*frame) % 16 == 0, "the first call must find the stack aligned");
     *frame = (struct first_frame){ entry, arg };
     c->sp = frame;
     c->fp = NULL;

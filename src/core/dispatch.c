@@ -16,6 +16,7 @@
  * would look dead. */
 
 #include "core/loop.h"
+#include "core/scout.h"
 
 _Thread_local weft_loop *wf_running;
 
@@ -45,6 +46,7 @@ static void resume(weft_loop *loop, weft_task *task)
  * and what lives on both sides lies in memory on both. */
 static void switch_to(weft_loop *loop, weft_task *from, weft_task *to)
 {
+    wf_fiber_look(from->fiber);
     resume(loop, to);
     wf_context_switch(&from->fiber->context, &to->fiber->context);
     arrive(wf_running);
@@ -81,6 +83,7 @@ static weft_task *take_queue(weft_loop *loop)
         if (!may_begin_turn(loop))
             return &loop->root;
         loop->turn_left = loop->ready.count;
+        wf_scout_begin(&loop->ready);
         wf_count(&loop->counters.turns);
     }
     wf_ready_pop(&loop->ready);
@@ -106,12 +109,13 @@ static weft_task *choose(weft_loop *loop, weft_task *resumer)
     return next ? next : take_queue(loop);
 }
 
-/* A new task needs a fiber before it can be switched to. Without one the dispatcher ends it. */
+/* A new task needs a fiber before it can be switched to. Without one the dispatcher ends it: it has
+ * a stack with room for users' code, which may be called then. */
 static weft_task *prepared(weft_loop *loop, weft_task *task)
 {
     if (WF_LIKELY(wf_task_prepare(task) == 0))
         return task;
-    wf_task_finish_unstarted(task, -ENOMEM);
+    loop->unstartable = task;
     return &loop->root;
 }
 
@@ -187,6 +191,10 @@ static void run_task(weft_loop *loop, weft_task *task)
     if (task != &loop->root)
         switch_to(loop, &loop->root, task);
     loop->root.budget = 0;
+    task = loop->unstartable;
+    loop->unstartable = NULL;
+    if (WF_UNLIKELY(task != NULL))
+        wf_task_finish_unstarted(task, -ENOMEM);
 }
 
 static void run_head(weft_loop *loop)
@@ -218,6 +226,7 @@ void wf_dispatch_turn(weft_loop *loop)
     if (WF_UNLIKELY(loop->shuffle.on))
         wf_shuffle_turn(loop, loop->turn_left);
     loop->turn_left = loop->ready.count;
+    wf_scout_begin(&loop->ready);
     loop->until_look = WF_RESUMES_PER_LOOK;
     do {
         weft_task *task = take_lifo(loop);
@@ -270,14 +279,26 @@ static void leave(struct wf_fiber *fiber, weft_task *next)
     arrive(wf_running);
 }
 
+/* The first task of a fiber, with the census around it. Later ones are not asked about. */
+static WF_COLD void run_measured(struct wf_fiber *fiber, weft_task *task)
+{
+    wf_census_begin(fiber);
+    wf_task_run(task);
+    wf_census_end(fiber, (wf_entry_fn *)task->fn);
+}
+
 _Noreturn void wf_fiber_main(void *arg)
 {
     struct wf_fiber *fiber = arg;
+    weft_task *task = fiber->task;
     arrive(fiber->loop);
+    if (WF_UNLIKELY(fiber->measured))
+        run_measured(fiber, task);
+    else
+        wf_task_run(task);
     for (;;) {
         weft_loop *loop = fiber->loop;
-        weft_task *task = fiber->task;
-        wf_task_run(task);
+        wf_fiber_look(fiber);
         weft_task *resumer = task->resumer;
         loop->current = &loop->root;
         end_task(task); /* users' code, which may cancel who would be next */
@@ -286,5 +307,7 @@ _Noreturn void wf_fiber_main(void *arg)
             resume(loop, next);
         else
             leave(fiber, prepared(loop, next));
+        task = fiber->task;
+        wf_task_run(task);
     }
 }

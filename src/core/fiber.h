@@ -16,25 +16,35 @@
 
 #include "context/context.h"
 #include "context/stack.h"
+#include "core/census.h"
 
 #include <weft/task.h>
 
-#define WF_FIBERS_IDLE_MAX 256 /* of a size class */
+#define WF_FIBERS_IDLE_MAX 256               /* of a size class */
+#define WF_COOL_PERIOD     (2 * WEFT_SECOND) /* in which nobody has wanted a stack: its memory goes */
+#define WF_COOL_INTERVAL   (10 * WEFT_MILLISECOND) /* between two steps, where it is much */
 
 struct wf_fiber {
     struct wf_context context; /* first: the switch's line */
     weft_task *task;           /* whose body it runs; stale while idle */
+    uint8_t class;             /* of its size */
+    bool single;               /* not used again: holds a copied argument, or every task counts */
+    bool has_canary;           /* which is looked at when it is left */
+    bool fresh;                /* its memory was new when it was made */
+    uint8_t measured;          /* enum wf_measured: its first task, or its generator */
+    uint32_t first;            /* the number of its first task, unless it is single */
     weft_loop *loop;
     struct wf_fiber *next;       /* idle */
     struct wf_stack_slot *stack; /* NULL: the thread's own */
-    uint8_t class;               /* of its size */
-    bool single;                 /* holds a copied argument: not used again */
 };
 
 struct wf_fibers {
     struct wf_fiber *idle[WF_STACK_CLASSES];
     unsigned idle_count[WF_STACK_CLASSES];
-    struct wf_fiber *zombie; /* ended, still to be reaped by whoever arrives next */
+    unsigned idle_least[WF_STACK_CLASSES]; /* in this period */
+    struct wf_fiber *zombie;               /* ended, still to be reaped by whoever arrives next */
+    uint64_t cool_at;                      /* ticks: when to look for memory that nobody wants */
+    bool cooling;                          /* some was found, and there is more of it */
 };
 
 /* The class of a size in bytes, at most WF_STACK_LARGE; 0: the default. */
@@ -45,9 +55,10 @@ static inline uint8_t wf_fiber_class(uint32_t stack_size)
     return (uint8_t)((stack_size > WF_STACK_SMALL) + (stack_size > WF_STACK_MEDIUM));
 }
 
-/* A fresh fiber without a context, the first member of `size` bytes at the top of its stack.
- * -ENOMEM. */
-int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, struct wf_fiber **out);
+/* A fresh fiber without a context, the first member of `size` bytes at the top of its stack, whose
+ * first function is to be `fn`. -ENOMEM. */
+int wf_fiber_new(weft_loop *loop, uint8_t class, size_t size, wf_entry_fn *fn,
+                 struct wf_fiber **out);
 
 /* Let it begin with entry(arg) below `copy` bytes that are kept free; where these are. */
 char *wf_fiber_begin(struct wf_fiber *fiber, size_t copy, void (*entry)(void *arg), void *arg);
@@ -63,7 +74,8 @@ static inline struct wf_fiber *wf_fiber_take(struct wf_fibers *fibers, uint8_t c
     if (WF_UNLIKELY(!fiber))
         return NULL;
     fibers->idle[class] = fiber->next;
-    fibers->idle_count[class]--;
+    if (--fibers->idle_count[class] < fibers->idle_least[class])
+        fibers->idle_least[class] = fibers->idle_count[class];
     return fiber;
 }
 
@@ -84,6 +96,21 @@ void wf_fiber_free(struct wf_fiber *fiber);
 
 /* Give back those that are idle. */
 void wf_fibers_free_idle(weft_loop *loop);
+
+/* Where it is time: give memory back that nobody has wanted for a while. `ticks`: now. */
+void wf_fibers_cool(weft_loop *loop, uint64_t ticks);
+
+/* When there will be some to give back, in ns from now; WEFT_FOREVER: nothing idle has memory. */
+int64_t wf_fibers_cool_in(const weft_loop *loop);
+
+/* It is being left: an overflow that has run through its canary ends the process. */
+void wf_fiber_look_closely(const struct wf_fiber *fiber);
+
+static inline void wf_fiber_look(const struct wf_fiber *fiber)
+{
+    if (WF_UNLIKELY(fiber->has_canary))
+        wf_fiber_look_closely(fiber);
+}
 
 /* What a fiber runs: dispatch.c. */
 _Noreturn void wf_fiber_main(void *fiber);

@@ -23,6 +23,7 @@
 #include "core/blocked.h"
 #include "core/coro.h"
 #include "core/group.h"
+#include "core/overflow.h"
 #include "core/post.h"
 #include "core/signal.h"
 #include "core/watchdog.h"
@@ -113,12 +114,19 @@ static void init_root(weft_loop *loop)
 
 static void grace_is_over(struct wf_timer *timer);
 
+_Static_assert((int)WEFT_GUARDS_BEST == WF_GUARDS_BEST &&
+                   (int)WEFT_GUARDS_MARKS == WF_GUARDS_MARKS &&
+                   (int)WEFT_GUARDS_PAGES == WF_GUARDS_PAGES &&
+                   (int)WEFT_GUARDS_CANARIES == WF_GUARDS_CANARIES,
+               "the context layer has names of its own");
+
 static void init_state(weft_loop *loop, const struct weft_loop_options *options)
 {
     wf_clock_init(&loop->clock, options->clock == WEFT_CLOCK_TEST);
     loop->direct_turns = !loop->clock.test;
     wf_ready_init(&loop->ready);
-    wf_stack_pool_init(&loop->stacks, options->stacks_max, 0);
+    wf_stack_pool_init(&loop->stacks, options->stacks_max);
+    loop->stacks.guards = options->guards;
     wf_slab_init(&loop->tasks, sizeof(weft_task), WF_SLAB_CACHE_LINE, TASKS_MAX);
     wf_slab_init(&loop->names, sizeof(struct wf_task_name), WF_SLAB_ALIGN, TASKS_MAX);
     wf_slab_init(&loop->promises, sizeof(struct wf_promise), WF_SLAB_CACHE_LINE, TASKS_MAX);
@@ -159,14 +167,19 @@ int wf_loop_make(weft_loop **out, const struct weft_loop_options *options)
     weft_loop *loop = wf_alloc_zero(sizeof *loop);
     if (!loop)
         return wf_fail(-ENOMEM, "no memory for a loop");
-    int err = open_io(loop, options);
+    int err = wf_alternate_new(&loop->alternate) < 0
+                  ? wf_fail(-ENOMEM, "no memory for a loop's signal stack")
+                  : open_io(loop, options);
     if (err < 0) {
+        wf_alternate_free(loop->alternate);
         wf_inbox_release(loop->inbox);
         wf_free(loop);
         return err;
     }
     init_state(loop, options);
     loop->root.identity = next_identity();
+    if (!options->no_overflow_report)
+        wf_overflow_report_begin(loop);
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_DEBUG, "driver %s: %s", loop->io_ops->name,
              loop->io_reason);
     loop->older = wf_newest;
@@ -264,12 +277,19 @@ static bool has_work(const weft_loop *loop)
            !wf_list_is_empty(&loop->turn_hooks) || (loop->ending && is_over(loop));
 }
 
+/* A loop that has nothing else to do wakes up to give back what it does not need. */
+static int64_t until_cooling(const weft_loop *loop, int64_t timeout)
+{
+    int64_t cooling = loop->clock.test ? WEFT_FOREVER : wf_fibers_cool_in(loop);
+    return timeout < cooling ? timeout : cooling;
+}
+
 static void ask_kernel(weft_loop *loop, int64_t timeout)
 {
     wf_count(&loop->counters.polls);
     if (WF_UNLIKELY(timeout == WEFT_FOREVER))
         wf_blocked_check(loop);
-    loop->io_ops->wait(loop->io, timeout);
+    loop->io_ops->wait(loop->io, timeout > 0 ? until_cooling(loop, timeout) : 0);
     wf_loop_deliver_mail(loop);
 }
 
@@ -358,6 +378,8 @@ static void turn(weft_loop *loop)
     if (has_work(loop) && !is_cut && was_polled_just_now(loop, ticks) && !loop->clock.test)
         return;
     loop->last_poll = ticks;
+    if (!loop->clock.test)
+        wf_fibers_cool(loop, ticks);
     fire_timers(loop);
     if (has_work(loop))
         ask_kernel(loop, 0);
@@ -367,7 +389,7 @@ static void turn(weft_loop *loop)
         be_idle(loop);
 }
 
-static int begin_run(weft_loop *loop)
+static int check_run(const weft_loop *loop)
 {
     if (loop->closed)
         return wf_misuse(-ESHUTDOWN, "a loop was run after weft_loop_free()");
@@ -379,6 +401,15 @@ static int begin_run(weft_loop *loop)
         return wf_misuse(-EDEADLK, "a loop was run in its own exception handler");
     if (loop->thread != wf_this_thread())
         return wf_misuse(WEFT_ETHREAD, "a loop was run by a thread that did not make it");
+    return 0;
+}
+
+static int begin_run(weft_loop *loop)
+{
+    int err = check_run(loop);
+    if (err < 0)
+        return err;
+    wf_alternate_take(loop->alternate);
     wf_running = loop;
     loop->running = true;
     loop->blocked_told = false;
@@ -393,6 +424,7 @@ static void end_run(weft_loop *loop)
     loop->running = false;
     loop->stopping = false;
     wf_running = NULL;
+    wf_alternate_give_back(loop->alternate);
 }
 
 static void run_until_stopped(weft_loop *loop)
@@ -496,12 +528,11 @@ static int run_future(weft_loop *loop, weft_future *future)
 static int run_coro(weft_loop *loop, weft_coro *coro)
 {
     weft_task *task = NULL;
-    int err = begin_run(loop);
+    int err = check_run(loop);
     if (err < 0) {
         wf_coro_refuse(coro);
         return err;
     }
-    end_run(loop);
     err = wf_coro_spawn(coro, weft_loop_background(loop), &task);
     if (err < 0)
         return err;
@@ -675,11 +706,15 @@ static int destroy(weft_loop *loop)
         loop->net_free(loop);
     wf_value_forget();
     end_run(loop);
+    wf_overflow_report_end(loop);
+    wf_alternate_free(loop->alternate);
     loop->exception_handler = (struct wf_exception_handler){ .fn = NULL };
     if (loop->watch)
         loop->watch->dies(loop);
     wf_calls_fini(&loop->calls);
+    wf_census_fini(&loop->census);
     wf_shuffle_fini(loop);
+    wf_scout_end(&loop->ready);
     if (!loop->tasks_abandoned) {
         wf_pool_free(loop->pool);
         wf_pool_free(loop->resolver);

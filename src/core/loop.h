@@ -6,6 +6,7 @@
 #include "base/slab.h"
 #include "context/stack.h"
 #include "core/call.h"
+#include "core/census.h"
 #include "core/exception.h"
 #include "core/ready.h"
 #include "core/scope.h"
@@ -13,6 +14,7 @@
 #include "core/shutdown.h"
 #include "core/task.h"
 #include "core/timer.h"
+#include "io/alternate.h"
 #include "io/clock.h"
 #include "io/inbox.h"
 #include "io/io.h"
@@ -89,6 +91,7 @@ struct weft_loop {
     uint64_t slice_end; /* ticks */
     uint64_t last_poll; /* ticks */
 
+    weft_task *unstartable; /* there was no fiber for it: on the way to the dispatcher */
     struct wf_fibers fibers;
     struct wf_stack_pool stacks;
     struct wf_slab tasks;
@@ -121,17 +124,21 @@ struct weft_loop {
     void *net;                /* the net layer's per-loop state */
     void (*net_free)(weft_loop *loop);
     bool (*mailbox_may_bring)(const weft_loop *loop); /* NULL: it never had one */
+    /* A generator's by its stack; NULL: it never had one. */
+    void (*generator_names)(const struct wf_fiber *fiber, const char **name, const char **site);
     struct wf_outbox *outbox; /* the mailboxes that its tasks have sent to; NULL: none yet */
 
     const struct wf_callback *callback; /* that runs now; NULL */
     weft_task *interrupted;             /* on whose stack user code runs that is no task's; NULL */
     struct wf_exception_handler exception_handler;
     struct wf_watchdog *watchdog; /* of this run; NULL */
-    int64_t slow_step;            /* 0: the default */
+    struct wf_alternate *alternate;
+    int64_t slow_step; /* 0: the default */
 
     weft_task root;               /* the dispatcher: this thread's own stack */
     struct wf_fiber thread_fiber; /* the root's: this thread's own stack */
     struct wf_loop_counters counters;
+    struct wf_census census;
     struct wf_shuffle shuffle;
     struct wf_random dice; /* wf_loop_dice(); all zero: nobody has thrown them yet */
     uint64_t chance;       /* wf_loop_chance() */
@@ -151,7 +158,8 @@ struct weft_loop {
     bool awaits_group;           /* it has wound down, and the others have not */
     bool grace_begun;
     bool grace_over;
-    bool debug;        /* a watchdog looks after each run */
+    bool reports_overflows;
+    bool debug;        /* a watchdog looks after each run, and the census is exact */
     bool blocked_told; /* in this run: nothing can happen any more */
     bool running;
     bool stopping;
@@ -236,6 +244,13 @@ static inline void wf_task_make_ready(weft_task *task)
 {
     task->state = WF_TASK_READY;
     wf_ready_push(&task->future.loop->ready, &task->ready);
+}
+
+/* The current task has begun with a function of the library's, which now calls a user's: it is that
+ * one whose stack is told of (census.h). */
+static inline void wf_task_calls(wf_entry_fn *fn)
+{
+    wf_running->current->fn = (weft_fn *)fn;
 }
 
 /* Arm a waiter for the current task; link is left to the caller. */

@@ -4,6 +4,8 @@
 /* The ready queue: tasks and callbacks in one FIFO, linked through the items, so that making
  * something ready never fails and never allocates. */
 
+#include "base/compiler.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,13 +21,19 @@ struct wf_ready_queue {
     struct wf_ready *head;
     struct wf_ready **tail; /* where the next item's address goes */
     size_t count;
+    struct wf_scout *scout; /* scout.h; NULL: it is short */
 };
+
+void wf_scout_push(struct wf_ready_queue *queue, struct wf_ready *item);
+void wf_scout_pop(struct wf_ready_queue *queue);
+void wf_scout_end(struct wf_ready_queue *queue);
 
 static inline void wf_ready_init(struct wf_ready_queue *queue)
 {
     queue->head = NULL;
     queue->tail = &queue->head;
     queue->count = 0;
+    queue->scout = NULL;
 }
 
 static inline void wf_ready_push(struct wf_ready_queue *queue, struct wf_ready *item)
@@ -34,6 +42,8 @@ static inline void wf_ready_push(struct wf_ready_queue *queue, struct wf_ready *
     *queue->tail = item;
     queue->tail = &item->next;
     queue->count++;
+    if (WF_UNLIKELY(queue->scout != NULL))
+        wf_scout_push(queue, item);
 }
 
 /* The queue must not be empty. */
@@ -44,6 +54,8 @@ static inline struct wf_ready *wf_ready_pop(struct wf_ready_queue *queue)
     if (!queue->head)
         queue->tail = &queue->head;
     queue->count--;
+    if (WF_UNLIKELY(queue->scout != NULL))
+        wf_scout_pop(queue);
     return item;
 }
 
@@ -51,6 +63,7 @@ static inline struct wf_ready *wf_ready_pop(struct wf_ready_queue *queue)
 static inline size_t wf_ready_remove(struct wf_ready_queue *queue, struct wf_ready *item)
 {
     size_t before = 0;
+    wf_scout_end(queue);
     for (struct wf_ready **link = &queue->head; *link; link = &(*link)->next, before++) {
         if (*link != item)
             continue;

@@ -147,6 +147,7 @@ void wf_shuffle_turn(weft_loop *loop, size_t before)
     size_t count = loop->ready.count - before;
     if (count < 2 || !make_room(shuffle, count))
         return;
+    wf_scout_end(&loop->ready);
     for (; before > 0; before--)
         link = &(*link)->next;
     struct wf_ready *item = *link;

@@ -76,7 +76,7 @@ void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_tas
     struct wf_interrupt *nobody = NULL;
     if (!atomic_compare_exchange_strong(&taker, &nobody, interrupt))
         return;
-    struct sigaction ours = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    struct sigaction ours = { .sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK };
     sigemptyset(&ours.sa_mask);
     for (int i = 0; i < 2; i++)
         if (is_handled_by(signals[i], SIG_DFL))

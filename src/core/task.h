@@ -48,16 +48,17 @@ struct weft_task {
     uint8_t fiber_class;      /* of the stack it needs */
     uint16_t budget;          /* suspending calls left before a forced turn; the root has none */
     uint16_t cancel_requests;
-    uint32_t spins;         /* times -ECANCELED was handed out in a row */
-    uint32_t parked_at;     /* the loop's `looked` when it stopped */
+    uint32_t spins;     /* times -ECANCELED was handed out in a row */
+    uint32_t parked_at; /* the loop's `looked` when it stopped */
+    weft_task *resumer; /* who started it eagerly and goes on at its first suspension */
+    struct wf_member
+        member;             /* region, and its place in the scope; the last that switches look at */
     uint64_t identity;      /* in the process: its loop's number, and its own in the lower half */
-    weft_task *resumer;     /* who started it eagerly and goes on at its first suspension */
     const char *scope_site; /* of the innermost open scope; stays true when its frame is dead */
     weft_fn *fn;
     void *arg;
     weft_drop_fn *drop;
     struct wf_locals *locals; /* its values; NULL: none, or it has ended */
-    struct wf_member member;  /* region, and its place in the scope */
     const char *name;
 };
 

@@ -6,7 +6,8 @@
  * information says that its caller is not its caller but the suspended context.
  *
  *     dump ──> wf_backtrace_stub ──> ask ──> _Unwind_Backtrace
- *                     └ "my caller is at r13, its frame is at r12, its rbp is r14"
+ *                     └ "my caller is at r13, its frame is at r12, its rbp is r14", and on aarch64
+ *                       "… at x20, its frame is at x19, its x29 is x21"
  *
  * So nothing is written to the other stack, and nothing runs on it. Code without unwind tables is
  * the end of the unwinder's way; from there the chain of frame pointers is followed, as far as it
@@ -16,15 +17,17 @@
 
 #include "inspect/backtrace.h"
 
-#if WF_CONTEXT_NATIVE && defined(__x86_64__)
+#if WF_CONTEXT_NATIVE
 
 #    include <stdbool.h>
 #    include <unwind.h>
 
-#    define RBP 6 /* its number in unwind tables */
-
 /* call(arg), as if the context at (pc, sp, fp) had called it. */
 void wf_backtrace_stub(void *sp, void *pc, void *fp, void (*call)(void *), void *arg);
+
+#    if defined(__x86_64__)
+
+#        define FP 6 /* the frame pointer's number in unwind tables */
 
 __asm__(".text\n"
         ".p2align 4\n"
@@ -69,6 +72,56 @@ __asm__(".text\n"
         ".cfi_endproc\n"
         ".size wf_backtrace_stub, . - wf_backtrace_stub\n");
 
+#    else
+
+#        define FP 29
+
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl wf_backtrace_stub\n"
+        ".hidden wf_backtrace_stub\n"
+        ".type wf_backtrace_stub, @function\n"
+        "wf_backtrace_stub:\n"
+        ".cfi_startproc\n"
+        "    stp x29, x30, [sp, #-48]!\n"
+        "    .cfi_def_cfa_offset 48\n"
+        "    .cfi_offset x29, -48\n"
+        "    .cfi_offset x30, -40\n"
+        "    stp x19, x20, [sp, #16]\n"
+        "    .cfi_offset x19, -32\n"
+        "    .cfi_offset x20, -24\n"
+        "    str x21, [sp, #32]\n"
+        "    .cfi_offset x21, -16\n"
+        "    mov x29, sp\n"
+        "    mov x19, x0\n"
+        "    mov x20, x1\n"
+        "    mov x21, x2\n"
+        "    mov x0, x4\n"
+        "    .cfi_remember_state\n"
+        "    .cfi_def_cfa x19, 0\n"
+        "    .cfi_register x30, x20\n"
+        "    .cfi_register x29, x21\n"
+        "    .cfi_same_value x19\n"
+        "    .cfi_same_value x20\n"
+        "    .cfi_same_value x21\n"
+        "    blr x3\n"
+        "    nop\n"
+        "    .cfi_restore_state\n"
+        "    ldr x21, [sp, #32]\n"
+        "    .cfi_restore x21\n"
+        "    ldp x19, x20, [sp, #16]\n"
+        "    .cfi_restore x19\n"
+        "    .cfi_restore x20\n"
+        "    ldp x29, x30, [sp], #48\n"
+        "    .cfi_restore x29\n"
+        "    .cfi_restore x30\n"
+        "    .cfi_def_cfa_offset 0\n"
+        "    ret\n"
+        ".cfi_endproc\n"
+        ".size wf_backtrace_stub, . - wf_backtrace_stub\n");
+
+#    endif
+
 void wf_context_start(void); /* the outermost frame of every context */
 
 struct walk {
@@ -101,7 +154,7 @@ static _Unwind_Reason_Code note(struct _Unwind_Context *frame, void *arg)
     if (pc == 0 || walk->count == WF_BACKTRACE_MAX)
         return _URC_NORMAL_STOP;
     walk->frames[walk->count++] = pc;
-    walk->fp = _Unwind_GetGR(frame, RBP);
+    walk->fp = _Unwind_GetGR(frame, FP);
     return _URC_NO_REASON;
 }
 

@@ -19,7 +19,7 @@
 #include "core/loop.h"
 #include "core/stackless.h"
 #include "inspect/backtrace.h"
-#include "inspect/symbols.h"
+#include "io/symbols.h"
 
 #include <poll.h>
 #include <stdarg.h>
@@ -274,13 +274,12 @@ static void put_progress(struct dump *dump, const struct wf_stackless *self)
 }
 
 /* Symbols are looked up for return addresses, which lie behind the call. */
-static void put_step(struct dump *dump, weft_step_fn *step)
+static void put_function(struct dump *dump, uintptr_t function)
 {
-    const struct wf_symbol *symbol = wf_symbol_find(&dump->symbols, (uintptr_t)step + 1);
+    const struct wf_symbol *symbol = wf_symbol_find(&dump->symbols, function + 1);
     put_name(dump, symbol->name ? symbol->name : symbol->module ? symbol->module : "");
     if (!symbol->name)
         put(dump, "%s0x%zx", symbol->module ? "+" : "", (size_t)symbol->module_offset - 1);
-    put_text(dump, "\n");
 }
 
 static void put_stackless(struct dump *dump, const struct wf_stackless *self, unsigned depth)
@@ -295,7 +294,8 @@ static void put_stackless(struct dump *dump, const struct wf_stackless *self, un
     put_text(dump, "\n");
     put_indent(dump, depth + 2);
     put_text(dump, self->waiter.phase == WF_STACKLESS_RUNNING ? "in " : "then ");
-    put_step(dump, self->step);
+    put_function(dump, (uintptr_t)self->step);
+    put_text(dump, "\n");
 }
 
 static void put_member(struct dump *dump, const struct wf_member *member)
@@ -389,6 +389,65 @@ static void put_unread(struct dump *dump)
     }
 }
 
+/* The census of stacks. */
+
+static void put_sizes(struct dump *dump, uint32_t sizes)
+{
+    const char *before = "";
+    for (uint32_t size = WF_STACK_SMALL; size <= WF_STACK_LARGE; size <<= 1) {
+        if (!(sizes & size))
+            continue;
+        put(dump, "%s%u", before, size >> 10);
+        before = " and ";
+    }
+    put_text(dump, " KiB");
+}
+
+static bool is_main(const weft_loop *loop, const struct wf_census_entry *entry)
+{
+    return loop->main && (wf_entry_fn *)loop->main->fn == entry->fn;
+}
+
+static void put_suggestion(struct dump *dump, const struct wf_census_entry *entry)
+{
+    uint32_t size = wf_census_suggested(dump->loop, entry);
+    if (size == 0)
+        return;
+    bool larger = size > (entry->stack_sizes & -entry->stack_sizes);
+    put_text(dump, larger ? "; less than a quarter was left: " : "; ");
+    put(dump, "%s.stack_size = %u << 10%s", is_main(dump->loop, entry) ? "weft_run()'s " : "",
+        size >> 10, larger ? "" : " would do");
+}
+
+static void put_use(struct dump *dump, const struct wf_census_entry *entry)
+{
+    size_t tenths = entry->deepest * 10 / 1024;
+    put_text(dump, "  ");
+    if (entry->fn)
+        put_function(dump, (uintptr_t)entry->fn);
+    else
+        put_text(dump, "others");
+    put(dump, ": deepest %zu.%zu KiB of ", tenths / 10, tenths % 10);
+    put_sizes(dump, entry->stack_sizes);
+    put(dump, ", measured %llu time%s", (unsigned long long)entry->measured,
+        entry->measured == 1 ? "" : "s");
+    put_suggestion(dump, entry);
+    put_text(dump, "\n");
+}
+
+static void put_stacks(struct dump *dump)
+{
+    const struct wf_census *census = &dump->loop->census;
+    const struct wf_census_entry *entry = NULL;
+    wf_census_survey(dump->loop);
+    if (!wf_census_next(census, NULL))
+        return;
+    put(dump, "stacks, for each function that tasks begin with (%s):\n",
+        wf_census_is_exact(dump->loop) ? "exact" : "by page");
+    while (dump->error == 0 && (entry = wf_census_next(census, entry)))
+        put_use(dump, entry);
+}
+
 static void put_loop(struct dump *dump)
 {
     const weft_loop *loop = dump->loop;
@@ -427,6 +486,7 @@ static int dump_loop(weft_loop *loop, weft_dump_fn *write, void *context)
     put_loop(dump);
     put_tree(dump, &loop->background.region);
     put_unread(dump);
+    put_stacks(dump);
     flush(dump);
     wf_symbols_close(&dump->symbols);
     int err = dump->error;

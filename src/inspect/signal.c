@@ -91,7 +91,7 @@ static void give_back(void *arg)
 
 static int take_signal(void)
 {
-    struct sigaction ours = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    struct sigaction ours = { .sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK };
     sigemptyset(&ours.sa_mask);
     if (sigaction(asked.number, &ours, &asked.before) < 0)
         return -errno;

@@ -23,7 +23,6 @@
 #    define HAS_BACKTRACE 0
 #endif
 
-#define ALTERNATE_SIZE ((size_t)128 << 10)
 #define ANSWER_SECONDS 1 /* that the watched thread has to answer */
 
 /* Whose the sample is. The handler writes only between its own two steps. */
@@ -40,8 +39,6 @@ struct wf_sampler {
     sem_t answered;
     bool seen; /* what note() said */
     struct wf_sample sample;
-    void *alternate; /* the signal stack, if the thread had none */
-    stack_t stack_before;
 };
 
 /* The watched thread's. */
@@ -94,13 +91,14 @@ static void on_signal(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
-/* The last real-time signal that nobody handles; 0: there is none. */
+/* A late real-time signal that nobody handles; 0: there is none. Under the user mode of qemu, which
+ * needs two for itself, handlers of the last two are installed and never called. */
 static int claim_signal(void)
 {
     struct sigaction action,
         ours_now = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
     sigemptyset(&ours_now.sa_mask);
-    for (int number = SIGRTMAX; number >= SIGRTMIN; number--) {
+    for (int number = SIGRTMAX - 2; number >= SIGRTMIN; number--) {
         if (sigaction(number, NULL, &action) < 0 || (action.sa_flags & SA_SIGINFO) ||
             action.sa_handler != SIG_DFL)
             continue;
@@ -184,25 +182,6 @@ int wf_sampler_interrupt(struct wf_sampler *sampler, struct wf_sample *sample)
     return sampler->seen;
 }
 
-static void take_stack(struct wf_sampler *sampler)
-{
-    if (sigaltstack(NULL, &sampler->stack_before) < 0 ||
-        !(sampler->stack_before.ss_flags & SS_DISABLE))
-        return;
-    sampler->alternate = wf_alloc(ALTERNATE_SIZE);
-    stack_t stack = { .ss_sp = sampler->alternate, .ss_size = ALTERNATE_SIZE };
-    if (sampler->alternate)
-        sigaltstack(&stack, NULL);
-}
-
-static void give_stack_back(struct wf_sampler *sampler)
-{
-    if (!sampler->alternate)
-        return;
-    sigaltstack(&sampler->stack_before, NULL);
-    wf_free(sampler->alternate);
-}
-
 static void init(struct wf_sampler *sampler, const struct wf_sampler_options *options)
 {
     pthread_condattr_t monotonic;
@@ -239,7 +218,6 @@ int wf_sampler_start(struct wf_sampler **out, const struct wf_sampler_options *o
         return err;
     }
     wf_threads_own(1);
-    take_stack(sampler);
     atomic_store_explicit(&ours, sampler, memory_order_relaxed);
     *out = sampler;
     return 0;
@@ -256,7 +234,6 @@ void wf_sampler_stop(struct wf_sampler *sampler)
     pthread_join(sampler->thread, NULL);
     wf_threads_own(-1);
     atomic_store_explicit(&ours, NULL, memory_order_relaxed);
-    give_stack_back(sampler);
     destroy(sampler);
 }
 

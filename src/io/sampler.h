@@ -9,9 +9,10 @@
  *        interrupt ──── real-time signal ────> note(), frames
  *        report  <───── semaphore ──────────── back to what it did
  *
- * The signal's handler runs on an alternate stack, because those of tasks are small. Once put up it
- * stays for the life of the process: a signal may be under way when the sampler ends. Calls of the
- * watched thread that are not restarted after a signal (nanosleep, poll) end early with EINTR. */
+ * The signal's handler runs on the thread's alternate stack (alternate.h), because those of tasks
+ * are small. Once put up it stays for the life of the process: a signal may be under way when the
+ * sampler ends. Calls of the watched thread that are not restarted after a signal (nanosleep, poll)
+ * end early with EINTR. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -116,6 +116,7 @@ static int serve_client(void *arg)
     weft_stream *client = arg;
     struct wf_server *server = client->server;
     wf_running->current->drop = NULL; /* from here on the stream is closed below */
+    wf_task_calls((wf_entry_fn *)server->handler);
     int err = server->handler(client, server->arg);
     bool parks = is_parked(err);
     if (!has_left(client, parks) || !parks)

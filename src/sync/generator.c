@@ -126,14 +126,23 @@ static WF_ALWAYS_INLINE void leave(weft_gen *gen, weft_task *task, enum state st
 _Noreturn static void leave_for_good(weft_gen *gen, weft_task *task, int told)
 {
     drop_argument(gen);
+    wf_fiber_look(&gen->fiber);
     leave(gen, task, ENDED);
     wf_context_answer_final(&gen->fiber.context, caller(gen), told);
+}
+
+static WF_COLD int measure_body(weft_gen *gen)
+{
+    wf_census_begin(&gen->fiber);
+    int code = gen->fn(gen, gen->arg);
+    wf_census_end(&gen->fiber, (wf_entry_fn *)gen->fn);
+    return code;
 }
 
 _Noreturn static void run_body(void *arg)
 {
     weft_gen *gen = arg;
-    int code = gen->fn(gen, gen->arg);
+    int code = WF_LIKELY(!gen->fiber.measured) ? gen->fn(gen, gen->arg) : measure_body(gen);
     weft_task *task = gen->task;
     if (WF_UNLIKELY(task->innermost != gen->region))
         wf_scope_left_open(task);
@@ -146,7 +155,7 @@ _Noreturn static void run_body(void *arg)
 /* Let it run for the current task; weft_yield() returns `told` there. 1 when it has yielded, 0 when
  * it has ended, or its error. From item to item little changes, and stores are what an item waits
  * for: what is the same is not written. */
-static WF_ALWAYS_INLINE int run(weft_gen *gen, int told, const void *value, void *item)
+static WF_ALWAYS_INLINE int run_on(weft_gen *gen, int told, const void *value, void *item)
 {
     weft_task *task = gen->fiber.loop->current;
     if (WF_UNLIKELY(gen->received != value))
@@ -160,6 +169,19 @@ static WF_ALWAYS_INLINE int run(weft_gen *gen, int told, const void *value, void
     gen->state = RUNNING;
     task->fiber = &gen->fiber;
     return wf_context_ask(caller(gen), &gen->fiber.context, told);
+}
+
+static WF_NOINLINE int run_looking(weft_gen *gen, int told, const void *value, void *item)
+{
+    wf_fiber_look_closely(gen->fiber.loop->current->fiber);
+    return run_on(gen, told, value, item);
+}
+
+static WF_ALWAYS_INLINE int run(weft_gen *gen, int told, const void *value, void *item)
+{
+    if (WF_UNLIKELY(gen->fiber.loop->current->fiber->has_canary))
+        return run_looking(gen, told, value, item);
+    return run_on(gen, told, value, item);
 }
 
 /* Asking. */
@@ -310,6 +332,7 @@ static WF_NOINLINE int yield_slowly(weft_gen *gen, const void *item, const void 
         return err;
     if (item && gen->item)
         memcpy(gen->item, item, gen->item_size);
+    wf_fiber_look(&gen->fiber);
     return hand_over(gen);
 }
 
@@ -323,7 +346,7 @@ int weft_yield(weft_gen *given, const void *item)
 {
     weft_gen *gen = guess(given);
     size_t size = gen->item_size;
-    if (WF_UNLIKELY(!may_yield(gen) || !item || !gen->item))
+    if (WF_UNLIKELY(!may_yield(gen) || !item || !gen->item || gen->fiber.has_canary))
         return yield_slowly(gen, item, wf_context_stack_pointer());
     if (WF_LIKELY(size == 8))
         memcpy(gen->item, item, 8);
@@ -481,6 +504,14 @@ static int check_open(const weft_loop *loop, const struct weft_gen_options *opti
     return 0;
 }
 
+/* For a report of its stack. */
+static void tell_names(const struct wf_fiber *fiber, const char **name, const char **site)
+{
+    const weft_gen *gen = (const weft_gen *)fiber;
+    *name = gen->name;
+    *site = gen->site;
+}
+
 static const char *name_of(const struct weft_gen_options *options)
 {
     if (options->name)
@@ -495,7 +526,8 @@ int weft_gen_open_with(weft_gen **out, weft_gen_fn *fn, const struct weft_gen_op
     if (err < 0)
         return err;
     struct wf_fiber *fiber;
-    err = wf_fiber_new(loop, wf_fiber_class(options->stack_size), sizeof(weft_gen), &fiber);
+    err = wf_fiber_new(loop, wf_fiber_class(options->stack_size), sizeof(weft_gen),
+                       (wf_entry_fn *)fn, &fiber);
     if (err < 0)
         return err;
     weft_gen *gen = (weft_gen *)fiber;
@@ -508,6 +540,7 @@ int weft_gen_open_with(weft_gen **out, weft_gen_fn *fn, const struct weft_gen_op
     gen->name = name_of(options);
     gen->site = wf_site(options->site);
     gen->end.run = loop_ends;
+    loop->generator_names = tell_names;
     wf_list_push_back(&loop->end_hooks, &gen->end.link);
     *out = gen;
     return 0;

@@ -118,6 +118,7 @@ void weft_tracker_close(weft_tracker *opaque)
 static int run_tracked(void *arg)
 {
     const struct tracked *tracked = arg;
+    wf_task_calls((wf_entry_fn *)tracked->fn);
     return tracked->fn(tracked->arg);
 }
 

@@ -33,7 +33,7 @@ static void inline_switch(struct wf_context *from, struct wf_context *to)
 
 static void start_other(void (*entry)(void *arg), void *arg)
 {
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
     assert_int_equal(wf_stack_get(&pool, WF_STACK_MEDIUM, &other_stack), 0);
     wf_context_main(&test_context);
     wf_context_init(&other, other_stack.low, other_stack.size, entry, arg);
@@ -165,6 +165,8 @@ static void test_context_ask_and_answer_hand_over_values(void **state)
 
 #if defined(__x86_64__)
 
+enum { CALLEE_SAVED = 5 };
+
 typedef float vector __attribute__((vector_size(32)));
 
 /* Ruins every register a context may, so that a value left in one is seen to be lost. */
@@ -192,7 +194,7 @@ static void ruin_entry(void *arg)
 
 /* What each callee-saved register holds after a call of `change` that set out with known values.
  * The frame pointer is checked by the locals around it. */
-static void registers_across(switch_function *change, uint64_t found[5])
+static void registers_across(switch_function *change, uint64_t found[CALLEE_SAVED])
 {
     __asm__ volatile("movq $101, %%rbx\n\tmovq $102, %%r12\n\tmovq $103, %%r13\n\t"
                      "movq $104, %%r14\n\tmovq $105, %%r15\n\t"
@@ -206,20 +208,6 @@ static void registers_across(switch_function *change, uint64_t found[5])
                      : "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",
                        "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory", "cc");
-}
-
-static void test_context_callee_saved_registers_survive(void **state)
-{
-    (void)state;
-    switch_function *forms[] = { wf_context_switch_outofline, inline_switch };
-    for (size_t form = 0; form < WF_ARRAY_SIZE(forms); form++) {
-        uint64_t found[5];
-        start_other(ruin_entry, NULL);
-        registers_across(forms[form], found);
-        for (uint64_t i = 0; i < 5; i++)
-            assert_int_equal(found[i], 101 + i);
-        finish_other();
-    }
 }
 
 __attribute__((target("avx2"))) static WF_NOINLINE float vectors_across(const float *input)
@@ -267,6 +255,77 @@ static void test_context_x87_values_survive(void **state)
     finish_other();
 }
 
+#elif defined(__aarch64__)
+
+enum { CALLEE_SAVED = 10 + 8 };
+
+/* Ruins every register a context may, so that a value left in one is seen to be lost. */
+static void ruin_entry(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        __asm__ volatile("mov x19, xzr\n\tmov x20, xzr\n\tmov x21, xzr\n\tmov x22, xzr\n\t"
+                         "mov x23, xzr\n\tmov x24, xzr\n\tmov x25, xzr\n\tmov x26, xzr\n\t"
+                         "mov x27, xzr\n\tmov x28, xzr\n\tmov x18, xzr\n\tmov x30, xzr\n\t" ::
+                             : "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27",
+                               "x28", "x30");
+        __asm__ volatile("movi v8.16b, #255\n\tmovi v9.16b, #255\n\tmovi v10.16b, #255\n\t"
+                         "movi v11.16b, #255\n\tmovi v12.16b, #255\n\tmovi v13.16b, #255\n\t"
+                         "movi v14.16b, #255\n\tmovi v15.16b, #255\n\t" ::
+                             : "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15");
+        wf_context_switch(&other, &test_context);
+    }
+}
+
+/* What each callee-saved register holds after a call of `change` that set out with known values.
+ * The frame pointer is checked by the locals around it. */
+static void registers_across(switch_function *change, uint64_t found[CALLEE_SAVED])
+{
+    register switch_function *x8 __asm__("x8") = change;
+    register uint64_t *x9 __asm__("x9") = found;
+    register struct wf_context *x0 __asm__("x0") = &test_context, *x1 __asm__("x1") = &other;
+    __asm__ volatile("mov x19, #101\n\tmov x20, #102\n\tmov x21, #103\n\tmov x22, #104\n\t"
+                     "mov x23, #105\n\tmov x24, #106\n\tmov x25, #107\n\tmov x26, #108\n\t"
+                     "mov x27, #109\n\tmov x28, #110\n\t"
+                     "mov x10, #111\n\tfmov d8, x10\n\tmov x10, #112\n\tfmov d9, x10\n\t"
+                     "mov x10, #113\n\tfmov d10, x10\n\tmov x10, #114\n\tfmov d11, x10\n\t"
+                     "mov x10, #115\n\tfmov d12, x10\n\tmov x10, #116\n\tfmov d13, x10\n\t"
+                     "mov x10, #117\n\tfmov d14, x10\n\tmov x10, #118\n\tfmov d15, x10\n\t"
+                     "str %[found], [sp, #-16]!\n\t"
+                     "blr %[change]\n\t"
+                     "ldr x9, [sp], #16\n\t"
+                     "stp x19, x20, [x9]\n\tstp x21, x22, [x9, #16]\n\tstp x23, x24, [x9, #32]\n\t"
+                     "stp x25, x26, [x9, #48]\n\tstp x27, x28, [x9, #64]\n\t"
+                     "stp d8, d9, [x9, #80]\n\tstp d10, d11, [x9, #96]\n\t"
+                     "stp d12, d13, [x9, #112]\n\tstp d14, d15, [x9, #128]\n\t"
+                     : "+r"(x0), "+r"(x1), [change] "+r"(x8), [found] "+r"(x9)
+                     :
+                     : "x2", "x3", "x4", "x5", "x6", "x7", "x10", "x11", "x12", "x13", "x14", "x15",
+                       "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+                       "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8",
+                       "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19",
+                       "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",
+                       "v31", "memory", "cc");
+}
+
+#endif
+
+#if defined(__x86_64__) || defined(__aarch64__)
+
+static void test_context_callee_saved_registers_survive(void **state)
+{
+    (void)state;
+    switch_function *forms[] = { wf_context_switch_outofline, inline_switch, ask };
+    for (size_t form = 0; form < WF_ARRAY_SIZE(forms); form++) {
+        uint64_t found[CALLEE_SAVED];
+        start_other(ruin_entry, NULL);
+        registers_across(forms[form], found);
+        for (uint64_t i = 0; i < CALLEE_SAVED; i++)
+            assert_int_equal(found[i], 101 + i);
+        finish_other();
+    }
+}
+
 #endif
 
 /* A leaf but for the switch: its locals may lie in the red zone. */
@@ -279,6 +338,21 @@ static WF_NOINLINE int red_zone_across(const int *input)
     int sum = 0;
     for (int i = 0; i < 8; i++)
         sum += local[i];
+    return sum;
+}
+
+/* Where locals are found by a base pointer: the frame pointer is too far up for the aligned ones,
+ * the stack pointer has moved by what nobody knew. */
+static WF_NOINLINE int realigned_across(const int *input, size_t count)
+{
+    _Alignas(128) volatile int aligned[8];
+    volatile int *variable = __builtin_alloca(count * sizeof(int));
+    for (size_t i = 0; i < count; i++)
+        aligned[i] = input[i], variable[i] = 10 * input[i];
+    wf_context_switch(&test_context, &other);
+    int sum = (uintptr_t)aligned % 128 ? 1000000 : 0;
+    for (size_t i = 0; i < count; i++)
+        sum += aligned[i] + variable[i];
     return sum;
 }
 
@@ -295,6 +369,21 @@ static void test_context_red_zone_survives(void **state)
     static const int input[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
     start_other(echo_entry, NULL);
     assert_int_equal(red_zone_across(input), 36);
+    finish_other();
+}
+
+#if defined(__x86_64__) || defined(__aarch64__)
+#    define BASE_RUINER ruin_entry
+#else
+#    define BASE_RUINER echo_entry
+#endif
+
+static void test_context_frames_with_a_base_pointer_survive(void **state)
+{
+    (void)state;
+    static const int input[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+    start_other(BASE_RUINER, NULL);
+    assert_int_equal(realigned_across(input, WF_ARRAY_SIZE(input)), 36 * 11);
     finish_other();
 }
 
@@ -403,7 +492,7 @@ static void test_context_ring_visits_each_in_turn(void **state)
 {
     (void)state;
     struct wf_stack stacks[RING];
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
     wf_context_main(&test_context);
     for (intptr_t i = 0; i < RING; i++) {
         assert_int_equal(wf_stack_get(&pool, WF_STACK_SMALL, &stacks[i]), 0);
@@ -512,12 +601,15 @@ int main(void)
         cmocka_unit_test(test_context_inline_and_outofline_interoperate),
         cmocka_unit_test(test_context_ask_and_answer_keep_locals),
         cmocka_unit_test(test_context_ask_and_answer_hand_over_values),
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
         cmocka_unit_test(test_context_callee_saved_registers_survive),
+#endif
+#if defined(__x86_64__)
         cmocka_unit_test(test_context_whole_vectors_survive),
         cmocka_unit_test(test_context_x87_values_survive),
 #endif
         cmocka_unit_test(test_context_red_zone_survives),
+        cmocka_unit_test(test_context_frames_with_a_base_pointer_survive),
         cmocka_unit_test(test_context_entry_has_its_argument_and_alignment),
         cmocka_unit_test(test_context_odd_stack_bounds_are_aligned),
         cmocka_unit_test(test_context_backtrace_ends),

@@ -4,8 +4,10 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include <cmocka.h>
 
 #include "context/context.h"
+#include "context/guard.h"
 #include "context/stack.h"
 
 #define MANY 10000
@@ -22,7 +25,7 @@ static struct wf_stack_pool pool;
 static int setup(void **state)
 {
     (void)state;
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
     return 0;
 }
 
@@ -127,64 +130,259 @@ static void test_stack_ten_thousand_come_and_go(void **state)
         assert_int_equal(pool.live, MANY);
         put_all(stacks, MANY);
         assert_int_equal(pool.live, 0);
-        assert_in_range(wf_stack_pool_free(&pool), 0, pool.free_max);
+        assert_in_range(wf_stack_pool_free(&pool), MANY, MANY + 64);
     }
     assert_int_equal(pool.peak, MANY);
     free(stacks);
 }
 
-static void test_stack_idle_ones_are_bounded(void **state)
+/* ---- cooling ---- */
+
+/* Pages of the stack that have memory. */
+static size_t resident(const struct wf_stack *stack)
 {
-    (void)state;
-    struct wf_stack stacks[640];
-    pool.free_max = 100;
-    for (size_t i = 0; i < 640; i++)
-        stacks[i] = get(WF_STACK_SMALL);
-    size_t full = pool.mapped_bytes;
-    put_all(stacks, 640);
-    assert_in_range(wf_stack_pool_free(&pool), 1, 100);
-    assert_true(pool.mapped_bytes < full / 4);
-    struct wf_stack again = get(WF_STACK_SMALL);
-    memset(again.low, 1, again.size);
-    wf_stack_put(&pool, &again);
+    unsigned char pages[64];
+    size_t count = 0, size = (stack->size + 4095) & ~(size_t)4095;
+    assert_int_equal(mincore(stack->low, size, pages), 0);
+    for (size_t i = 0; i < size / 4096; i++)
+        count += pages[i] & 1;
+    return count;
 }
 
-static void test_stack_everything_is_released_beyond_the_bound(void **state)
+static void cool_all(void)
+{
+    wf_stack_pool_age(&pool);
+    while (wf_stack_pool_cool(&pool))
+        continue;
+}
+
+static void get_all(struct wf_stack *stacks, size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++) {
+        stacks[i] = get(size);
+        stacks[i].low[0] = stacks[i].low[stacks[i].size - 1] = 1;
+    }
+}
+
+static void test_stack_what_nobody_wants_for_a_period_loses_its_memory(void **state)
 {
     (void)state;
-    struct wf_stack stacks[3];
-    pool.free_max = 1;
-    for (int i = 0; i < 3; i++)
-        stacks[i] = get(WF_STACK_LARGE);
-    put_all(stacks, 3);
+    struct wf_stack stacks[50], last = get(WF_STACK_MEDIUM);
+    get_all(stacks, 50, WF_STACK_MEDIUM);
+    put_all(stacks, 50);
+    cool_all();
+    assert_int_equal(resident(&stacks[25]), 2);
+    assert_true(wf_stack_pool_is_warm(&pool));
+    cool_all();
+    for (size_t i = 0; i < 50; i++) {
+        assert_int_equal(resident(&stacks[i]), 0);
+        assert_true(stacks[i].slot->fresh);
+    }
+    assert_false(wf_stack_pool_is_warm(&pool));
+    size_t existing = pool.existing;
+    get_all(stacks, 50, WF_STACK_MEDIUM);
+    assert_int_equal(pool.existing, existing);
+    put_all(stacks, 50);
+    wf_stack_put(&pool, &last);
+}
+
+static void test_stack_what_is_wanted_keeps_its_memory(void **state)
+{
+    (void)state;
+    struct wf_stack stacks[100], wanted[10], last = get(WF_STACK_SMALL);
+    get_all(stacks, 100, WF_STACK_SMALL);
+    put_all(stacks, 100);
+    for (int period = 0; period < 3; period++) {
+        get_all(wanted, 10, WF_STACK_SMALL);
+        put_all(wanted, 10);
+        cool_all();
+    }
+    size_t cold = 0;
+    for (size_t i = 0; i < 100; i++)
+        cold += resident(&stacks[i]) == 0;
+    assert_int_equal(cold, 90);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_not_equal(resident(&wanted[i]), 0);
+    wf_stack_put(&pool, &last);
+}
+
+static void test_stack_cooling_ones_can_be_had_and_are_taken_before_cold_ones(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    static struct wf_stack stacks[COUNT];
+    get_all(stacks, COUNT, WF_STACK_SMALL);
+    put_all(stacks, COUNT);
+    wf_stack_pool_age(&pool);
+    wf_stack_pool_age(&pool);
+    assert_true(wf_stack_pool_cool(&pool));
+    size_t existing = pool.existing, fresh = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        stacks[i] = get(WF_STACK_SMALL);
+        fresh += stacks[i].slot->fresh;
+        if (i == 1000)
+            assert_in_range(fresh, 0, 64); /* a slab is given back as a whole */
+    }
+    assert_in_range(fresh, 65, 1000);
+    assert_int_equal(pool.existing, existing);
+    put_all(stacks, COUNT);
+}
+
+static void test_stack_wholly_cold_tracts_are_unmapped(void **state)
+{
+    (void)state;
+    struct wf_stack stacks[640], last = get(WF_STACK_LARGE);
+    size_t little = pool.mapped_bytes;
+    get_all(stacks, 640, WF_STACK_SMALL);
+    assert_true(pool.mapped_bytes > little);
+    put_all(stacks, 640);
+    cool_all();
+    cool_all();
+    assert_int_equal(pool.mapped_bytes, little);
     assert_int_equal(wf_stack_pool_free(&pool), 0);
+    get_all(stacks, 640, WF_STACK_SMALL);
+    put_all(stacks, 640);
+    wf_stack_put(&pool, &last);
+    cool_all();
+    cool_all();
     assert_int_equal(pool.mapped_bytes, 0);
-    stacks[0] = get(WF_STACK_LARGE);
-    wf_stack_put(&pool, &stacks[0]);
+}
+
+/* Nothing is lost or given out twice, whatever cools when. */
+static void test_stack_cooling_model(void **state)
+{
+    (void)state;
+    enum { ROOM = 300, STEPS = 20000 };
+    struct wf_stack stacks[ROOM];
+    size_t live = 0;
+    unsigned seed = 7;
+    for (int step = 0; step < STEPS; step++) {
+        seed = seed * 1103515245 + 12345;
+        unsigned what = seed >> 16 & 0xff;
+        if (what < 4) {
+            wf_stack_pool_age(&pool);
+        } else if (what < 12) {
+            wf_stack_pool_cool(&pool);
+        } else if (live < ROOM && what < 128 + (unsigned)(step / 2000 % 2) * 40) {
+            stacks[live] = get((size_t)1 << (14 + what % 3 * 2));
+            for (size_t i = 0; i < live; i++)
+                assert_ptr_not_equal(stacks[i].low, stacks[live].low);
+            memset(stacks[live].low, (int)what, 64);
+            live++;
+        } else if (live > 0) {
+            size_t i = (seed >> 8) % live;
+            wf_stack_put(&pool, &stacks[i]);
+            stacks[i] = stacks[--live];
+        }
+        assert_int_equal(pool.live, live);
+    }
+    put_all(stacks, live);
+}
+
+/* ---- guards ---- */
+
+static bool valgrind(void)
+{
+#if defined(WF_VALGRIND)
+    return RUNNING_ON_VALGRIND; /* it has a limit on mappings of its own, and ends */
+#else
+    return false;
+#endif
 }
 
 /* The kernel allows so many mappings; we stop at a quarter, and say so. */
-static void test_stack_guards_stop_before_the_kernel_does(void **state)
+static void test_stack_pages_stop_before_the_kernel_does(void **state)
 {
     (void)state;
-#if defined(WF_VALGRIND)
-    if (RUNNING_ON_VALGRIND)
-        skip(); /* it has a limit on mappings of its own, and ends */
-#endif
+    if (valgrind())
+        skip();
     size_t count = 0, room = 40000;
-    pool.protects = true;
+    pool.guards = WF_GUARDS_PAGES;
     struct wf_stack *stacks = calloc(room, sizeof(*stacks));
     int error = 0;
     while (count < room && (error = wf_stack_get(&pool, WF_STACK_SMALL, &stacks[count])) == 0)
         count++;
     if (count < room)
         assert_int_equal(error, -ENOMEM);
-    pool.protects = false;
     assert_true(count > 1000);
     assert_int_equal(pool.live, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(stacks[i].slot->guard, WF_GUARD_PAGE);
     put_all(stacks, count);
-    struct wf_stack again = get(WF_STACK_LARGE);
-    wf_stack_put(&pool, &again);
+    free(stacks);
+}
+
+static void test_stack_without_marks_canaries_follow_pages(void **state)
+{
+    (void)state;
+    if (valgrind())
+        skip();
+    size_t count = 40000, kinds[3] = { 0 };
+    struct wf_stack *stacks = calloc(count, sizeof(*stacks));
+    pool.guards = WF_GUARDS_OLD;
+    for (size_t i = 0; i < count; i++) {
+        stacks[i] = get(WF_STACK_SMALL);
+        kinds[stacks[i].slot->guard]++;
+    }
+    assert_int_equal(kinds[WF_GUARD_MARK], 0);
+    assert_true(kinds[WF_GUARD_PAGE] > 1000);
+    assert_true(kinds[WF_GUARD_CANARY] > 0 || kinds[WF_GUARD_PAGE] == count);
+    put_all(stacks, count);
+    free(stacks);
+}
+
+static void test_stack_canary_tells_an_overrun_and_costs_no_memory(void **state)
+{
+    (void)state;
+    pool.guards = WF_GUARDS_CANARIES;
+    struct wf_stack stack = get(WF_STACK_MEDIUM);
+    stack.low[stack.size - 1] = 1;
+    assert_int_equal(stack.slot->guard, WF_GUARD_CANARY);
+    assert_false(wf_guard_is_overrun(stack.slot));
+    memset(stack.low + 64, 7, stack.size - 64);
+    assert_false(wf_guard_is_overrun(stack.slot));
+    for (int i = 0; i < 64; i++) {
+        stack.low[i] = 1;
+        assert_true(wf_guard_is_overrun(stack.slot));
+        stack.low[i] = 0;
+    }
+    wf_stack_put(&pool, &stack);
+}
+
+static size_t mappings(void)
+{
+    size_t count = 0;
+    FILE *file = fopen("/proc/self/maps", "re");
+    for (int c; (c = fgetc(file)) != EOF;)
+        count += c == '\n';
+    fclose(file);
+    return count;
+}
+
+static bool has_marks(void)
+{
+    struct wf_stack stack = { 0 };
+    pool.guards = WF_GUARDS_MARKS;
+    bool has = wf_stack_get(&pool, WF_STACK_MEDIUM, &stack) == 0;
+    if (has)
+        wf_stack_put(&pool, &stack);
+    pool.guards = WF_GUARDS_BEST;
+    return has;
+}
+
+/* Where the kernel has marks memory is what bounds the stacks. */
+static void test_stack_a_million_are_fewer_than_a_hundred_mappings(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000000 };
+    if (valgrind() || WF_TSAN || !has_marks())
+        skip(); /* no marks before Linux 6.13 */
+    size_t before = mappings();
+    struct wf_stack *stacks = calloc(COUNT, sizeof(*stacks));
+    for (size_t i = 0; i < COUNT; i++)
+        stacks[i] = get(WF_STACK_MEDIUM);
+    assert_in_range(mappings() - before, 0, 99);
+    put_all(stacks, COUNT);
     free(stacks);
 }
 
@@ -202,13 +400,22 @@ static int exercise(void)
     }
     assert_int_equal(pool.live, count);
     put_all(stacks, count);
+    for (int i = 0; i < 2; i++) {
+        wf_stack_pool_age(&pool);
+        while (wf_stack_pool_cool(&pool))
+            continue;
+    }
     return error;
 }
 
 static void check_failure_at(long n, bool persistent)
 {
-    wf_stack_pool_init(&pool, 0, 1);
-    pool.protects = n % 2 == 0;
+    bool marks = has_marks();
+    assert_int_equal(wf_stack_pool_fini(&pool), 0);
+    wf_stack_pool_init(&pool, 0);
+    pool.guards = (uint8_t)(n % (WF_GUARDS_OLD + 1));
+    if (pool.guards == WF_GUARDS_MARKS && !marks)
+        return;
     pool.fault = (struct wf_stack_fault){ n, persistent };
     int error = exercise();
     assert_true(error == 0 || error == -ENOMEM);
@@ -220,18 +427,18 @@ static void check_failure_at(long n, bool persistent)
 static void test_stack_survives_each_failing_call(void **state)
 {
     (void)state;
-    for (long n = 1; n < 80; n++) {
+    for (long n = 1; n < 200; n++) {
         check_failure_at(n, false);
         check_failure_at(n, true);
     }
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
 }
 
 static void test_stack_failure_leaves_nothing_behind(void **state)
 {
     (void)state;
     struct wf_stack stack = { 0 };
-    pool.protects = true;
+    pool.guards = WF_GUARDS_PAGES;
     for (long n = 1; n <= 2; n++) {
         pool.fault.countdown = n;
         assert_int_equal(wf_stack_get(&pool, WF_STACK_MEDIUM, &stack), -ENOMEM);
@@ -264,7 +471,7 @@ static void test_stack_fini_counts_the_live(void **state)
     (void)state;
     get(WF_STACK_MEDIUM), get(WF_STACK_SMALL);
     assert_int_equal(wf_stack_pool_fini(&pool), 2);
-    wf_stack_pool_init(&pool, 0, 0);
+    wf_stack_pool_init(&pool, 0);
 }
 
 /* ---- overflow ---- */
@@ -302,13 +509,17 @@ static void catch_faults(void)
     sigaction(SIGSEGV, &action, NULL);
 }
 
-static void overflow(bool protects)
+/* The stacks are the parent's, or the child's own. */
+static void overflow(enum wf_guards guards, bool inherits)
 {
+    pool.guards = (uint8_t)guards;
+    struct wf_stack below = { 0 };
+    if (inherits)
+        below = get(WF_STACK_MEDIUM), deep_stack = get(WF_STACK_MEDIUM);
     pid_t child = fork();
     if (child == 0) {
-        pool.protects = protects;
-        struct wf_stack below = get(WF_STACK_MEDIUM);
-        deep_stack = get(WF_STACK_MEDIUM);
+        if (!inherits)
+            below = get(WF_STACK_MEDIUM), deep_stack = get(WF_STACK_MEDIUM);
         memset(below.low, 7, below.size);
         catch_faults();
         wf_context_main(&test_context);
@@ -320,31 +531,17 @@ static void overflow(bool protects)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 42);
+    if (inherits)
+        wf_stack_put(&pool, &below), wf_stack_put(&pool, &deep_stack);
 }
 
 static void test_stack_overflow_hits_the_guard(void **state)
 {
     (void)state;
-    overflow(true);
-    overflow(false);
-}
-
-/* Where the kernel has marks for it, a guard is no mapping: memory is what bounds the stacks. Where
- * it has none, each guard is one, and that is what is counted. */
-static void test_stack_guards_cost_no_mappings(void **state)
-{
-    (void)state;
-    enum { COUNT = 40000 };
-    static struct wf_stack stacks[COUNT];
-    size_t count = 0;
-    while (count < COUNT && wf_stack_get(&pool, WF_STACK_SMALL, &stacks[count]) == 0)
-        count++;
-    assert_true(count > 0);
-    struct wf_stack_slab *slab = wf_stack_slab_of(stacks[0].slot);
-    assert_true(slab->protected == 0 || slab->protected == slab->cut);
-    if (slab->protected == 0)
-        assert_int_equal(count, COUNT);
-    put_all(stacks, count);
+    overflow(WF_GUARDS_PAGES, false);
+    overflow(WF_GUARDS_BEST, false);
+    overflow(WF_GUARDS_PAGES, true);
+    overflow(WF_GUARDS_BEST, true);
 }
 
 static void put_twice(void)
@@ -409,15 +606,20 @@ int main(void)
         TEST(test_stack_neighbours_differ_in_colour),
         TEST(test_stack_limit_is_on_live_stacks),
         TEST(test_stack_ten_thousand_come_and_go),
-        TEST(test_stack_idle_ones_are_bounded),
-        TEST(test_stack_everything_is_released_beyond_the_bound),
-        TEST(test_stack_guards_stop_before_the_kernel_does),
+        TEST(test_stack_what_nobody_wants_for_a_period_loses_its_memory),
+        TEST(test_stack_what_is_wanted_keeps_its_memory),
+        TEST(test_stack_cooling_ones_can_be_had_and_are_taken_before_cold_ones),
+        TEST(test_stack_wholly_cold_tracts_are_unmapped),
+        TEST(test_stack_cooling_model),
+        TEST(test_stack_pages_stop_before_the_kernel_does),
+        TEST(test_stack_without_marks_canaries_follow_pages),
+        TEST(test_stack_canary_tells_an_overrun_and_costs_no_memory),
+        TEST(test_stack_a_million_are_fewer_than_a_hundred_mappings),
         TEST(test_stack_survives_each_failing_call),
         TEST(test_stack_failure_leaves_nothing_behind),
         TEST(test_stack_real_exhaustion_is_an_error),
         TEST(test_stack_fini_counts_the_live),
         TEST(test_stack_overflow_hits_the_guard),
-        TEST(test_stack_guards_cost_no_mappings),
         TEST(test_stack_double_put_aborts),
         TEST(test_stack_reuse_is_clean_after_a_final_switch),
     };

@@ -98,6 +98,9 @@ static inline void expect_log(const char *part)
 static inline int count_fds(void)
 {
     int count = 0;
+#ifdef STAND_IN
+    return count;
+#endif
     DIR *directory = opendir("/proc/self/fd");
     while (readdir(directory))
         count++;

@@ -24,6 +24,21 @@ static bool is_default(int number)
     return action.sa_handler == SIG_DFL;
 }
 
+static int look_at_handlers(void *arg)
+{
+    struct sigaction *actions = arg;
+    return sigaction(SIGINT, NULL, &actions[0]) | sigaction(SIGTERM, NULL, &actions[1]);
+}
+
+static void test_signal_handlers_run_on_the_alternate_stack(void **state)
+{
+    (void)state;
+    struct sigaction actions[2];
+    assert_int_equal(run_with_signals(look_at_handlers, actions), 0);
+    for (int i = 0; i < 2; i++)
+        assert_true(actions[i].sa_handler != SIG_DFL && (actions[i].sa_flags & SA_ONSTACK));
+}
+
 static void test_semantics_18_an_interrupt_is_an_ordinary_cancel_of_main(void **state)
 {
     (void)state;
@@ -334,6 +349,7 @@ static void test_signal_a_handler_on_another_thread_does_not_outlive_the_run(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        core_test(test_signal_handlers_run_on_the_alternate_stack),
         core_test(test_semantics_18_an_interrupt_is_an_ordinary_cancel_of_main),
         core_test(test_semantics_18_the_first_leaves_shields_alone),
         core_test(test_semantics_18_the_second_cancels_shields_too),

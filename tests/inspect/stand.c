@@ -74,7 +74,7 @@ int main(int argc, char **argv)
     (void)argv;
     if (weft_loop_new(&loop) < 0)
         return 1;
-    loop->stacks.protects = argc > 1;
+    loop->stacks.guards = argc > 1 ? WF_GUARDS_PAGES : WF_GUARDS_BEST;
     weft_spawn(weft_loop_background(loop), stand, NULL, .task = &task, .name = "main");
     weft_loop_run_until_complete(loop, task);
     weft_task_release(task);

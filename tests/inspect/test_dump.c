@@ -90,10 +90,17 @@ int call_without_tables(int (*fn)(void));
 __asm__(".text\n"
         ".type call_without_tables, @function\n"
         "call_without_tables:\n"
+#    if defined(__x86_64__)
         "    pushq %rbp\n"
         "    movq %rsp, %rbp\n"
         "    callq *%rdi\n"
         "    popq %rbp\n"
+#    else
+        "    stp x29, x30, [sp, #-16]!\n"
+        "    mov x29, sp\n"
+        "    blr x0\n"
+        "    ldp x29, x30, [sp], #16\n"
+#    endif
         "    ret\n"
         ".size call_without_tables, . - call_without_tables\n");
 
@@ -376,6 +383,92 @@ static int park(weft_stream *client, void *arg)
     return weft_park(client, WEFT_MINUTE);
 }
 
+/* The census of stacks. */
+
+WF_NOINLINE static int go_deep(size_t bytes)
+{
+    volatile char *room = __builtin_alloca(bytes);
+    for (size_t i = 0; i < bytes; i++)
+        room[i] = 'x';
+    return 0;
+}
+
+static int use_34k(void *arg)
+{
+    (void)arg;
+    return go_deep((size_t)34 << 10);
+}
+
+static int use_9k(void *arg)
+{
+    (void)arg;
+    return go_deep((size_t)9 << 10);
+}
+
+static int use_little(void *arg)
+{
+    (void)arg;
+    return weft_sleep(SECOND);
+}
+
+static int serve_deep(weft_stream *client, void *arg)
+{
+    (void)client, (void)arg;
+    return go_deep((size_t)20 << 10);
+}
+
+static int deep_server(void *arg)
+{
+    return weft_serve("mem:deep", serve_deep, arg);
+}
+
+static int stacks_main(void *arg)
+{
+    weft_scope s;
+    weft_stream *stream;
+    (void)arg;
+    weft_scope_begin(&s);
+    weft_spawn(&s, use_little, NULL, .stack_size = 256 << 10);
+    weft_spawn(&s, use_34k, NULL);
+    weft_spawn(&s, use_9k, NULL, .stack_size = 16 << 10);
+    weft_spawn(&s, deep_server, NULL);
+    weft_sleep(0);
+    assert_int_equal(weft_connect(&stream, "mem:deep"), 0);
+    weft_sleep(MILLISECOND);
+    weft_close(stream);
+    dump_now();
+    weft_scope_cancel(&s, "done");
+    return weft_scope_end(&s);
+}
+
+static void test_dump_tells_how_deep_stacks_were(void **state)
+{
+    (void)state;
+    assert_int_equal(run(stacks_main, NULL), 0);
+    EXPECT_ORDER(
+        "stacks, for each function that tasks begin with (by page):\n", "  use_34k: deepest 3",
+        " KiB of 64 KiB, measured 1 time\n", "  serve_deep: deepest 2", "  use_9k: deepest 1",
+        " KiB of 16 KiB, measured 1 time; less than a quarter was left: .stack_size = 64 << "
+        "10\n");
+    expect_text("  use_little: deepest ");
+    assert_null(strstr(dumped.text, "serve_client"));
+    if (!WF_ASAN)
+        EXPECT_ORDER("  use_little: deepest ",
+                     " KiB of 256 KiB, measured 1 time; .stack_size = ", "would do\n");
+}
+
+static void test_dump_tells_exactly_under_debug(void **state)
+{
+    (void)state;
+    if (wf_sanitizer_is_valgrind())
+        skip();
+    assert_int_equal(
+        weft_run(stacks_main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true, .debug = true),
+        0);
+    EXPECT_ORDER("tasks begin with (exact):\n", "  use_34k: deepest 3", "  serve_deep: deepest 2",
+                 "  use_9k: deepest ");
+}
+
 static int server(void *arg)
 {
     return weft_serve("mem:dump", park, arg);
@@ -556,6 +649,8 @@ int main(void)
         core_test(test_dump_ends_when_nobody_takes_it),
         core_test(test_dump_writes_to_a_descriptor),
         core_test(test_dump_shows_servers_and_parked_clients),
+        core_test(test_dump_tells_how_deep_stacks_were),
+        core_test(test_dump_tells_exactly_under_debug),
         core_test(test_dump_shows_stackless_tasks_and_their_next_steps),
         core_test(test_dump_shows_ten_of_a_crowd_of_stackless_tasks),
         core_test(test_dump_of_ten_thousand_tasks_takes_less_than_a_second),

@@ -21,6 +21,9 @@ static int asked_main(void *arg)
     (void)arg;
     assert_int_equal(pipe2(pipes, O_NONBLOCK), 0);
     assert_int_equal(weft_dump_on_signal(SIGQUIT, pipes[1]), 0);
+    struct sigaction action;
+    sigaction(SIGQUIT, NULL, &action);
+    assert_true(action.sa_flags & SA_ONSTACK);
     assert_int_equal(weft_dump_on_signal(SIGUSR2, pipes[1]), -EBUSY);
     assert_true(take_log("this process has such a signal already") <= 1); /* once a process */
     weft_scope_begin(&s);

@@ -131,6 +131,7 @@ static const struct kind kinds[] = {
     { .name = "wait", .source = CALL, .call = WF_FAULT_WAIT, .error = EINTR },
     CALLS("open", WF_FAULT_OPEN, EMFILE),
     CALLS("thread", WF_FAULT_THREAD, EAGAIN),
+    CALLS("map", WF_FAULT_MAP, ENOMEM),
     CALLS("short_recv", WF_FAULT_SHORT_RECV, 0),
     CALLS("short_send", WF_FAULT_SHORT_SEND, 0),
     { .name = "shuffle", .source = ORDER },

@@ -95,6 +95,47 @@ static int by_signal(void *arg)
     return err;
 }
 
+/* How deep stacks are: asked of those that run and have ended, exactly and by page. */
+
+static int count_functions(void *context, const struct weft_stack_use *use)
+{
+    size_t *count = context;
+    torture_require(use->deepest > 0 && use->measured > 0 && use->stack_sizes > 0);
+    return (int)++*count;
+}
+
+static void ask_depths(void)
+{
+    size_t count = 0;
+    torture_require(weft_stack_census(count_functions, &count) == 0);
+    torture_require(count >= 2 || !torture_is_calm());
+}
+
+static int with_copy(void *arg)
+{
+    const char *text = arg;
+    torture_require(text[0] == 'x');
+    return weft_sleep(WEFT_MILLISECOND);
+}
+
+static int depths(void *arg)
+{
+    weft_scope scope;
+    (void)arg;
+    weft_scope_begin(&scope);
+    int err = weft_spawn(&scope, look, NULL);
+    if (err >= 0)
+        err = weft_spawn(&scope, with_copy, "xxxxxxx", .copy = 8, .stack_size = 16 << 10);
+    if (err >= 0)
+        err = weft_sleep(0);
+    if (err >= 0)
+        ask_depths();
+    err = weft_scope_leave(&scope, err);
+    if (err >= 0)
+        ask_depths();
+    return err;
+}
+
 static bool is_default(int number)
 {
     struct sigaction action;
@@ -114,6 +155,8 @@ int main(void)
     static const struct torture_scenario scenarios[] = {
         { "dump-tree", tree, NULL, check },
         { "dump-signal", by_signal, NULL, check },
+        { "depths", depths, NULL, check },
+        { .name = "depths-debug", .main = depths, .check = check, .debug = true },
     };
     return torture(scenarios, TORTURE_COUNT(scenarios));
 }

@@ -1,5 +1,5 @@
-#ifndef WF_INSPECT_SYMBOLS_H
-#define WF_INSPECT_SYMBOLS_H
+#ifndef WF_IO_SYMBOLS_H
+#define WF_IO_SYMBOLS_H
 
 /* Names of code addresses, static functions included.
  *

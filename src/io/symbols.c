@@ -6,10 +6,11 @@
  * checked against its size, and what makes no sense has no name. A symbol table is read from one
  * end to the other, which happens once for each place at which tasks wait, not for each task. */
 
-#include "inspect/symbols.h"
+#include "io/symbols.h"
 
 #include "base/compiler.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
@@ -118,6 +119,21 @@ struct question {
     bool found;
 };
 
+#if defined(__GLIBC_PREREQ) && __GLIBC_PREREQ(2, 35)
+
+/* Without the loader's lock. */
+static void ask_loader(struct question *question)
+{
+    struct dl_find_object object;
+    if (_dl_find_object((void *)question->address, &object) != 0)
+        return;
+    question->base = object.dlfo_link_map->l_addr;
+    question->path = object.dlfo_link_map->l_name;
+    question->found = true;
+}
+
+#else
+
 static int is_it(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct question *question = arg;
@@ -134,6 +150,13 @@ static int is_it(struct dl_phdr_info *info, size_t size, void *arg)
     return 0;
 }
 
+static void ask_loader(struct question *question)
+{
+    dl_iterate_phdr(is_it, question);
+}
+
+#endif
+
 /* The loader's name of the program itself is empty. */
 static void map_module(struct wf_module *module, const struct question *question)
 {
@@ -147,7 +170,7 @@ static void map_module(struct wf_module *module, const struct question *question
 static const struct wf_module *module_of(struct wf_symbols *symbols, uintptr_t address)
 {
     struct question question = { .address = address };
-    dl_iterate_phdr(is_it, &question);
+    ask_loader(&question);
     if (!question.found)
         return NULL;
     for (unsigned i = 0; i < symbols->module_count; i++)
