@@ -160,24 +160,28 @@ int wf_sleep_until(weft_task *task, int64_t when)
     return (int)wf_park(begin_sleep(&s, task, when));
 }
 
-/* A frame of its own: who only lets others run has no room for a timer on its stack. */
-static WF_NOINLINE int sleep_until(weft_task *task, int64_t when)
-{
-    struct sleep s;
-    return (int)wf_park(begin_sleep(&s, task, when));
-}
-
-int weft_sleep(int64_t duration)
+/* A frame of its own, without room for a timer: of a crowd that yields each line of its stacks
+ * comes from memory. */
+static WF_NOINLINE int sleep_a_turn(void)
 {
     weft_task *task;
     int err = wf_enter(&task);
     if (err < 0)
         return err;
-    if (duration <= 0) {
-        wf_task_yield(task);
-        return 0;
-    }
-    return sleep_until(task, wf_deadline_after(task->future.loop, duration));
+    wf_task_yield(task);
+    return 0;
+}
+
+int weft_sleep(int64_t duration)
+{
+    if (duration <= 0)
+        return sleep_a_turn();
+    struct sleep s;
+    weft_task *task;
+    int err = wf_enter(&task);
+    if (err < 0)
+        return err;
+    return (int)wf_park(begin_sleep(&s, task, wf_deadline_after(task->future.loop, duration)));
 }
 
 int weft_sleep_until(int64_t when)
