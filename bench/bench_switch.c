@@ -8,7 +8,7 @@
 #include "context/stack.h"
 #include "floor/switch_floor.h"
 
-#define RING 64
+#define RING_MAX 1000
 
 static unsigned long rounds = 5 * 1000 * 1000;
 
@@ -52,8 +52,8 @@ static double run_outofline(void *arg)
 }
 
 /* A scheduler's pattern: one switch out, many contexts, one switch back in each. */
-static struct wf_context ring[RING];
-static struct wf_stack ring_stacks[RING];
+static struct wf_context ring[RING_MAX];
+static struct wf_stack ring_stacks[RING_MAX];
 
 static void ring_entry(void *arg)
 {
@@ -64,15 +64,15 @@ static void ring_entry(void *arg)
 
 static double run_ring(void *arg)
 {
-    (void)arg;
-    for (int i = 0; i < RING; i++)
+    const unsigned count = *(const unsigned *)arg;
+    for (unsigned i = 0; i < count; i++)
         wf_context_init(&ring[i], ring_stacks[i].low, ring_stacks[i].size, ring_entry, &ring[i]);
-    unsigned long turns = rounds / RING;
+    unsigned long turns = rounds / count;
     double start = bench_now_ns();
     for (unsigned long turn = 0; turn < turns; turn++)
-        for (int i = 0; i < RING; i++)
+        for (unsigned i = 0; i < count; i++)
             wf_context_switch(&loop_context, &ring[i]);
-    return (bench_now_ns() - start) / (2.0 * RING * (double)turns);
+    return (bench_now_ns() - start) / (2.0 * count * (double)turns);
 }
 
 static double run_get_put(void *arg)
@@ -122,7 +122,7 @@ static void prepare(void)
     wf_stack_pool_init(&pool, 0);
     wf_context_main(&loop_context);
     get_or_die(&other_stack);
-    for (int i = 0; i < RING; i++)
+    for (int i = 0; i < RING_MAX; i++)
         get_or_die(&ring_stacks[i]);
     /* One more at the peak, so that get and put stay on the fast path. */
     struct wf_stack spare[2];
@@ -139,13 +139,17 @@ int main(int argc, char **argv)
     struct bench_side floor = { "hand-written asm", switch_floor_ns, &rounds };
     struct bench_side in_line = { "switch, inline", run_inline, NULL };
     struct bench_side outofline = { "switch, out of line", run_outofline, NULL };
-    struct bench_side many = { "switch, ring of 64", run_ring, NULL };
+    unsigned counts[] = { 2, 10, 1000 };
+    struct bench_side rings[] = { { "switch, ring of 2", run_ring, &counts[0] },
+                                  { "switch, ring of 10", run_ring, &counts[1] },
+                                  { "switch, ring of 1,000", run_ring, &counts[2] } };
     struct bench_side get_put = { "stack get + put", run_get_put, &size };
     struct bench_side life = { "get, run, final, put", run_life, NULL };
     prepare();
     bench_compare_print(&in_line, &floor, pairs, "ns");
     bench_compare_print(&outofline, &floor, pairs, "ns");
-    bench_compare_print(&many, &floor, pairs, "ns");
+    for (size_t i = 0; i < WF_ARRAY_SIZE(rings); i++)
+        bench_compare_print(&rings[i], &floor, pairs, "ns");
     bench_measure_print(&get_put, pairs, "ns");
     bench_measure_print(&life, pairs, "ns");
     return 0;
