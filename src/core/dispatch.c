@@ -180,21 +180,27 @@ int wf_dispatch_eager(weft_task *task, const void *frame)
     return 0;
 }
 
+/* Whoever has left it to us may have had the stack that it needs: it has ended by now. */
+static weft_task *take_unstartable(weft_loop *loop)
+{
+    weft_task *task = loop->unstartable;
+    loop->unstartable = NULL;
+    return task;
+}
+
 /* On the dispatcher: start or resume a task. */
 static void run_task(weft_loop *loop, weft_task *task)
 {
-    if (task->state == WF_TASK_NEW && task->innermost->effective) {
-        wf_task_finish_unstarted(task, -ECANCELED);
-        return;
+    for (; task; task = take_unstartable(loop)) {
+        if (task->state == WF_TASK_NEW && task->innermost->effective) {
+            wf_task_finish_unstarted(task, -ECANCELED);
+        } else if (WF_UNLIKELY(wf_task_prepare(task) != 0)) {
+            wf_task_finish_unstarted(task, -ENOMEM);
+        } else {
+            switch_to(loop, &loop->root, task);
+            loop->root.budget = 0;
+        }
     }
-    task = prepared(loop, task);
-    if (task != &loop->root)
-        switch_to(loop, &loop->root, task);
-    loop->root.budget = 0;
-    task = loop->unstartable;
-    loop->unstartable = NULL;
-    if (WF_UNLIKELY(task != NULL))
-        wf_task_finish_unstarted(task, -ENOMEM);
 }
 
 static void run_head(weft_loop *loop)

@@ -130,6 +130,27 @@ static void test_fiber_with_pages_the_kernels_number_is_the_limit(void **state)
     logged.count = 0;
 }
 
+/* One after the other, each of another size than the one before. */
+static int in_turn_main(void *arg)
+{
+    weft_scope s;
+    (void)arg;
+    weft_scope_begin(&s);
+    for (uint32_t i = 0; i < 20; i++)
+        weft_spawn(&s, return_zero, NULL, .stack_size = i % 2 ? 16 << 10 : 64 << 10);
+    return weft_scope_end(&s);
+}
+
+/* What has ended does not count, though nobody has left its stack yet. */
+static void test_fiber_at_the_limit_who_ends_makes_room_for_the_next(void **state)
+{
+    (void)state;
+    for (int debug = 0; debug < 2; debug++)
+        assert_int_equal(weft_run(in_turn_main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true,
+                                  .stacks_max = 2, .debug = debug),
+                         0);
+}
+
 static int yield_one(weft_gen *gen, void *arg)
 {
     return weft_yield(gen, arg);
@@ -233,6 +254,7 @@ int main(void)
         core_test(test_fiber_within_a_period_nothing_goes),
         core_test(test_fiber_a_real_loop_looks_by_itself),
         core_test(test_fiber_with_pages_the_kernels_number_is_the_limit),
+        core_test(test_fiber_at_the_limit_who_ends_makes_room_for_the_next),
         core_test(test_fiber_with_canaries_tasks_and_generators_run),
         core_test(test_fiber_a_canary_is_looked_at_at_each_switch),
     };
