@@ -158,19 +158,20 @@ static bool is_before(const struct wf_census_entry *a, const struct wf_census_en
     return a->deepest != b->deepest ? a->deepest > b->deepest : (uintptr_t)a->fn < (uintptr_t)b->fn;
 }
 
-const struct wf_census_entry *wf_census_next(const struct wf_census *census,
-                                             const struct wf_census_entry *after)
+bool wf_census_next(const struct wf_census *census, struct wf_census_entry *last)
 {
     const struct wf_census_entry *next = NULL;
     for (size_t i = 0; i <= census->places; i++) {
         const struct wf_census_entry *entry =
             i < census->places ? &census->entries[i] : &census->others;
-        if (entry->measured == 0 || (after && !is_before(after, entry)))
+        if (entry->measured == 0 || (last->measured > 0 && !is_before(last, entry)))
             continue;
         if (!next || is_before(entry, next))
             next = entry;
     }
-    return next;
+    if (next)
+        *last = *next;
+    return next != NULL;
 }
 
 static size_t room(const weft_loop *loop, unsigned class)

@@ -69,9 +69,9 @@ void wf_census_survey(weft_loop *loop);
 /* By word? */
 bool wf_census_is_exact(const weft_loop *loop);
 
-/* Those that were measured, deepest first; NULL behind the last. `after`: NULL for the first. */
-const struct wf_census_entry *wf_census_next(const struct wf_census *census,
-                                             const struct wf_census_entry *after);
+/* From one that was measured to the next, deepest first; false: it was the last. All zero before
+ * the first. A copy, because whoever is told of it may make fibers, and the table grows. */
+bool wf_census_next(const struct wf_census *census, struct wf_census_entry *last);
 
 /* The smallest class in which twice its deepest use fits, where that is smaller than the one it ran
  * on, or less than a quarter of that one was left. 0: there is nothing to change, or no class is

@@ -33,15 +33,15 @@ static struct weft_stack_use use_of(const weft_loop *loop, const struct wf_censu
 WF_NOINLINE int weft_stack_census(weft_stack_use_fn *fn, void *context)
 {
     struct question question = { .fn = fn, .context = context };
-    const struct wf_census_entry *entry = NULL;
+    struct wf_census_entry entry = { .measured = 0 };
     weft_loop *loop = weft_loop_current();
     if (!loop)
         return wf_misuse(-EPERM, "weft_stack_census() where there is no loop");
     if (wf_in_task(loop))
         wf_check_innermost(loop->current, __builtin_frame_address(0));
     wf_census_survey(loop);
-    while (question.answer >= 0 && (entry = wf_census_next(&loop->census, entry))) {
-        question.use = use_of(loop, entry);
+    while (question.answer >= 0 && wf_census_next(&loop->census, &entry)) {
+        question.use = use_of(loop, &entry);
         wf_drop(loop, ask, &question);
     }
     return question.answer < 0 ? question.answer : 0;

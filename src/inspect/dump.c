@@ -438,14 +438,15 @@ static void put_use(struct dump *dump, const struct wf_census_entry *entry)
 static void put_stacks(struct dump *dump)
 {
     const struct wf_census *census = &dump->loop->census;
-    const struct wf_census_entry *entry = NULL;
+    struct wf_census_entry entry = { .measured = 0 };
     wf_census_survey(dump->loop);
-    if (!wf_census_next(census, NULL))
+    if (!wf_census_next(census, &entry))
         return;
     put(dump, "stacks, for each function that tasks begin with (%s):\n",
         wf_census_is_exact(dump->loop) ? "exact" : "by page");
-    while (dump->error == 0 && (entry = wf_census_next(census, entry)))
-        put_use(dump, entry);
+    do
+        put_use(dump, &entry);
+    while (dump->error == 0 && wf_census_next(census, &entry));
 }
 
 static void put_loop(struct dump *dump)

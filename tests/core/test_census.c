@@ -335,6 +335,63 @@ static void test_census_has_room_for_many_functions(void **state)
     assert_int_equal(run(many, NULL), 0);
 }
 
+/* As who opens generators of functions that are new. */
+static void make_many(void)
+{
+    struct wf_fiber fiber = new_fiber();
+    for (uintptr_t i = 0; i < 200; i++)
+        wf_census_wants(&fiber, function_number(i));
+}
+
+static int make_many_and_count(void *count, const struct weft_stack_use *use)
+{
+    (void)use;
+    make_many();
+    ++*(unsigned *)count;
+    return 0;
+}
+
+static int make_many_and_write(void *context, const char *part, size_t size)
+{
+    (void)context, (void)part, (void)size;
+    make_many();
+    return 0;
+}
+
+static int ask_and_make_many(void *arg)
+{
+    unsigned count = 0;
+    (void)arg;
+    for (uintptr_t i = 200; i < 203; i++) {
+        struct wf_fiber fiber = new_fiber();
+        wf_census_wants(&fiber, function_number(i));
+        wf_census_end(weft_task_self()->fiber, function_number(i));
+    }
+    assert_int_equal(weft_stack_census(make_many_and_count, &count), 0);
+    assert_int_equal(count, 4); /* with main */
+    return 0;
+}
+
+/* So many that the text is written in the middle of the table. */
+static int dump_and_make_many(void *arg)
+{
+    (void)arg;
+    for (uintptr_t i = 200; i < 260; i++) {
+        struct wf_fiber fiber = new_fiber();
+        wf_census_wants(&fiber, function_number(i));
+        wf_census_end(weft_task_self()->fiber, function_number(i));
+    }
+    assert_int_equal(weft_dump_to(make_many_and_write, NULL), 0);
+    return 0;
+}
+
+static void test_census_may_grow_while_it_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(run(ask_and_make_many, NULL), 0);
+    assert_int_equal(run(dump_and_make_many, NULL), 0);
+}
+
 static int without_memory(void *arg)
 {
     (void)arg;
@@ -436,6 +493,7 @@ int main(void)
         core_test(test_census_counts_a_copied_argument),
         core_test(test_census_counts_generators),
         core_test(test_census_has_room_for_many_functions),
+        core_test(test_census_may_grow_while_it_is_told),
         core_test(test_census_goes_on_without_memory),
         core_test(test_census_ends_when_it_is_told_to),
         core_test(test_census_suggests_the_smallest_class_that_twice_the_use_fits),
