@@ -13,7 +13,7 @@
  * room, and reads as zero; it is looked at whenever the stack is switched away from. The page below
  * it belongs to nobody and takes a small overflow without harm. What runs on through the slab below
  * is stopped by a protected page under the slab's first stack, while there are some for that: a
- * sixteenth of vm.max_map_count, or half a million stacks
+ * sixteenth of vm.max_map_count, which by default is for a quarter of a million stacks
  *
  * WF_GUARDS_BEST takes marks, else pages while there are some, else canaries; the others take one
  * kind alone, and a stack that cannot have it is -ENOMEM. */

@@ -82,6 +82,70 @@ static void test_overflow_of_a_canary_is_found_at_the_next_switch(void **state)
     assert_non_null(strstr(said, "its .stack_size is 16 KiB: give it 64 or 256 KiB"));
 }
 
+/* ---- fork ---- */
+
+/* How the child of a task ends. */
+static int fork_and_wait(void (*in_child)(const struct scenario *s), const struct scenario *s)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        in_child(s);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void in_child_overflow(const struct scenario *s)
+{
+    go_down(s);
+}
+
+static void in_child_exec(const struct scenario *s)
+{
+    (void)s;
+    execl("/bin/sh", "sh", "-c", "exit 7", (char *)NULL);
+}
+
+/* Neither child is of any consequence to the parent, whose tasks go on. */
+static int forker(void *arg)
+{
+    int overflowed = fork_and_wait(in_child_overflow, arg);
+    int replaced = fork_and_wait(in_child_exec, arg);
+    if (!died_of(overflowed, SIGSEGV) && !died_of(overflowed, SIGBUS))
+        _exit(2);
+    if (!WIFEXITED(replaced) || WEXITSTATUS(replaced) != 7)
+        _exit(3);
+    return back(weft_sleep(SECOND));
+}
+
+static int forker_main(void *arg)
+{
+    weft_scope s;
+    wf_running->stacks.guards = (uint8_t)((const struct scenario *)arg)->guards;
+    weft_scope_begin(&s);
+    weft_spawn(&s, forker, arg, .name = "victim");
+    return weft_scope_end(&s);
+}
+
+static void run_forker(void *arg)
+{
+    assert_int_equal(run(forker_main, arg), 0);
+}
+
+static void test_overflow_in_the_child_of_a_fork_is_reported_and_the_parent_goes_on(void **state)
+{
+    (void)state;
+    const enum weft_guards kinds[] = { WEFT_GUARDS_BEST, WEFT_GUARDS_PAGES };
+    for (size_t i = 0; i < WF_ARRAY_SIZE(kinds); i++) {
+        struct scenario s = { .way = RECURSION, .frame = 100, .guards = kinds[i] };
+        expect_survival(run_forker, &s);
+        expect_text("weft: task 2 'victim' (spawned at ");
+        expect_text(" has overflowed its stack: ");
+    }
+}
+
 static void test_overflow_of_who_suspended_before_is_reported(void **state)
 {
     (void)state;
@@ -297,6 +361,7 @@ int main(void)
         core_test(test_overflow_is_reported_on_each_size_of_stack),
         core_test(test_overflow_is_reported_with_guards_of_each_kind),
         core_test(test_overflow_of_a_canary_is_found_at_the_next_switch),
+        core_test(test_overflow_in_the_child_of_a_fork_is_reported_and_the_parent_goes_on),
         core_test(test_overflow_of_who_suspended_before_is_reported),
         core_test(test_overflow_is_reported_whoever_runs),
         core_test(test_overflow_in_a_generator_names_it_and_who_is_in_it),
