@@ -83,6 +83,53 @@ static void test_fiber_within_a_period_nothing_goes(void **state)
     assert_int_equal(run(soon_main, NULL), 0);
 }
 
+/* When a loop wakes up for it: for fibers that rest as for their stacks, and soon while there is
+ * more to do. */
+static int when_main(void *arg)
+{
+    weft_loop *loop = wf_running;
+    uint64_t ticks = 0;
+    (void)arg;
+    crowd(10);
+    assert_int_equal(rested(loop), 10);
+    assert_false(wf_stack_pool_is_warm(&loop->stacks));
+    assert_int_equal(wf_fibers_cool_in(loop), WF_COOL_PERIOD);
+    crowd(3000);
+    wf_fibers_cool(loop, later(&ticks));
+    wf_fibers_cool(loop, later(&ticks));
+    assert_true(loop->fibers.cooling);
+    assert_int_equal(wf_fibers_cool_in(loop), WF_COOL_INTERVAL);
+    return 0;
+}
+
+static void test_fiber_a_loop_wakes_up_while_anything_idle_has_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(run(when_main, NULL), 0);
+}
+
+/* As where the limit is reached. */
+static int without_idle_main(void *arg)
+{
+    weft_loop *loop = wf_running;
+    uint64_t ticks = 0;
+    (void)arg;
+    crowd(100);
+    cool(loop, &ticks);
+    crowd(50);
+    wf_fibers_free_idle(loop);
+    assert_int_equal(rested(loop), 0);
+    for (int i = 0; i < 3; i++)
+        cool(loop, &ticks);
+    return crowd(100);
+}
+
+static void test_fiber_periods_go_on_when_none_is_left(void **state)
+{
+    (void)state;
+    assert_int_equal(run(without_idle_main, NULL), 0);
+}
+
 /* A loop that sleeps in the kernel wakes up for it, and then no more. */
 static int real_main(void *arg)
 {
@@ -254,6 +301,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         core_test(test_fiber_what_no_task_wants_loses_its_memory),
         core_test(test_fiber_within_a_period_nothing_goes),
+        core_test(test_fiber_a_loop_wakes_up_while_anything_idle_has_memory),
+        core_test(test_fiber_periods_go_on_when_none_is_left),
         core_test(test_fiber_a_real_loop_looks_by_itself),
         core_test(test_fiber_with_pages_the_kernels_number_is_the_limit),
         core_test(test_fiber_at_the_limit_who_ends_makes_room_for_the_next),
