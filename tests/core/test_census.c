@@ -136,6 +136,19 @@ static void test_census_by_page_is_right_to_a_page(void **state)
     assert_int_equal(run(each_on_its_own, NULL), 0);
 }
 
+static int each_with_a_canary(void *arg)
+{
+    wf_running->stacks.guards = WEFT_GUARDS_CANARIES;
+    return each_on_its_own(arg);
+}
+
+/* Which is looked at whenever a stack is left, and so is resident. */
+static void test_census_by_page_does_not_count_the_canary(void **state)
+{
+    (void)state;
+    assert_int_equal(run(each_with_a_canary, NULL), 0);
+}
+
 static int one_after_another(void *arg)
 {
     (void)arg;
@@ -486,6 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         core_test(test_census_by_page_is_right_to_a_page),
+        core_test(test_census_by_page_does_not_count_the_canary),
         core_test(test_census_by_page_measures_the_first_on_a_stack_alone),
         core_test(test_census_by_page_measures_some_of_many),
         core_test(test_census_touches_nothing),

@@ -102,6 +102,22 @@ static void test_scout_goes_when_an_item_is_taken_out(void **state)
     pop(WF_SCOUT_LONG - 6);
 }
 
+static void test_scout_goes_when_items_are_shuffled(void **state)
+{
+    (void)state;
+    static weft_loop loop;
+    push(WF_SCOUT_LONG);
+    loop.ready = queue;
+    wf_scout_begin(&loop.ready);
+    assert_non_null(loop.ready.scout);
+    wf_shuffle_begin(&loop, 1);
+    wf_shuffle_turn(&loop, 0);
+    wf_shuffle_fini(&loop);
+    queue = loop.ready;
+    assert_null(queue.scout);
+    pop(WF_SCOUT_LONG);
+}
+
 static int yield_twice(void *arg)
 {
     size_t *count = arg;
@@ -138,6 +154,7 @@ int main(void)
         TEST(test_scout_comes_with_a_long_queue_and_goes_with_a_short_one),
         TEST(test_scout_is_the_queue_whatever_comes_and_goes),
         TEST(test_scout_goes_when_an_item_is_taken_out),
+        TEST(test_scout_goes_when_items_are_shuffled),
         TEST(test_scout_of_a_crowd_that_yields),
     };
     return cmocka_run_group_tests_name("scout", tests_here, NULL, NULL);
