@@ -7,9 +7,12 @@
 
 #include "base/compiler.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 void wf_words_add(struct wf_words *words, const char *text)
@@ -54,11 +57,25 @@ void wf_words_hex(struct wf_words *words, uint64_t number)
     add_digits(words, number, 16, false);
 }
 
+/* Where nobody reads any more SIGPIPE would be what the process dies of: it is taken back, unless
+ * it was there before. */
+static void write_quietly(const char *text, size_t size)
+{
+    const struct timespec now = { 0 };
+    sigset_t pipe, pending, mask;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe, &mask);
+    if (write(STDERR_FILENO, text, size) < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&pipe, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 void wf_words_say(struct wf_words *words)
 {
     words->text[words->size++] = '\n';
-    ssize_t written = write(STDERR_FILENO, words->text, words->size);
-    (void)written; /* nobody is left to tell */
+    write_quietly(words->text, words->size); /* nobody is left to tell of a failure */
     words->size = 0;
 }
 

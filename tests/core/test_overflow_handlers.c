@@ -384,6 +384,23 @@ static void test_overflow_whose_report_faults_ends_by_default(void **state)
     assert_string_equal(text, "");
 }
 
+/* Nobody reads it. */
+static void run_unread(void *arg)
+{
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    close(pipes[0]);
+    dup2(pipes[1], STDERR_FILENO);
+    run_scenario(arg);
+}
+
+static void test_overflow_whose_report_nobody_reads_dies_of_the_fault(void **state)
+{
+    (void)state;
+    struct scenario s = { .way = RECURSION, .stack_size = 64 << 10, .frame = 100 };
+    expect_death(run_unread, &s);
+}
+
 /* ---- found later ---- */
 
 static int find(void *arg)
@@ -428,6 +445,7 @@ int main(void)
         core_test(test_overflow_report_uses_the_applications_stack_if_it_is_large_enough),
         core_test(test_overflow_stack_that_cannot_be_mapped_is_an_error),
         core_test(test_overflow_whose_report_faults_ends_by_default),
+        core_test(test_overflow_whose_report_nobody_reads_dies_of_the_fault),
         core_test(test_overflow_that_is_found_later_is_reported_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
