@@ -125,11 +125,12 @@ static void free_unwanted(struct wf_fibers *fibers, unsigned class)
     fibers->idle_least[class] = fibers->idle_count[class];
 }
 
+/* In this order a period begins for the stacks of fibers that go, too. */
 static void age(weft_loop *loop)
 {
-    wf_stack_pool_age(&loop->stacks);
     for (unsigned class = 0; class < WF_STACK_CLASSES; class ++)
         free_unwanted(&loop->fibers, class);
+    wf_stack_pool_age(&loop->stacks);
 }
 
 void wf_fibers_cool(weft_loop *loop, uint64_t ticks)

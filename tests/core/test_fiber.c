@@ -93,7 +93,11 @@ static int when_main(void *arg)
     crowd(10);
     assert_int_equal(rested(loop), 10);
     assert_false(wf_stack_pool_is_warm(&loop->stacks));
-    assert_int_equal(wf_fibers_cool_in(loop), WF_COOL_PERIOD);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(wf_fibers_cool_in(loop), WF_COOL_PERIOD);
+        cool(loop, &ticks);
+    }
+    assert_int_equal(wf_fibers_cool_in(loop), WEFT_FOREVER);
     crowd(3000);
     wf_fibers_cool(loop, later(&ticks));
     wf_fibers_cool(loop, later(&ticks));
