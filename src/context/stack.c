@@ -14,7 +14,6 @@
 #define TRACT_MAX ((size_t)1 << 30) /* bytes: the kernel takes one away in about a millisecond */
 #define CUT_MAX   32                /* stacks at a time, where there are as many already */
 #define COLOURS   32
-#define WALK_MAX  4096 /* warm stacks that are passed to reach those that cool */
 
 /* What a step of giving back may cost, in microseconds: a stack is one or two, a slab of 64 that
  * were all used some sixteen. */
@@ -262,27 +261,17 @@ int wf_stack_make_room(struct wf_stack_pool *pool, size_t size)
 
 /* Cooling. */
 
-static struct wf_stack_slot **warm_end(struct wf_stack_class *class)
-{
-    struct wf_stack_slot **link = &class->warm;
-    for (size_t i = class->warm_count - class->least; i > 0; i--)
-        link = &(*link)->next;
-    return link;
-}
-
-/* What this period did not reach is put before what the last one has left to cool. */
+/* Of the warm list, what this period did not reach. */
 static void class_age(struct wf_stack_class *class)
 {
     size_t least = class->least;
-    if (least > 0 && class->warm_count - least <= WALK_MAX && !class->cooling) {
-        struct wf_stack_slot **end = warm_end(class);
-        wf_assert(*end == class->lowest);
+    if (least > 0 && !class->cooling) {
+        struct wf_stack_slot **end = class->warm_count > least ? &class->above->next : &class->warm;
         class->cooling = *end;
         *end = NULL;
         class->warm_count -= least;
     }
     class->least = class->warm_count;
-    class->lowest = class->warm;
 }
 
 void wf_stack_pool_age(struct wf_stack_pool *pool)

@@ -25,9 +25,8 @@
  *                └───────────────────────────────────its memory is given back─────────┘
  *
  *   - warm stacks are taken first, cold ones last; what is cold has no memory, only addresses
- *   - `least` is the shortest that the warm list has been in this period; so many, those from
- *     `lowest` on, nobody has wanted, and they cool. No clock is read for that, nor a list walked
- *     where a stack is taken or put
+ *   - `least` is the shortest that the warm list has been in this period; so many, those behind
+ *     `above`, nobody has wanted, and they cool. No clock is read for that, nor a list walked
  *   - a tract that is wholly cold is unmapped
  *
  * One pool belongs to one loop: no locks. Cost: get and put some 2 ns together from the warm list;
@@ -97,7 +96,7 @@ struct wf_stack_class {
     struct wf_stack_slot *warm; /* LIFO */
     size_t warm_count;
     size_t least;                  /* of warm_count in this period */
-    struct wf_stack_slot *lowest;  /* the warm list's head then */
+    struct wf_stack_slot *above;   /* the last of those beyond that; stale where there are none */
     struct wf_stack_slot *cooling; /* still with memory */
     struct wf_stack_slab *cold;    /* slabs with cold stacks */
     struct wf_stack_slab *cutting; /* the one with uncut slots, or NULL */
@@ -171,17 +170,16 @@ static inline void wf_stack_push(struct wf_stack_class *class, struct wf_stack_s
 {
     slot->next = class->warm;
     class->warm = slot;
-    class->warm_count++;
+    if (class->warm_count++ == class->least)
+        class->above = slot;
 }
 
 static inline struct wf_stack_slot *wf_stack_pop(struct wf_stack_class *class)
 {
     struct wf_stack_slot *slot = class->warm;
     class->warm = slot->next;
-    if (--class->warm_count < class->least) {
+    if (--class->warm_count < class->least)
         class->least = class->warm_count;
-        class->lowest = class->warm;
-    }
     return slot;
 }
 

@@ -218,6 +218,27 @@ static void test_stack_what_is_wanted_keeps_its_memory(void **state)
     wf_stack_put(&pool, &last);
 }
 
+/* However many are wanted, and whether they come back before the period ends or are away. */
+static void test_stack_beside_a_busy_crowd_the_others_cool(void **state)
+{
+    (void)state;
+    enum { COUNT = 9000, WANTED = 5000 };
+    static struct wf_stack stacks[COUNT];
+    get_all(stacks, COUNT, WF_STACK_SMALL);
+    put_all(stacks, COUNT);
+    for (int period = 0; period < 3; period++) {
+        get_all(stacks, WANTED, WF_STACK_SMALL);
+        put_all(stacks + period, WANTED - (size_t)period);
+        cool_all();
+        put_all(stacks, (size_t)period);
+    }
+    size_t warm = 0;
+    for (struct wf_stack_slot *slot = pool.classes[0].warm; slot; slot = slot->next)
+        warm++;
+    assert_int_equal(warm, WANTED);
+    assert_int_equal(pool.classes[0].warm_count, WANTED);
+}
+
 static void test_stack_cooling_ones_can_be_had_and_are_taken_before_cold_ones(void **state)
 {
     (void)state;
@@ -682,6 +703,7 @@ int main(void)
         TEST(test_stack_ten_thousand_come_and_go),
         TEST(test_stack_what_nobody_wants_for_a_period_loses_its_memory),
         TEST(test_stack_what_is_wanted_keeps_its_memory),
+        TEST(test_stack_beside_a_busy_crowd_the_others_cool),
         TEST(test_stack_cooling_ones_can_be_had_and_are_taken_before_cold_ones),
         TEST(test_stack_wholly_cold_tracts_are_unmapped),
         TEST(test_stack_tracts_that_cannot_be_unmapped_are_used_again),
