@@ -9,11 +9,12 @@
  *           counts mappings for the whole process (vm.max_map_count). So the pages of all pools
  *           together stop at a quarter of that: half of the count for our stacks, half for
  *           everybody else
- *   canary  nothing traps. The lowest line of the stack is never written to by a task that has
- * room, and reads as zero; it is looked at whenever the stack is switched away from. The page below
- * it belongs to nobody and takes a small overflow without harm. What runs on through the slab below
- * is stopped by a protected page under the slab's first stack, while there are some for that: a
- * sixteenth of vm.max_map_count, which by default is for a quarter of a million stacks
+ *   canary  nothing traps. The lowest line of the stack is not written to by a task that has
+ *           room, and reads as zero; it is looked at whenever the stack is switched away from.
+ *           The page below it belongs to nobody and takes a small overflow without harm. What
+ *           runs on through the slab is stopped by a protected page under the slab's first
+ *           stack, while there are some for that: a sixteenth of vm.max_map_count, which by
+ *           default is for a quarter of a million stacks
  *
  * WF_GUARDS_BEST takes marks, else pages while there are some, else canaries; the others take one
  * kind alone, and a stack that cannot have it is -ENOMEM. */

@@ -6,7 +6,6 @@
 
 #include "context/stack.h"
 
-#include <string.h>
 #include <sys/mman.h>
 
 #include "context/guard.h"

@@ -7,7 +7,7 @@
  * while they may be wanted: each size class has a LIFO list, whose head is the stack the cache
  * knows best. They are cut from slabs, and slabs from tracts, mappings that reserve no memory
  * until it is touched. Each tract has twice the slabs of the one before, so a million stacks are
- * some 80 mappings:
+ * at most some 80 mappings:
  *
  *     tract:  | slab | slab | slab | not made yet ...                     1 MiB … 1 GiB
  *     slab:   | header | guard | stack 0 | guard | stack 1 | ... | not cut yet    |
@@ -29,7 +29,7 @@
  *     `above`, nobody has wanted, and they cool. No clock is read for that, nor a list walked
  *   - a tract that is wholly cold is unmapped
  *
- * One pool belongs to one loop: no locks. Cost: get and put some 2 ns together from the warm list;
+ * One pool belongs to one loop: no locks. Cost: get and put some 5 ns together from the warm list;
  * a new stack 0.4 us for its guard, and the fault of its first page. */
 
 #include <errno.h>
