@@ -17,7 +17,7 @@
 #elif defined(__aarch64__)
 #    define BELOW 512
 #else
-#    define BELOW 256
+#    define BELOW 384
 #endif
 
 /* Who asks. */
