@@ -1,5 +1,5 @@
-/* What a switch costs, against two coroutines written by hand in one piece of assembly, and what
- * a stack costs from the pool. Figures mean something in a release build only.
+/* What a switch costs, against two coroutines and rings of them written by hand in one piece of
+ * assembly, and what a stack costs from the pool. Figures mean something in a release build only.
  *
  *     bench_switch [pairs] */
 
@@ -8,7 +8,7 @@
 #include "context/stack.h"
 #include "floor/switch_floor.h"
 
-#define RING_MAX 1000
+#define RING_MAX SWITCH_FLOOR_RING_MAX
 
 static unsigned long rounds = 5 * 1000 * 1000;
 
@@ -64,15 +64,30 @@ static void ring_entry(void *arg)
 
 static double run_ring(void *arg)
 {
-    const unsigned count = *(const unsigned *)arg;
-    for (unsigned i = 0; i < count; i++)
+    const unsigned long count = *(const unsigned long *)arg;
+    for (unsigned long i = 0; i < count; i++)
         wf_context_init(&ring[i], ring_stacks[i].low, ring_stacks[i].size, ring_entry, &ring[i]);
     unsigned long turns = rounds / count;
     double start = bench_now_ns();
     for (unsigned long turn = 0; turn < turns; turn++)
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned long i = 0; i < count; i++)
             wf_context_switch(&loop_context, &ring[i]);
-    return (bench_now_ns() - start) / (2.0 * count * (double)turns);
+    return (bench_now_ns() - start) / (2.0 * (double)count * (double)turns);
+}
+
+/* Beside the same ring by hand, on the same stacks. */
+static void compare_ring(unsigned long count, int pairs)
+{
+    static struct switch_floor_ring by_hand;
+    char name[32];
+    snprintf(name, sizeof name, "switch, ring of %lu", count);
+    by_hand.rounds = rounds;
+    by_hand.count = count;
+    for (unsigned long i = 0; i < count; i++)
+        by_hand.stack_tops[i] = ring_stacks[i].low + ring_stacks[i].size;
+    struct bench_side ours = { name, run_ring, &count };
+    struct bench_side floor = { "the same by hand", switch_floor_ring_ns, &by_hand };
+    bench_compare_print(&ours, &floor, pairs, "ns");
 }
 
 static double run_get_put(void *arg)
@@ -139,17 +154,14 @@ int main(int argc, char **argv)
     struct bench_side floor = { "hand-written asm", switch_floor_ns, &rounds };
     struct bench_side in_line = { "switch, inline", run_inline, NULL };
     struct bench_side outofline = { "switch, out of line", run_outofline, NULL };
-    unsigned counts[] = { 2, 10, 1000 };
-    struct bench_side rings[] = { { "switch, ring of 2", run_ring, &counts[0] },
-                                  { "switch, ring of 10", run_ring, &counts[1] },
-                                  { "switch, ring of 1,000", run_ring, &counts[2] } };
     struct bench_side get_put = { "stack get + put", run_get_put, &size };
     struct bench_side life = { "get, run, final, put", run_life, NULL };
     prepare();
     bench_compare_print(&in_line, &floor, pairs, "ns");
     bench_compare_print(&outofline, &floor, pairs, "ns");
-    for (size_t i = 0; i < WF_ARRAY_SIZE(rings); i++)
-        bench_compare_print(&rings[i], &floor, pairs, "ns");
+    compare_ring(2, pairs);
+    compare_ring(10, pairs);
+    compare_ring(RING_MAX, pairs);
     bench_measure_print(&get_put, pairs, "ns");
     bench_measure_print(&life, pairs, "ns");
     return 0;
