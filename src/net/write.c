@@ -18,14 +18,14 @@ static bool drain_abort(struct wf_waiter *w)
 
 static const struct wf_wait_ops drain_ops = { .kind = "room to write", .abort = drain_abort };
 
-void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, size_t to)
+void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, uint32_t to)
 {
     wf_waiter_arm(w, &drain_ops, stream);
     stream->drain_to = to;
     stream->draining = w;
 }
 
-static int wait_drained(weft_stream *stream, size_t to)
+static int wait_drained(weft_stream *stream, uint32_t to)
 {
     struct wf_waiter w;
     wf_stream_arm_room(stream, &w, to);
