@@ -199,6 +199,18 @@ static WF_ALWAYS_INLINE weft_task *wf_enter_quickly(void)
     return task;
 }
 
+/* A call that the kernel has served at once counts as several: it takes microseconds where others
+ * take nanoseconds, and who reads and writes without ever waiting must not keep the rest waiting
+ * for long. */
+static inline void wf_charge_transfer(const weft_loop *loop)
+{
+    weft_task *task = loop->current; /* the root has no budget */
+    if (task->budget > WF_TRANSFER_COST)
+        task->budget = (uint16_t)(task->budget - WF_TRANSFER_COST);
+    else if (task->budget > 1)
+        task->budget = 1;
+}
+
 /* Its caller's frame must stay while it waits, because it holds `task`: so backtraces name it. */
 static inline int wf_enter(weft_task **out)
 {

@@ -140,8 +140,10 @@ int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait)
         return WEFT_ECLOSED;
     wf_stream_arm(stream, wait);
     int64_t result = stream->ops->submit(stream, &wait->op);
-    if (result != WF_PENDING)
+    if (result != WF_PENDING) {
+        wf_stream_charge(stream);
         return result;
+    }
     stream->reading = wait;
     result = wf_park(&wait->waiter);
     stream->reading = NULL;

@@ -131,6 +131,13 @@ static inline int wf_stream_breathe(void)
     return wf_enter(&task);
 }
 
+/* The transport has served a call at once. */
+static inline void wf_stream_charge(const weft_stream *stream)
+{
+    if (!stream->ops->eager) /* memory is no slower than any other call */
+        wf_charge_transfer(stream->loop);
+}
+
 /* Somebody is in that side already: -EBUSY, and says who. */
 int wf_stream_busy(const weft_stream *stream, const struct wf_member *member, const char *what);
 
