@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Charts of what the benches have written with --json: docs/charts/*.svg.
+"""Charts of what the benches have written with --json, docs/charts/*.svg, and the table of docs/performance.md.
 
-    bench/chart.py RESULTS FOLDER        RESULTS: lines of JSON; the last line of a row counts
+    bench/chart.py RESULTS DOCS        RESULTS: lines of JSON; the last line of a row counts
 
 Two kinds: what a row costs in times of its floor, with the 95 % interval and what is wanted; and a server's
 latency over the load it is offered. Plain shapes and text, two colours that also differ in lightness."""
@@ -153,9 +153,38 @@ def over_load(rows, prefix, title):
     return picture(bottom + 34, title, where(points[-1][2]["about"]), body)
 
 
+def cell(s):
+    target = "" if s["verdict"] == "none" else f" ({s['limit']}: {s['verdict'].lower()})"
+    value, low, high = s["times"]
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]{target}"
+
+
+def table(rows):
+    """A line for each row: ours, and each other side with its interval and verdict."""
+    lines, last = [], None
+    for name, row in rows.items():
+        about = where(row["about"])
+        if about != last:
+            lines += ["", about, "", "| row | ours | times |", "|---|---|---|"]
+            last = about
+        ours = row["sides"][0]
+        target = "" if ours["verdict"] == "none" else f" ({ours['limit']}: {ours['verdict'].lower()})"
+        others = "; ".join(f"{s['side']} {cell(s)}" for s in row["sides"][1:])
+        lines.append(f"| {name} | {ours['cost'][0]:.4g} {row['unit']}{target} | {others} |")
+    return "\n".join(lines + [""])
+
+
+def fill_in(page, words):
+    begin, end = "<!-- results -->", "<!-- end of results -->"
+    old = page.read_text()
+    page.write_text(old[:old.index(begin) + len(begin)] + "\n" + words + "\n" + old[old.index(end):])
+
+
 def main():
-    rows, folder = read(sys.argv[1]), pathlib.Path(sys.argv[2])
+    rows, docs = read(sys.argv[1]), pathlib.Path(sys.argv[2])
+    folder = docs / "charts"
     folder.mkdir(parents=True, exist_ok=True)
+    fill_in(docs / "performance.md", table(rows))
     servers = {n: r for n, r in rows.items() if n.split("/")[0] in ("echo", "http", "churn", "threads")}
     small = {n: r for n, r in rows.items() if n.split("/")[0] in ("switch", "spawn", "sync", "timer", "million")}
     load = {n: r for n, r in rows.items() if n.startswith("latency/")}
