@@ -1,4 +1,4 @@
-/* One operation, so often: what tools/guard counts the instructions of.
+/* One operation, so often: what tools/guard counts the instructions and system calls of.
  *
  *     guard                      every operation, in a loop of its own: warm, then n, then 2n times
  *     guard OPERATION COUNT      that one, so often: for callgrind, perf and gdb
@@ -341,12 +341,16 @@ static int mail_and_receive(void *arg)
     return err < 0 || item == 1 ? err : -EIO;
 }
 
-/* Streams: 64 bytes there and back. */
+/* Streams: 64 bytes there and back. There is room for more, so that one read tells that it had all.
+ */
+
+#define PING 64
+#define ROOM 1024
 
 static int echo(void *arg)
 {
     weft_stream *stream = arg;
-    char bytes[64];
+    char bytes[ROOM];
     ssize_t n;
     while ((n = weft_read(stream, bytes, sizeof bytes)) > 0)
         if ((n = weft_write(stream, bytes, (size_t)n)) < 0)
@@ -356,10 +360,10 @@ static int echo(void *arg)
 
 static int ask(weft_stream *stream, long count)
 {
-    char bytes[64] = "ping";
+    char bytes[ROOM] = "ping";
     for (long i = 0; i < count; i++) {
-        int err = weft_write(stream, bytes, sizeof bytes);
-        if (err < 0 || weft_read(stream, bytes, sizeof bytes) != sizeof bytes)
+        int err = weft_write(stream, bytes, PING);
+        if (err < 0 || weft_read(stream, bytes, sizeof bytes) != PING)
             return err < 0 ? err : -EIO;
     }
     return 0;
@@ -504,7 +508,7 @@ static const struct operation {
     { "stackless step", step_often, OFTEN },
     { "timer set, cancelled", call_at_and_cancel, OFTEN },
     { "timer set, run", call_later_and_run, OFTEN },
-    { "sleep(1 ns)", sleep_1, OFTEN },
+    { "sleep of 1 ns", sleep_1, OFTEN },
     { "mutex lock, unlock", lock_and_unlock, OFTEN },
     { "channel 0, an item", meet, OFTEN },
     { "channel 64, an item", pass_through_64, OFTEN },
