@@ -490,6 +490,51 @@ static int exchange_hello(void *arg)
     return err;
 }
 
+/* Sixteen requests in one write, and their answers, which should come in one as well. */
+
+#define PIPELINED 16
+#define REQUEST   "GET /hello HTTP/1.1\r\nHost: guard\r\n\r\n"
+
+static int ask_hello(weft_stream *stream, int requests, size_t answers_size)
+{
+    static char room[16384];
+    char text[PIPELINED * sizeof REQUEST] = "";
+    for (int i = 0; i < requests; i++)
+        memcpy(text + (size_t)i * (sizeof REQUEST - 1), REQUEST, sizeof REQUEST - 1);
+    int err = weft_write(stream, text, (size_t)requests * (sizeof REQUEST - 1));
+    size_t size = 0;
+    while (err >= 0 && size < answers_size) {
+        err = (int)weft_read(stream, room + size, sizeof room - size);
+        size += err > 0 ? (size_t)err : 0;
+        err = err == 0 ? -EIO : err;
+    }
+    return err < 0 ? err : (int)size;
+}
+
+static int ask_pipelined(const char *address, long count)
+{
+    weft_stream *stream;
+    int err = weft_connect(&stream, address);
+    if (err < 0)
+        return err;
+    int one = err = ask_hello(stream, 1, 1); /* that long is each of the answers */
+    for (long i = 0; i < count && err > 0; i += PIPELINED)
+        err = ask_hello(stream, PIPELINED, (size_t)(PIPELINED * one));
+    weft_close(stream);
+    return err < 0 ? err : err == PIPELINED * one ? 0 : -EIO;
+}
+
+static int exchange_pipelined(void *arg)
+{
+    weft_http_server *server;
+    int err = weft_http_start(&server, "127.0.0.1:0", routes);
+    if (err < 0)
+        return err;
+    err = ask_pipelined(weft_http_url(server) + strlen("http://"), *(long *)arg);
+    weft_http_stop(server);
+    return err;
+}
+
 /* All of them. */
 
 static const struct operation {
@@ -521,6 +566,7 @@ static const struct operation {
     { "request head of 398 B, parsed", parse_head, SELDOM },
     { "response head, written", write_head, SELDOM },
     { "HTTP hello in memory", exchange_hello, SELDOM },
+    { "HTTP 16 pipelined, TCP; each", exchange_pipelined, OFTEN },
 };
 
 #define OPERATIONS (sizeof operations / sizeof operations[0])
