@@ -250,7 +250,7 @@ static void alone(const char *name, struct row row)
 int main(int argc, char **argv)
 {
     bench_begin("cross", NULL, argc, argv);
-    rival_start(&go, "go", (const char *[]){ RIVAL_GO, NULL });
+    rival_start(&go, "go", (const char *[]){ RIVAL_GO_CROSS, NULL });
     bench_pin(0);
     struct row mail = { ping, pong, 10000, ASLEEP, 0 },
                mail_awake = { ping, pong, 100000, AWAKE, 0 };

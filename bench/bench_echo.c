@@ -2,12 +2,15 @@
  * costs the server's process in CPU time, user and system.
  *
  *     bench_echo [--help]
- *     bench_echo weft | floor        serve until interrupted, for strace and perf; prints the port
+ *     bench_echo weft | floor | …        serve until interrupted, for strace and perf; prints the
+ * port
  */
 
 #include "bench.h"
 #include "contest.h"
 #include "floor/echo_epoll.h"
+#include "floor/echo_uring.h"
+#include "peers/peer.h"
 #include "side.h"
 
 #include <stdio.h>
@@ -27,6 +30,10 @@ static void echo_weft(struct server_ends ends)
 static const struct contestant contestants[] = {
     { "weft", NULL, echo_weft },
     { "floor", "an epoll loop", echo_epoll },
+    { "uring", "an io_uring loop", echo_uring },
+    { "uv", "libuv", peer_uv_echo },
+    { "go", NULL, peer_go_echo },
+    { "asyncio", NULL, peer_asyncio_echo },
     { NULL, NULL, NULL },
 };
 
@@ -49,10 +56,9 @@ static void measure(const char *size_name, size_t size, int connections)
 int main(int argc, char **argv)
 {
     static const int crowds[] = { 1, 8, 64, 512, 4096 };
-    if (argc > 1 && strcmp(argv[1], "weft") == 0)
-        return contest_only_serve(echo_weft);
-    if (argc > 1 && strcmp(argv[1], "floor") == 0)
-        return contest_only_serve(echo_epoll);
+    for (int i = 0; argc > 1 && contestants[i].name; i++)
+        if (strcmp(argv[1], contestants[i].name) == 0)
+            return contest_only_serve(contestants[i].body);
     bench_begin("echo", "epoll", argc, argv);
     bench_pin(0);
     for (size_t i = 0; i < sizeof crowds / sizeof crowds[0]; i++) {

@@ -1,6 +1,6 @@
 /* What tasks, futures, callbacks, timers and scopes cost, each beside the least that could do it by
  * hand (bench/floor/task_floor.h), and some beside what comes nearest in Go and in CPython's
- * asyncio (bench/rivals/), where those are on the machine. Figures mean something in a release
+ * asyncio (bench/peers/), where those are on the machine. Figures mean something in a release
  * build only.
  *
  *     bench_spawn [--help] */

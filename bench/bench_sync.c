@@ -1,6 +1,6 @@
 /* What mutexes, semaphores, events, conditions, channels, queues and select cost, each beside the
  * least that could do it by hand (bench/floor/sync_floor.h), and some beside Go and CPython's
- * asyncio (bench/rivals/), where those are on the machine. Figures mean something in a release
+ * asyncio (bench/peers/), where those are on the machine. Figures mean something in a release
  * build only.
  *
  *     bench_sync [--help] */

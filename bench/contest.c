@@ -44,9 +44,9 @@ static void enter(struct runner *runner, const struct contest *contest,
                   const struct contestant *who)
 {
     *runner = (struct runner){ .contest = contest, .who = who };
-    if (!who->body)
-        return;
     server_start(&runner->server, who->name, who->body);
+    if (runner->server.port == SERVER_NOT_HERE)
+        return;
     runner->load = load_open(runner->server.port, contest->connections, contest->request,
                              contest->request_size, contest->is_whole);
     for (int i = 0; i < WARM_UPS; i++)
@@ -55,9 +55,8 @@ static void enter(struct runner *runner, const struct contest *contest,
 
 static void leave(struct runner *runner)
 {
-    if (!runner->who->body)
-        return;
-    load_close(runner->load);
+    if (runner->load)
+        load_close(runner->load);
     server_stop(&runner->server);
 }
 
@@ -86,7 +85,7 @@ static void measure(const char *row, struct runner *runners, int count, double (
     struct bench_side sides[CONTESTANTS_MAX + 1] = { { .name = NULL } };
     for (int i = 0; i < count; i++)
         sides[i] = (struct bench_side){ runners[i].who->name, runners[i].who->what,
-                                        runners[i].who->body ? run : NULL, &runners[i] };
+                                        runners[i].load ? run : NULL, &runners[i] };
     runners[0].before = server_ask(&runners[0].server);
     runners[0].sent = 0;
     bench_row(row, "us", sides);
@@ -101,9 +100,13 @@ void contest_run(const struct contest *contest)
     snprintf(full, sizeof full, "%s/full", contest->name);
     if (!bench_wants(full))
         return;
-    for (; contest->contestants[count].name; count++)
+    unsigned long each = (unsigned long)contest->connections + 100;
+    if (!server_allow(CONTESTANTS_MAX * each))
+        bench_note("too few descriptors for all of them");
+    for (; contest->contestants[count].name && server_allow((unsigned long)(count + 1) * each);
+         count++)
         enter(&runners[count], contest, &contest->contestants[count]);
-    if (count > 1 && runners[1].who->body)
+    if (count > 1 && runners[1].load)
         compare_answers(&runners[0], &runners[1]);
     measure(full, runners, count, run_full);
     for (int i = 0; i < count; i++)

@@ -17,7 +17,7 @@
 struct contestant {
     const char *name; /* as a bench_side's */
     const char *what;
-    void (*body)(struct server_ends ends); /* NULL: it is not here */
+    void (*body)(struct server_ends ends);
 };
 
 struct contest {

@@ -8,7 +8,7 @@
 
 static weft_loop *loop;
 static const char *program;
-static struct rival go, python;
+static struct rival go, python, uv;
 
 int row_finish(struct row *row, double start)
 {
@@ -36,6 +36,7 @@ void table_begin(const char *name, int argc, char **argv)
     bench_begin(name, NULL, argc, argv);
     bench_pin(-1);
     rival_start(&go, "go", (const char *const[]){ RIVAL_GO, NULL });
+    rival_start(&uv, "uv", (const char *const[]){ RIVAL_UV, NULL });
     rival_start(&python, "asyncio", (const char *const[]){ "python3", RIVAL_PYTHON, NULL });
     if (weft_loop_new(&loop) < 0)
         exit(1);
@@ -56,12 +57,13 @@ static int add_rival(struct bench_side *sides, int count, struct rival *rival,
 static void compare(const struct line *line)
 {
     struct row row = { .body = line->body, .count = line->count };
-    struct rival_run runs[2];
-    struct bench_side sides[5] = { { "weft", NULL, row_run, &row },
+    struct rival_run runs[3];
+    struct bench_side sides[6] = { { "weft", NULL, row_run, &row },
                                    { "floor", line->floor, line->floor_run, &row.count } };
     if (line->operation) {
         int count = add_rival(sides, 2, &go, &runs[0], line->operation, line->count / 10);
         count = add_rival(sides, count, &python, &runs[1], line->operation, line->count / 100);
+        count = add_rival(sides, count, &uv, &runs[2], line->operation, line->count / 10);
         sides[count].name = NULL;
     }
     bench_row(line->name, "ns", sides);
@@ -79,5 +81,6 @@ int table_end(void)
     weft_loop_free(loop);
     rival_stop(&go);
     rival_stop(&python);
+    rival_stop(&uv);
     return bench_end();
 }

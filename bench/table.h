@@ -2,7 +2,7 @@
 #define BENCH_TABLE_H
 
 /* A table whose rows are operations of tasks in one loop: each beside the least that could do it by
- * hand, and some beside what comes nearest in Go and in CPython's asyncio (bench/rivals/), where
+ * hand, and some beside what comes nearest in Go and in CPython's asyncio (bench/peers/), where
  * those are on the machine. */
 
 #include "bench.h"
