@@ -48,7 +48,7 @@ static void measure(const char *size_name, size_t size, int connections)
                                    .request_size = size,
                                    .answers = 1,
                                    .connections = connections,
-                                   .requests = 6000,
+                                   .requests = connections < 1000 ? 6000 : 6L * connections,
                                    .rate = 10000,
                                    .contestants = contestants });
 }

@@ -141,7 +141,7 @@ int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait)
     wf_stream_arm(stream, wait);
     int64_t result = stream->ops->submit(stream, &wait->op);
     if (result != WF_PENDING) {
-        wf_stream_charge(stream);
+        wf_stream_charge(stream, result);
         return result;
     }
     stream->reading = wait;

@@ -132,10 +132,10 @@ static inline int wf_stream_breathe(void)
 }
 
 /* The transport has served a call at once. */
-static inline void wf_stream_charge(const weft_stream *stream)
+static inline void wf_stream_charge(const weft_stream *stream, int64_t result)
 {
     if (!stream->ops->eager) /* memory is no slower than any other call */
-        wf_charge_transfer(stream->loop);
+        wf_charge_transfer(stream->loop, result > 0 ? (size_t)result : 0);
 }
 
 /* Somebody is in that side already: -EBUSY, and says who. */

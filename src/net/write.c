@@ -58,7 +58,7 @@ static int64_t send_directly(weft_stream *stream, const struct iovec *vector, in
 {
     struct wf_op op = { .code = WF_OP_SEND, .now = true, .send = { vector, count } };
     int64_t result = stream->ops->submit(stream, &op);
-    wf_stream_charge(stream);
+    wf_stream_charge(stream, result);
     if (result == -EAGAIN || result == -ENOMEM || result == -ENOBUFS)
         return 0;
     if (result < 0)
