@@ -1,35 +1,47 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
-/* Measuring in pairs.
+/* What every measuring program needs: the clocks, a processor of its own, and rows.
+ *
+ * A row has a name, "echo/64B/8", and sides that do the same: ours first, then the least that could
+ * do it by hand ("floor"), then others ("go", "nginx", …). A side's function does one run, of 10 ms
+ * or more, and returns its cost per operation in whatever unit: nanoseconds by the clock, CPU time
+ * per request. Less is better.
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         bench_begin("spawn", NULL, argc, argv);
+ *         bench_row("spawn/join", "ns", (struct bench_side[]){ { "weft", NULL, run_weft, &row },
+ *                   { "floor", "two switches", run_floor, &count }, { NULL } });
+ *         return bench_end();
+ *     }
  *
  * The same program drifts by a third from one minute to the next, so a figure alone means little
- * and two figures from two runs mean nothing. Here two sides run in turn, in the order ABBA ABBA
- * (a drift in one direction hits both alike), each pair gives one ratio, and what is printed is
- * the median of the ratios with the interval that holds the true median in 95 of 100 cases. The
- * interval comes from ranks (binomial), so no shape of noise is assumed.
+ * and two figures from two runs mean nothing. Here all sides of a row run in turn, each round in a
+ * random order and the next one in the reverse of it (a drift in one direction hits all alike). A
+ * round gives one ratio to each other side; what is said is the median of the ratios, with the
+ * interval that holds the true median in 95 of 100 cases. The interval comes from ranks (binomial),
+ * so no shape of noise is assumed. A round in which the hypervisor took time away is run again.
  *
- *     struct bench_side ours = { "weft", run_weft, &server }, floor = { "raw epoll", run_raw, 0 };
- *     bench_compare_print(&ours, &floor, 25, "ns");
+ * What is wanted of a row stands in bench/targets and nowhere else. A target is judged by its
+ * interval: while that is too wide to tell, more rounds are run, up to BENCH_ROUNDS_MAX.
  *
- * A side's function does one run, of some 10 ms or more, and returns its cost per operation in
- * whatever unit: nanoseconds by the clock, CPU time per request, instructions. Less is better. */
+ * Rows whose name does not contain the TEXT on the command line are left out: bench_wants() tells a
+ * program that has something to prepare. */
 
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
-#include <weft/define.h>
 
-#define BENCH_PAIRS     25 /* default; 15 is the least that gives a useful interval */
-#define BENCH_PAIRS_MAX 1000
+#define BENCH_ROUNDS     15 /* at least, unless --pairs says otherwise */
+#define BENCH_ROUNDS_MAX 60
+#define BENCH_SIDES_MAX  8
 
 struct bench_side {
-    const char *name;
+    const char *name; /* "weft", "floor", "go", …: the word in bench/targets; NULL ends a list */
+    const char *what; /* what it is, in a few words; NULL: the name says it */
     double (*run)(void *arg);
     void *arg;
 };
@@ -39,143 +51,49 @@ struct bench_median {
     double value, low, high;
 };
 
+/* What a row has cost: of each side, and ours divided by each other one's, by index. */
 struct bench_result {
-    struct bench_median ours, floor; /* cost per operation */
-    struct bench_median ratio;       /* ours / floor, pair by pair */
+    struct bench_median cost[BENCH_SIDES_MAX];
+    struct bench_median ratio[BENCH_SIDES_MAX]; /* [0] is of no use */
+    int rounds;
 };
 
-static inline double bench_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
+/* Read the command line, print what is measured and where. `driver`: NULL where there is none. Ends
+ * the program when it was only asked for help, or cannot be understood. */
+void bench_begin(const char *name, const char *driver, int argc, char **argv);
 
-static inline double bench_cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
+/* Whether the row is asked for. */
+bool bench_wants(const char *row);
+
+/* The number given by --size, or the usual one: of tasks, connections, whatever a program has many
+ * of. */
+long bench_size(long usual);
+
+/* Measure, print, judge. Sides up to one without a name; those without a function are said to be
+ * not here. Does nothing, and returns zeros, where the row is not asked for. */
+struct bench_result bench_row(const char *row, const char *unit, const struct bench_side *sides);
+
+/* A value that was found in another way; less is better. */
+void bench_value(const char *row, const char *unit, double value);
+
+/* A remark under a row. */
+void bench_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The program's exit status: always 0, for a figure is no failure. */
+int bench_end(void);
+
+double bench_now_ns(void);
+
+/* Of this process, user and system. */
+double bench_cpu_ns(void);
+
+/* Stay on one CPU; -1 is the last one. Where that cannot be, the figures are only noisier. */
+void bench_pin(int cpu);
 
 /* Make the compiler believe that `value` is used. */
 static inline void bench_keep(uint64_t value)
 {
     __asm__ volatile("" ::"r"(value) : "memory");
-}
-
-static inline int bench_order(const void *left, const void *right)
-{
-    double l = *(const double *)left, r = *(const double *)right;
-    return (l > r) - (l < r);
-}
-
-static inline double bench_root(double x)
-{
-    double root = x > 1 ? x : 1;
-    for (int i = 0; i < 40; i++)
-        root = (root + x / root) / 2;
-    return root;
-}
-
-/* Sorts `samples`. Ranks n/2 -+ 0.98 sqrt(n) bound the median at 95 %. */
-static inline struct bench_median bench_median_of(double *samples, int count)
-{
-    qsort(samples, (size_t)count, sizeof(*samples), bench_order);
-    int rank = (int)(((double)count - 1.96 * bench_root(count)) / 2);
-    rank = rank < 0 ? 0 : rank;
-    double value = (samples[(count - 1) / 2] + samples[count / 2]) / 2;
-    return (struct bench_median){ value, samples[rank], samples[count - 1 - rank] };
-}
-
-static inline int bench_bounded(int pairs)
-{
-    return pairs < 1 ? 1 : pairs > BENCH_PAIRS_MAX ? BENCH_PAIRS_MAX : pairs;
-}
-
-static inline struct bench_median bench_measure(const struct bench_side *side, int runs)
-{
-    static double samples[BENCH_PAIRS_MAX];
-    runs = bench_bounded(runs);
-    side->run(side->arg);
-    for (int i = 0; i < runs; i++)
-        samples[i] = side->run(side->arg);
-    return bench_median_of(samples, runs);
-}
-
-static inline struct bench_result bench_compare(const struct bench_side *ours,
-                                                const struct bench_side *floor, int pairs)
-{
-    static double a[BENCH_PAIRS_MAX], b[BENCH_PAIRS_MAX], ratio[BENCH_PAIRS_MAX];
-    pairs = bench_bounded(pairs);
-    ours->run(ours->arg);
-    floor->run(floor->arg);
-    for (int i = 0; i < pairs; i++) {
-        if (i % 2 == 1)
-            b[i] = floor->run(floor->arg);
-        a[i] = ours->run(ours->arg);
-        if (i % 2 == 0)
-            b[i] = floor->run(floor->arg);
-        ratio[i] = a[i] / b[i];
-    }
-    return (struct bench_result){ bench_median_of(a, pairs), bench_median_of(b, pairs),
-                                  bench_median_of(ratio, pairs) };
-}
-
-static inline void bench_measure_print(const struct bench_side *side, int runs, const char *unit)
-{
-    struct bench_median cost = bench_measure(side, runs);
-    printf("%-28s %9.2f %s  [%.2f, %.2f]\n", side->name, cost.value, unit, cost.low, cost.high);
-}
-
-static inline struct bench_result bench_compare_print(const struct bench_side *ours,
-                                                      const struct bench_side *floor, int pairs,
-                                                      const char *unit)
-{
-    struct bench_result r = bench_compare(ours, floor, pairs);
-    printf("%-28s %9.2f %s  %.3fx [%.3f, %.3f] of %s, %.2f %s\n", ours->name, r.ours.value, unit,
-           r.ratio.value, r.ratio.low, r.ratio.high, floor->name, r.floor.value, unit);
-    fflush(stdout);
-    return r;
-}
-
-/* Under a row: what was wanted of it. */
-static inline void bench_target_print(const char *what, bool met)
-{
-    printf("%-28s           target %s: %s\n", "", what, met ? "met" : "MISSED");
-}
-
-#ifdef __clang__
-#    define BENCH_COMPILER __VERSION__
-#else
-#    define BENCH_COMPILER "gcc " __VERSION__
-#endif
-
-/* Above a table: what was measured, and where. `driver`: NULL where there is none. */
-static inline void bench_title_print(const char *name, const char *driver)
-{
-    struct utsname system;
-    double load = 0;
-    uname(&system);
-    getloadavg(&load, 1);
-    printf("%s: weft %s%s%s, %s, %s %s, %ld CPUs, load %.1f\n", name, WEFT_VERSION,
-           driver ? ", driver " : "", driver ? driver : "", BENCH_COMPILER, system.sysname,
-           system.release, sysconf(_SC_NPROCESSORS_ONLN), load);
-}
-
-/* Stay on one CPU; -1 is the last one. Where that cannot be, the figures are only noisier. */
-static inline void bench_pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)(cpu < 0 ? (int)sysconf(_SC_NPROCESSORS_ONLN) + cpu : cpu), &set);
-    sched_setaffinity(0, sizeof set, &set);
-}
-
-/* Number of pairs: the first argument, else the default. */
-static inline int bench_pairs(int argc, char **argv)
-{
-    return bench_bounded(argc > 1 ? atoi(argv[1]) : BENCH_PAIRS);
 }
 
 #endif

@@ -5,11 +5,12 @@
  * learns by heart where each run ends. So there is also a crowd of requests that differ in their
  * headers and in all their lengths, in random order. A real server is between the two.
  *
- *     bench_codec [pairs] */
+ *     bench_codec [--help] */
 
 #include "bench.h"
 #include "codec/http1_inside.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CROWD   64
@@ -148,42 +149,35 @@ static struct requests make_crowd(void)
 
 /* --- the table --- */
 
-static double compare(const char *what, const struct requests *requests, int pairs)
+static void compare(const char *row, const struct requests *requests)
 {
     const struct wf_http1_runner *scalar = wf_http1_runner(0), *widest = scalar;
     for (size_t i = 1; wf_http1_runner(i); i++)
         widest = wf_http1_runner(i);
     struct work wide_work = { requests, widest }, scalar_work = { requests, scalar };
-    char name[64];
-    size_t bytes = 0;
-    for (int i = 0; i < requests->count; i++)
-        bytes += requests->sizes[i];
-    snprintf(name, sizeof name, "%s, %zu bytes, %s", what, bytes / (size_t)requests->count,
-             widest->name);
-    struct bench_side wide_side = { name, run_parse, &wide_work };
-    struct bench_side scalar_side = { scalar->name, run_parse, &scalar_work };
-    return bench_compare_print(&wide_side, &scalar_side, pairs, "ns").ours.value;
+    bench_row(row, "ns",
+              (struct bench_side[]){ { "weft", widest->name, run_parse, &wide_work },
+                                     { "scalar", scalar->name, run_parse, &scalar_work },
+                                     { NULL } });
 }
 
-static double compare_one(const char *what, const char *text, int pairs)
+static void compare_one(const char *row, const char *text)
 {
     struct requests one = { .count = 0 };
     add(&one, text);
-    return compare(what, &one, pairs);
+    compare(row, &one);
 }
 
 int main(int argc, char **argv)
 {
-    int pairs = bench_pairs(argc, argv);
     struct requests crowd = make_crowd();
-    bench_title_print("codec", NULL);
+    bench_begin("codec", NULL, argc, argv);
     bench_pin(-1);
-    compare_one("curl", curl, pairs);
-    double cost = compare_one("8 headers", eight, pairs);
-    bench_target_print("at most 120 ns", cost <= 120);
-    compare_one("browser", browser, pairs);
-    compare("12 headers", &crowd, pairs);
+    compare_one("codec/curl", curl);
+    compare_one("codec/eight", eight);
+    compare_one("codec/browser", browser);
+    compare("codec/crowd", &crowd);
     for (int i = 0; i < crowd.count; i++)
         free((char *)crowd.texts[i]);
-    return 0;
+    return bench_end();
 }

@@ -4,7 +4,7 @@
  * comes nearest in Go, with two processors, where that is on the machine. Figures mean something in
  * a release build only, and with two processors that do nothing else.
  *
- *     bench_cross [pairs [text]]        only the rows whose name contains the text */
+ *     bench_cross [--help] */
 
 #include "bench.h"
 #include "floor/cross_floor.h"
@@ -12,6 +12,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weft.h>
 
@@ -25,7 +27,6 @@ struct row {
     double ns; /* out: for one operation */
 };
 
-static const char *wanted = "";
 static _Atomic(weft_mailbox *) boxes[2];
 static _Atomic(weft_loop *) there;
 
@@ -216,60 +217,40 @@ static double floor_awake(void *arg)
     return cross_floor_awake(((struct row *)arg)->count);
 }
 
-static bool is_wanted(const char *name)
+static struct rival go;
+
+static void compare(const char *name, struct row row, struct bench_side other)
 {
-    return strstr(name, wanted) != NULL;
+    bench_row(name, "ns",
+              (struct bench_side[]){ { "weft", NULL, run_row, &row }, other, { NULL } });
 }
 
-static void target_times(const char *name, struct row row, double times, int pairs)
+static void beside_eventfd(const char *name, struct row row)
 {
-    struct bench_side ours = { name, run_row, &row };
-    struct bench_side floor = { "eventfd, epoll", floor_asleep, &row };
-    if (!is_wanted(name))
-        return;
-    struct bench_result r = bench_compare_print(&ours, &floor, pairs, "ns");
-    char text[64];
-    snprintf(text, sizeof text, "<= %.2fx", times);
-    if (times > 0)
-        bench_target_print(text, r.ratio.value <= times);
+    compare(name, row, (struct bench_side){ "floor", "eventfd, epoll", floor_asleep, &row });
 }
 
-static void target_ns(const char *name, struct row row, double most, int pairs)
+static void beside_memory(const char *name, struct row row)
 {
-    struct bench_side ours = { name, run_row, &row };
-    struct bench_side floor = { "a word in memory", floor_awake, &row };
-    if (!is_wanted(name))
-        return;
-    struct bench_result r = bench_compare_print(&ours, &floor, pairs, "ns");
-    char text[64];
-    snprintf(text, sizeof text, "<= %.0f ns", most);
-    if (most > 0)
-        bench_target_print(text, r.ours.value <= most);
+    compare(name, row, (struct bench_side){ "floor", "a word in memory", floor_awake, &row });
 }
 
-static void alone(const char *name, struct row row, int pairs)
+static void beside_go(const char *name, struct row row, const char *operation)
 {
-    struct bench_side ours = { name, run_row, &row };
-    if (is_wanted(name))
-        bench_measure_print(&ours, pairs, "ns");
+    struct rival_run run = { &go, operation, row.count };
+    bool is_here = go.questions && bench_wants(name) && rival_ns(&run) > 0;
+    compare(name, row, (struct bench_side){ "go", NULL, is_here ? rival_ns : NULL, &run });
 }
 
-static void beside_go(struct rival *go, const char *name, struct row row, const char *operation,
-                      int pairs)
+static void alone(const char *name, struct row row)
 {
-    struct rival_run run = { go, operation, row.count };
-    struct bench_side ours = { name, run_row, &row }, floor = { "Go", rival_ns, &run };
-    if (is_wanted(name) && go->questions && rival_ns(&run) > 0)
-        bench_compare_print(&ours, &floor, pairs, "ns");
+    compare(name, row, (struct bench_side){ NULL, NULL, NULL, NULL });
 }
 
 int main(int argc, char **argv)
 {
-    struct rival go;
-    int pairs = bench_pairs(argc, argv);
-    wanted = argc > 2 ? argv[2] : "";
-    bench_title_print("bench_cross", "epoll");
-    rival_start(&go, "Go", (const char *[]){ RIVAL_GO, NULL });
+    bench_begin("cross", NULL, argc, argv);
+    rival_start(&go, "go", (const char *[]){ RIVAL_GO_CROSS, NULL });
     bench_pin(0);
     struct row mail = { ping, pong, 10000, ASLEEP, 0 },
                mail_awake = { ping, pong, 100000, AWAKE, 0 };
@@ -277,14 +258,13 @@ int main(int argc, char **argv)
     struct row task_awake = { ask_tasks, answer_tasks, 100000, AWAKE, 0 };
     struct row many = { pour, drain, 1000000, AWAKE, 0 };
     struct row posts = { post_many, answer_tasks, 300000, AWAKE, 0 };
-    target_times("mailbox, both asleep", mail, 1.1, pairs);
-    target_ns("mailbox, both awake", mail_awake, 600, pairs);
-    target_times("spawn_on, both asleep", task, 0, pairs);
-    target_ns("spawn_on, both awake", task_awake, 0, pairs);
-    alone("mailbox, one direction", many, pairs);
-    alone("post, one direction", posts, pairs);
-    beside_go(&go, "mailbox beside Go, awake", mail_awake, "pingpong", pairs);
-    beside_go(&go, "mailbox beside Go, pour", many, "pour", pairs);
+    beside_eventfd("cross/mail/asleep", mail);
+    beside_memory("cross/mail/awake", mail_awake);
+    beside_eventfd("cross/spawn_on/asleep", task);
+    beside_memory("cross/spawn_on/awake", task_awake);
+    alone("cross/post", posts);
+    beside_go("cross/mail beside Go", mail_awake, "pingpong");
+    beside_go("cross/pour", many, "pour");
     rival_stop(&go);
-    return 0;
+    return bench_end();
 }

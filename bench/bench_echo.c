@@ -1,17 +1,21 @@
-/* An echo server on weft beside an epoll loop by hand: what a request costs the server's process in
- * CPU time, user and system. Each server has a CPU to itself, the clients (load.h) another one.
+/* An echo server on weft beside loops by hand, and beside libuv, Go and asyncio: what a request
+ * costs the server's process in CPU time, user and system.
  *
- *     bench_echo [pairs]
- *     bench_echo weft | raw        serve until interrupted, for strace and perf; prints the port */
+ *     bench_echo [--help]
+ *     bench_echo weft | floor | …        serve until interrupted, for strace and perf; prints the
+ * port
+ */
 
 #include "bench.h"
+#include "contest.h"
 #include "floor/echo_epoll.h"
+#include "floor/echo_uring.h"
+#include "peers/peer.h"
 #include "side.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <weft.h>
-
-#define REQUESTS 6000 /* in a run: some 50 ms */
 
 static int serve(void *listener)
 {
@@ -23,54 +27,43 @@ static void echo_weft(struct server_ends ends)
     server_on_weft(ends, serve);
 }
 
-static void measure(int connections, size_t size, int pairs, bool has_target)
+static const struct contestant contestants[] = {
+    { "weft", NULL, echo_weft },
+    { "floor", "an epoll loop", echo_epoll },
+    { "uring", "an io_uring loop", echo_uring },
+    { "uv", "libuv", peer_uv_echo },
+    { "go", NULL, peer_go_echo },
+    { "asyncio", NULL, peer_asyncio_echo },
+    { NULL, NULL, NULL },
+};
+
+static void measure(const char *size_name, size_t size, int connections)
 {
-    struct side weft, raw;
+    static char request[16384];
     char name[64];
-    snprintf(name, sizeof name, "%zu B, %d connections", size, connections);
-    side_open(&weft, "weft", echo_weft, connections, size, REQUESTS);
-    side_open(&raw, "raw epoll", echo_epoll, connections, size, REQUESTS);
-
-    struct bench_side ours = { name, side_cpu_us, &weft },
-                      floor = { "raw epoll", side_cpu_us, &raw };
-    uint64_t before = server_ask(&weft.server).calls;
-    struct bench_result r = bench_compare_print(&ours, &floor, pairs, "us");
-    double requests = REQUESTS * (1.0 + pairs); /* bench_compare() warms up with one run */
-    double calls = (double)(server_ask(&weft.server).calls - before) / requests;
-    printf("%-28s %9.2f system calls per request\n", "", calls);
-    if (has_target) {
-        bench_target_print("<= 1.08x", r.ratio.value <= 1.08);
-        bench_target_print("<= 2.2 system calls", calls <= 2.2);
-    }
-    side_close(&weft);
-    side_close(&raw);
-}
-
-static int only_serve(void (*body)(struct server_ends ends))
-{
-    struct server server;
-    server_start(&server, "server", body);
-    printf("process %d, port %d\n", (int)server.process, server.port);
-    fflush(stdout);
-    pause();
-    return 0;
+    memset(request, 'x', sizeof request);
+    snprintf(name, sizeof name, "echo/%s/%d", size_name, connections);
+    contest_run(&(struct contest){ .name = name,
+                                   .request = request,
+                                   .request_size = size,
+                                   .answers = 1,
+                                   .connections = connections,
+                                   .requests = connections < 1000 ? 6000 : 6L * connections,
+                                   .rate = 10000,
+                                   .contestants = contestants });
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "weft") == 0)
-        return only_serve(echo_weft);
-    if (argc > 1 && strcmp(argv[1], "raw") == 0)
-        return only_serve(echo_epoll);
-
-    int pairs = bench_pairs(argc, argv);
-    bench_title_print("bench_echo, CPU of the server per request", "epoll");
+    static const int crowds[] = { 1, 8, 64, 512, 4096 };
+    for (int i = 0; argc > 1 && contestants[i].name; i++)
+        if (strcmp(argv[1], contestants[i].name) == 0)
+            return contest_only_serve(contestants[i].body);
+    bench_begin("echo", "epoll", argc, argv);
     bench_pin(0);
-    measure(64, 64, pairs, true);
-    measure(8, 64, pairs, false);
-    measure(512, 64, pairs, false);
-    measure(64, 1024, pairs, false);
-    measure(8, 1024, pairs, false);
-    measure(512, 1024, pairs, false);
-    return 0;
+    for (size_t i = 0; i < sizeof crowds / sizeof crowds[0]; i++) {
+        measure("64B", 64, crowds[i]);
+        measure("1KiB", 1024, crowds[i]);
+    }
+    return bench_end();
 }

@@ -3,27 +3,52 @@
  * has a CPU to itself, the clients (load.h) another one. Requests are the same on all sides, and
  * the loop's answers are as long as weft's.
  *
- *     bench_http [pairs]
- *     bench_http weft | raw        serve until interrupted, for strace and perf; prints the port */
+ *     bench_http [--help]
+ *     bench_http weft | floor | …        serve until interrupted, for strace and perf; prints the
+ * port
+ */
 
 #include "bench.h"
+#include "contest.h"
 #include "floor/http_epoll.h"
 #include "hello.h"
-#include "load.h"
-#include "nginx.h"
-#include "server.h"
+#include "peers/nginx.h"
+#include "peers/peer.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SENDS     8000 /* in a run: some 100 ms */
-#define WARM_UPS  10   /* runs, in which pools grow to what the crowd ever needs at one time */
 #define PIPELINED 16
 
-#define REQUEST                                                                                    \
+#define BODY 1024
+
+#define HELLO                                                                                      \
     "GET /hello HTTP/1.1\r\n"                                                                      \
     "Host: localhost:8080\r\n"                                                                     \
     "User-Agent: bench\r\n"                                                                        \
     "Accept: */*\r\n"                                                                              \
+    "\r\n"
+
+#define JSON                                                                                       \
+    "GET /json HTTP/1.1\r\n"                                                                       \
+    "Host: shop.example.com\r\n"                                                                   \
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"       \
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"                  \
+    "Accept-Language: en-US,en;q=0.5\r\n"                                                          \
+    "Accept-Encoding: gzip, deflate, br\r\n"                                                       \
+    "Connection: keep-alive\r\n"                                                                   \
+    "Cookie: session=5f2b7c1e9a0d4f63; theme=dark; seen=1\r\n"                                     \
+    "Upgrade-Insecure-Requests: 1\r\n"                                                             \
+    "\r\n"
+
+#define POST                                                                                       \
+    "POST /post HTTP/1.1\r\n"                                                                      \
+    "Host: localhost:8080\r\n"                                                                     \
+    "User-Agent: bench\r\n"                                                                        \
+    "Content-Type: application/octet-stream\r\n"                                                   \
+    "Content-Length: 1024\r\n"                                                                     \
     "\r\n"
 
 /* The bytes of an answer that begins here; 0: it is not whole. */
@@ -59,119 +84,70 @@ static int is_batch_whole(const char *answer, size_t size)
     return are_whole(answer, size, PIPELINED);
 }
 
-struct side {
-    struct server server;
-    struct load *load;
-    int pipelined;
+static const struct contestant all[] = {
+    { "weft", NULL, http_weft },   { "floor", "a constant", http_epoll },
+    { "nginx", NULL, http_nginx }, { "go", "Go's net/http", peer_go_http },
+    { NULL, NULL, NULL },
 };
 
-/* Microseconds of the server's CPU per request. */
-static double run(void *arg)
+/* nginx reads no bodies. */
+static const struct contestant readers[] = {
+    { "weft", NULL, http_weft },
+    { "floor", "a constant", http_epoll },
+    { "go", "Go's net/http", peer_go_http },
+    { NULL, NULL, NULL },
+};
+
+static void measure(const char *kind, const char *request, int connections)
 {
-    struct side *side = arg;
-    double before = server_cpu_ns(&side->server);
-    load_run(side->load, SENDS);
-    return (server_cpu_ns(&side->server) - before) / (1e3 * SENDS * side->pipelined);
+    char name[64];
+    snprintf(name, sizeof name, "http/%s/%d", kind, connections);
+    contest_run(&(struct contest){ .name = name,
+                                   .request = request,
+                                   .request_size = strlen(request),
+                                   .answers = 1,
+                                   .is_whole = is_whole,
+                                   .connections = connections,
+                                   .requests = SENDS,
+                                   .rate = 10000,
+                                   .contestants = *request == 'P' ? readers : all });
 }
 
-static void open_side(struct side *side, const char *name, void (*body)(struct server_ends ends),
-                      int connections, int pipelined)
+static void measure_pipelined(int connections)
 {
-    static char request[PIPELINED * sizeof REQUEST];
-    size_t size = (size_t)pipelined * (sizeof REQUEST - 1);
+    static char request[PIPELINED * sizeof HELLO];
     for (int i = 0; i < PIPELINED; i++)
-        memcpy(request + (size_t)i * (sizeof REQUEST - 1), REQUEST, sizeof REQUEST - 1);
-    server_start(&side->server, name, body);
-    side->pipelined = pipelined;
-    side->load = load_open(side->server.port, connections, request, size,
-                           pipelined > 1 ? is_batch_whole : is_whole);
-    for (int i = 0; i < WARM_UPS; i++)
-        load_run(side->load, SENDS);
+        memcpy(request + (size_t)i * (sizeof HELLO - 1), HELLO, sizeof HELLO - 1);
+    contest_run(&(struct contest){ .name = "http/pipelined/64",
+                                   .request = request,
+                                   .request_size = PIPELINED * (sizeof HELLO - 1),
+                                   .answers = PIPELINED,
+                                   .is_whole = is_batch_whole,
+                                   .connections = connections,
+                                   .requests = SENDS / 2,
+                                   .rate = 4000,
+                                   .contestants = all });
 }
 
-static void close_side(struct side *side)
+static const char *post(void)
 {
-    load_close(side->load);
-    server_stop(&side->server);
-}
-
-static void check_sizes(const struct side *weft, const struct side *raw)
-{
-    size_t ours, floor;
-    const char *answer = load_answer(weft->load, &ours);
-    load_answer(raw->load, &floor);
-    if (ours != floor)
-        printf("answers of different size, %zu and %zu bytes:\n%s", ours, floor, answer);
-}
-
-static void measure(int connections, int pipelined, int pairs)
-{
-    struct side weft, raw;
-    char name[64];
-    snprintf(name, sizeof name, "%d connections%s", connections,
-             pipelined > 1 ? ", 16 pipelined" : "");
-    open_side(&weft, "weft", http_weft, connections, pipelined);
-    open_side(&raw, "a constant", http_epoll, connections, pipelined);
-    check_sizes(&weft, &raw);
-
-    struct bench_side ours = { name, run, &weft }, floor = { "a constant", run, &raw };
-    struct server_report before = server_ask(&weft.server);
-    bench_compare_print(&ours, &floor, pairs, "us");
-    struct server_report after = server_ask(&weft.server);
-    double requests = SENDS * (1.0 + pairs) * pipelined; /* bench_compare() warms up with a run */
-    double allocations = (double)(after.allocations - before.allocations);
-    printf("%-28s %9.2f system calls, %.4f allocations per request (%.0f in %.0f)\n", "",
-           (double)(after.calls - before.calls) / requests, allocations / requests, allocations,
-           requests);
-    /* A pool that grows to a new peak is no use of a request. */
-    bench_target_print("less than one allocation in 1,000 requests", allocations < requests / 1000);
-    close_side(&weft);
-    close_side(&raw);
-}
-
-/* Beside nginx, where it is here. */
-static void measure_nginx(int connections, int pipelined, int pairs)
-{
-    struct side weft, nginx;
-    char name[64];
-    if (!nginx_is_here())
-        return;
-    snprintf(name, sizeof name, "%d connections%s", connections,
-             pipelined > 1 ? ", 16 pipelined" : "");
-    open_side(&weft, "weft", http_weft, connections, pipelined);
-    open_side(&nginx, "nginx", http_nginx, connections, pipelined);
-    struct bench_side ours = { name, run, &weft }, theirs = { "nginx", run, &nginx };
-    struct bench_result result = bench_compare_print(&ours, &theirs, pairs, "us");
-    bench_target_print("at most nginx", result.ratio.high <= 1);
-    close_side(&weft);
-    close_side(&nginx);
-}
-
-static int only_serve(void (*body)(struct server_ends ends))
-{
-    struct server server;
-    server_start(&server, "server", body);
-    printf("process %d, port %d\n", (int)server.process, server.port);
-    fflush(stdout);
-    pause();
-    return 0;
+    static char request[2048];
+    snprintf(request, sizeof request, POST "%0*d", BODY, 7);
+    return request;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "weft") == 0)
-        return only_serve(http_weft);
-    if (argc > 1 && strcmp(argv[1], "raw") == 0)
-        return only_serve(http_epoll);
-
-    int pairs = bench_pairs(argc, argv);
-    bench_title_print("bench_http, CPU of the server per request", "epoll");
+    for (int i = 0; argc > 1 && all[i].name; i++)
+        if (strcmp(argv[1], all[i].name) == 0)
+            return contest_only_serve(all[i].body);
+    bench_begin("http", "epoll", argc, argv);
     bench_pin(0);
-    measure(64, 1, pairs);
-    measure(8, 1, pairs);
-    measure(512, 1, pairs);
-    measure(64, PIPELINED, pairs);
-    measure_nginx(64, 1, pairs);
-    measure_nginx(64, PIPELINED, pairs);
-    return 0;
+    measure("hello", HELLO, 8);
+    measure("hello", HELLO, 64);
+    measure("hello", HELLO, 512);
+    measure_pipelined(64);
+    measure("json", JSON, 64);
+    measure("post", post(), 64);
+    return bench_end();
 }

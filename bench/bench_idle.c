@@ -2,19 +2,20 @@
  * request. User memory only (what is resident of the server's process); what the kernel holds of a
  * socket is the same for every server.
  *
- *     bench_idle [connections] */
+ *     bench_idle [--size CONNECTIONS] */
 
 #include "bench.h"
 #include "hello.h"
 #include "server.h"
 #include "usage.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #define CONNECTIONS 15000
 #define SPARE       100 /* descriptors that are not connections */
-#define TARGET      1024
 #define REQUEST     "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 static void die(const char *what)
@@ -45,12 +46,9 @@ static void open_all(int *sockets, int count, int port)
     ask(sockets[count - 1]);
 }
 
-static void print(const char *name, long bytes, int count, bool has_target)
+static void print(const char *row, long bytes, int count)
 {
-    double each = (double)bytes / count;
-    printf("%-44s %7.0f bytes each, %.1f MiB\n", name, each, (double)bytes / (1 << 20));
-    if (has_target)
-        bench_target_print("at most 1,024 bytes of user memory each", each <= TARGET);
+    bench_value(row, "B", (double)bytes / count);
 }
 
 static int allowed(int wanted)
@@ -66,7 +64,8 @@ static int allowed(int wanted)
 int main(int argc, char **argv)
 {
     struct server server;
-    int count = allowed(argc > 1 ? atoi(argv[1]) : CONNECTIONS);
+    bench_begin("idle", "epoll", argc, argv);
+    int count = allowed((int)bench_size(CONNECTIONS));
     int *sockets = calloc((size_t)count, sizeof *sockets);
     if (!sockets)
         die("memory");
@@ -74,18 +73,17 @@ int main(int argc, char **argv)
     int first = server_dial(server.port);
     ask(first); /* what the first request costs is not a connection's */
     long before = memory_of(server.process);
-    printf("bench_idle, %d connections\n", count);
 
     open_all(sockets, count, server.port);
-    print("new, and silent", memory_of(server.process) - before, count, true);
+    print("idle/new", memory_of(server.process) - before, count);
     for (int i = 0; i < count; i++)
         ask(sockets[i]);
-    print("kept after a request", memory_of(server.process) - before, count, true);
+    print("idle/kept", memory_of(server.process) - before, count);
     for (int i = 0; i < count; i++)
         close(sockets[i]);
     ask(first);
-    print("closed again: what the process keeps", memory_of(server.process) - before, count, false);
+    print("idle/afterwards", memory_of(server.process) - before, count);
     server_stop(&server);
     free(sockets);
-    return 0;
+    return bench_end();
 }

@@ -3,13 +3,16 @@
  * a timer set and taken back beside a million others; and what a task on a stack that is new costs
  * beside the page fault that it cannot do without.
  *
- *     bench_million [tasks]        some 4.5 KB each */
+ *     bench_million [--size TASKS]        some 4.5 KB each */
 
 #include "bench.h"
 #include "usage.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <weft.h>
 
 #define TASKS     1000000
@@ -17,7 +20,6 @@
 #define TIMERS    1000000
 #define COLD      20000
 #define STRIDE    ((size_t)64 << 10)
-#define PAIRS     15
 #define LIFE_LONG (24 * WEFT_HOUR)
 
 static long tasks = TASKS;
@@ -38,12 +40,6 @@ static long mappings(void)
     if (file)
         fclose(file);
     return count;
-}
-
-static void say(const char *what, double value, const char *unit)
-{
-    printf("%-40s %9.2f %s\n", what, value, unit);
-    fflush(stdout);
 }
 
 static double seconds_since(double start)
@@ -73,17 +69,13 @@ static int cancelled(void *arg)
     (void)arg;
     weft_scope_begin(&scope);
     begin(&scope, sleep_until, &due);
-    say("spawned, asleep, on new stacks: each", (bench_now_ns() - start) / (double)tasks, "ns");
-    double bytes = resident() - before;
-    say("resident, all of it: each", bytes / (double)tasks, "bytes");
-    bench_target_print("a million in at most 4.6 GB", bytes / (double)tasks * 1e6 <= 4.6e9);
-    say("mappings of the process", (double)mappings(), "");
-    bench_target_print("fewer than 100", mappings() < 100);
+    bench_value("million/begun", "ns", (bench_now_ns() - start) / (double)tasks);
+    bench_value("million/bytes", "B", (resident() - before) / (double)tasks);
+    bench_value("million/mappings", "", (double)mappings());
     start = bench_now_ns();
     weft_scope_cancel(&scope, "enough");
     int err = weft_scope_end(&scope);
-    say("cancelled and joined", seconds_since(start), "s");
-    bench_target_print("at most 3 s", seconds_since(start) <= 3);
+    bench_value("million/joined", "s", seconds_since(start));
     return err == -ECANCELED ? 0 : err;
 }
 
@@ -95,11 +87,11 @@ static int woken(void *arg)
     (void)arg;
     weft_scope_begin(&scope);
     begin(&scope, sleep_until, &due);
-    say("spawned again, asleep: each", (bench_now_ns() - start) / (double)tasks, "ns");
+    bench_value("million/begun again", "ns", (bench_now_ns() - start) / (double)tasks);
     if (weft_now() > due)
-        printf("%-40s too slow to be asleep when they are due\n", "");
+        bench_note("too slow to be asleep when they are due");
     int err = weft_scope_end(&scope);
-    say("due at once, woken, joined: each", (double)(weft_now() - due) / (double)tasks, "ns");
+    bench_value("million/woken", "ns", (double)(weft_now() - due) / (double)tasks);
     return err;
 }
 
@@ -122,9 +114,7 @@ static int in_turn(void *arg)
     double start = bench_now_ns();
     for (int i = 0; i < ROUNDS; i++)
         weft_sleep(0);
-    double each = (bench_now_ns() - start) / (double)ROUNDS / (double)tasks;
-    say("sleep(0) in turn: each", each, "ns");
-    bench_target_print("at most 60 ns", each <= 60);
+    bench_value("million/turn", "ns", (bench_now_ns() - start) / (double)ROUNDS / (double)tasks);
     return weft_scope_end(&scope);
 }
 
@@ -148,9 +138,7 @@ static int among_timers(void *arg)
     for (long i = 0; i < COUNT; i++)
         weft_handle_cancel(
             weft_call_at(now + WEFT_HOUR + i * 104729 % 1000003 * WEFT_MILLISECOND, never, NULL));
-    double each = (bench_now_ns() - start) / COUNT;
-    say("call_at, cancel beside a million timers", each, "ns");
-    bench_target_print("at most 30 ns", each <= 30);
+    bench_value("million/timer", "ns", (bench_now_ns() - start) / COUNT);
     for (long i = 0; i < TIMERS; i++)
         weft_handle_cancel(pending[i]);
     return 0;
@@ -207,18 +195,16 @@ static void run(weft_fn *fn)
 
 int main(int argc, char **argv)
 {
-    long given = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
-    tasks = given > 0 ? given : TASKS;
+    bench_begin("million", NULL, argc, argv);
+    tasks = bench_size(TASKS);
     bench_pin(-1);
-    bench_title_print("bench_million", NULL);
-    struct bench_side cold = { "spawn on a new stack", cold_run, NULL };
-    struct bench_side fault = { "the first touch of a page", fault_run, NULL };
-    struct bench_result result = bench_compare_print(&cold, &fault, PAIRS, "ns");
-    bench_target_print("at most 1.3x", result.ratio.value <= 1.3);
+    bench_row("million/cold", "ns",
+              (struct bench_side[]){ { "weft", NULL, cold_run, NULL },
+                                     { "floor", "the first touch of a page", fault_run, NULL },
+                                     { NULL } });
     run(among_timers);
-    printf("%ld tasks with stacks of 64 KiB\n", tasks);
     run(cancelled);
     run(in_turn);
     run(woken);
-    return 0;
+    return bench_end();
 }

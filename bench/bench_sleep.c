@@ -2,19 +2,19 @@
  * once. Stackless tasks, tasks, and Go's goroutines where there is a Go. What is resident counts,
  * the sleepers' own structs included.
  *
- *     bench_sleep [sleepers [of Go and with stacks]] */
+ *     bench_sleep [--size SLEEPERS]        a tenth of it of goroutines, a hundredth of tasks */
 
 #include "bench.h"
 #include "rival.h"
 #include "usage.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <weft.h>
 #include <weft/stackless.h>
 
 #define SLEEPERS   1000000
-#define FEWER      100000 /* of those that take kilobytes each */
-#define TARGET     150e6  /* bytes, of a million */
 #define SLEEP_TIME (3 * WEFT_SECOND)
 
 struct cost {
@@ -85,13 +85,18 @@ static int measure(void *arg)
     return err;
 }
 
-static void print(const char *name, long count, const struct cost *cost)
+static void print(const char *name, const struct cost *cost)
 {
-    printf("%-24s %9ld: %7.0f bytes, start %6.0f ns, wake %6.0f ns each\n", name, count,
-           cost->bytes, cost->start, cost->wake);
+    char row[48];
+    snprintf(row, sizeof row, "sleep/%s/bytes", name);
+    bench_value(row, "B", cost->bytes);
+    snprintf(row, sizeof row, "sleep/%s/start", name);
+    bench_value(row, "ns", cost->start);
+    snprintf(row, sizeof row, "sleep/%s/wake", name);
+    bench_value(row, "ns", cost->wake);
 }
 
-static struct cost run(const char *name, long count, bool stackless)
+static void run(const char *name, long count, bool stackless)
 {
     struct crowd crowd = { .count = count };
     crowd.list = stackless ? calloc((size_t)count, sizeof *crowd.list) : NULL;
@@ -100,10 +105,9 @@ static struct cost run(const char *name, long count, bool stackless)
     int err = weft_run(measure, &crowd);
     free(crowd.list);
     if (err < 0)
-        printf("%-24s %9ld: %s\n", name, count, weft_error_text(err));
+        bench_note("%s, %ld: %s", name, count, weft_error_text(err));
     else
-        print(name, count, &crowd.cost);
-    return crowd.cost;
+        print(name, &crowd.cost);
 }
 
 static void run_rival(const char *name, long count)
@@ -111,7 +115,7 @@ static void run_rival(const char *name, long count)
     struct rival rival;
     rival_start(&rival, name, (const char *const[]){ RIVAL_GO, NULL });
     if (!rival.questions) {
-        printf("%-24s not here\n", name);
+        bench_note("SKIP: go is not here");
         return;
     }
     struct cost cost = {
@@ -120,24 +124,16 @@ static void run_rival(const char *name, long count)
         .wake = rival_ns(&(struct rival_run){ &rival, "sleep_wake", count }),
     };
     rival_stop(&rival);
-    print(name, count, &cost);
-}
-
-static long number(int argc, char **argv, int at, long otherwise)
-{
-    long given = argc > at ? strtol(argv[at], NULL, 10) : 0;
-    return given > 0 ? given : otherwise;
+    print(name, &cost);
 }
 
 int main(int argc, char **argv)
 {
-    long count = number(argc, argv, 1, SLEEPERS), fewer = number(argc, argv, 2, FEWER);
+    bench_begin("sleep", NULL, argc, argv);
     bench_pin(-1);
-    bench_title_print("bench_sleep", NULL);
-    struct cost cost = run("stackless", count, true);
-    bench_target_print("a million of them in at most 150 MB", cost.bytes * 1e6 <= TARGET);
-    run("stackless", fewer, true);
-    run_rival("goroutines", fewer);
-    run("tasks", fewer / 10, false);
-    return 0;
+    long count = bench_size(SLEEPERS);
+    run("stackless", count, true);
+    run_rival("go", count / 10);
+    run("task", count / 100, false);
+    return bench_end();
 }

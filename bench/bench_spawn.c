@@ -1,9 +1,9 @@
 /* What tasks, futures, callbacks, timers and scopes cost, each beside the least that could do it by
  * hand (bench/floor/task_floor.h), and some beside what comes nearest in Go and in CPython's
- * asyncio (bench/rivals/), where those are on the machine. Figures mean something in a release
+ * asyncio (bench/peers/), where those are on the machine. Figures mean something in a release
  * build only.
  *
- *     bench_spawn [pairs [text]]        only the rows whose name contains the text */
+ *     bench_spawn [--help] */
 
 #include "floor/task_floor.h"
 #include "table.h"
@@ -292,64 +292,57 @@ static int ping_pong(void *arg)
 
 /* The table. */
 
-static void compare_yields(const char *name, int tasks, const char *floor_name, int pairs)
+static void compare_yields(const char *name, int tasks, const char *floor_name)
 {
     enum { COUNT = 1000 * 1000 };
     struct row row = { .body = yield_in_turn, .count = COUNT, .tasks = tasks };
     struct task_floor_ring ring = { tasks, COUNT / tasks };
-    struct bench_side ours = { name, row_run, &row };
-    struct bench_side floor = { floor_name, task_floor_ring_ns, &ring };
-    if (table_wants(name))
-        bench_compare_print(&ours, &floor, pairs, "ns");
+    bench_row(name, "ns",
+              (struct bench_side[]){ { "weft", NULL, row_run, &row },
+                                     { "floor", floor_name, task_floor_ring_ns, &ring },
+                                     { NULL } });
 }
 
 enum { FEW = 300 * 1000, MANY = 3 * 1000 * 1000 };
 
-#define LIFE "a stack, a switch there and back"
+#define LIFE "a stack, two switches"
 #define DONE "a call, two loads"
 #define RING "a switch in a ring"
 
 static const struct line tasks[] = {
-    { "spawn, await, release", spawn_and_await, LIFE, task_floor_life_ns, FEW, "spawn", 45 },
-    { "scope, spawn, join", spawn_and_join, LIFE, task_floor_life_ns, FEW, NULL, 45 },
-    { "spawn 1,000, join; each", spawn_many_and_join, LIFE, task_floor_life_ns, FEW, NULL, 0 },
-    { "scope, spawn eagerly, join", spawn_eagerly_and_join, LIFE, task_floor_life_ns, FEW, NULL,
-      0 },
-    { "gather 1,000; each", gather_a_thousand, LIFE, task_floor_life_ns, FEW, "gather", 80 },
-    { "call that never suspends", call_and_release, LIFE, task_floor_life_ns, FEW, "call", 25 },
-    { "await a ready future", await_ready, DONE, task_floor_done_ns, MANY, "await", 5 },
-    { "await an ended task", await_done, DONE, task_floor_done_ns, MANY, NULL, 5 },
+    { "spawn/await", spawn_and_await, LIFE, task_floor_life_ns, FEW, "spawn" },
+    { "spawn/join", spawn_and_join, LIFE, task_floor_life_ns, FEW, NULL },
+    { "spawn/join 1,000", spawn_many_and_join, LIFE, task_floor_life_ns, FEW, NULL },
+    { "spawn/eagerly", spawn_eagerly_and_join, LIFE, task_floor_life_ns, FEW, NULL },
+    { "spawn/gather", gather_a_thousand, LIFE, task_floor_life_ns, FEW, "gather" },
+    { "spawn/call", call_and_release, LIFE, task_floor_life_ns, FEW, "call" },
+    { "spawn/ready", await_ready, DONE, task_floor_done_ns, MANY, "await" },
+    { "spawn/ended", await_done, DONE, task_floor_done_ns, MANY, NULL },
 };
 
 static const struct line others[] = {
-    { "call_soon, run", call_soon_and_run, "a ring buffer of calls", task_floor_queue_ns, MANY,
-      "callback", 20 },
-    { "call_at, cancel", call_at_and_cancel, "link, unlink", task_floor_timer_ns, MANY, NULL, 0 },
-    { "call_later, cancel", call_later_and_cancel, "clock, link, unlink",
-      task_floor_timer_from_now_ns, FEW, NULL, 0 },
-    { "scope begin, end", begin_and_end, "the same of a record", task_floor_record_ns, MANY, NULL,
-      0 },
-    { "scope with a timeout", begin_and_end_in_time, "clock, link, unlink",
-      task_floor_timer_from_now_ns, FEW, NULL, 0 },
-    { "generator, a value", ask_for_items, "two switches, a store and a load", task_floor_value_ns,
-      MANY, "generator", 5 },
-    { "64 B in memory, and back", ping_pong, "two switches, four copies", task_floor_ping_pong_ns,
-      FEW, NULL, 0 },
+    { "spawn/callback", call_soon_and_run, "a ring buffer of calls", task_floor_queue_ns, MANY,
+      "callback" },
+    { "spawn/call_at", call_at_and_cancel, "link, unlink", task_floor_timer_ns, MANY, NULL },
+    { "spawn/call_later", call_later_and_cancel, "clock, link, unlink",
+      task_floor_timer_from_now_ns, FEW, NULL },
+    { "spawn/scope", begin_and_end, "the same of a record", task_floor_record_ns, MANY, NULL },
+    { "spawn/timeout", begin_and_end_in_time, "clock, link, unlink", task_floor_timer_from_now_ns,
+      FEW, NULL },
+    { "spawn/generator", ask_for_items, "two switches, two moves", task_floor_value_ns, MANY,
+      "generator" },
+    { "spawn/memory stream", ping_pong, "two switches, four copies", task_floor_ping_pong_ns, FEW,
+      NULL },
 };
-
-static void measure_all(int pairs)
-{
-    table_compare(tasks, sizeof tasks / sizeof tasks[0], pairs);
-    compare_yields("sleep(0), 1 task", 1, "a call", pairs);
-    compare_yields("sleep(0), 100 tasks", 100, RING, pairs);
-    compare_yields("sleep(0), 10,000 tasks", 10000, RING, pairs < 15 ? pairs : 15);
-    table_compare(others, sizeof others / sizeof others[0], pairs);
-}
 
 int main(int argc, char **argv)
 {
+    table_begin("spawn", argc, argv);
     task_floor_init();
-    measure_all(table_begin("bench_spawn", argc, argv));
-    table_end();
-    return 0;
+    table_compare(tasks, sizeof tasks / sizeof tasks[0]);
+    compare_yields("spawn/yield 1", 1, "a call");
+    compare_yields("spawn/yield 100", 100, RING);
+    compare_yields("spawn/yield 10,000", 10000, RING);
+    table_compare(others, sizeof others / sizeof others[0]);
+    return table_end();
 }

@@ -8,13 +8,14 @@
  *
  * Two numbers of clients: 64 have 256 requests to services under way at once.
  *
- *     bench_storefront [runs] */
+ *     bench_storefront [--help] */
 
 #include "base/memory.h"
 #include "bench.h"
 #include "storefront.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -96,19 +97,19 @@ static void print_once(struct load *load)
     allocations = wf_memory_count() - allocations;
     user = user_ns() - user, cpu = bench_cpu_ns() - cpu, wall = bench_now_ns() - wall;
 
-    printf("%-28s %9.0f a second, %.0f %% of the CPU time in user mode\n", "",
-           ROUNDS * PAGES / (wall / 1e9), 100 * user / cpu);
-    printf("%-28s %9.4f allocations each (%llu in %d)\n", "",
-           (double)allocations / (ROUNDS * PAGES), (unsigned long long)allocations, ROUNDS * PAGES);
+    bench_note("%.0f a second, %.0f %% of the CPU time in user mode, %.4f allocations each",
+               ROUNDS * PAGES / (wall / 1e9), 100 * user / cpu,
+               (double)allocations / (ROUNDS * PAGES));
 }
 
-static void measure(struct load *load, const char *name, int runs)
+static void measure(struct load *load, const char *row)
 {
-    struct bench_side side = { name, run_cpu, load };
-    bench_measure_print(&side, runs, "us CPU");
+    if (!bench_wants(row))
+        return;
+    bench_row(row, "us", (struct bench_side[]){ { "weft", NULL, run_cpu, load }, { NULL } });
     print_once(load);
     if (load->failed > 0)
-        printf("%-28s %9d answers were wrong\n", "", load->failed);
+        bench_note("%d answers were wrong", load->failed);
 }
 
 static int serve(void *arg)
@@ -118,7 +119,6 @@ static int serve(void *arg)
 
 struct bench {
     struct storefront shop;
-    int runs;
     weft_arena *arenas[CLIENTS_MAX];
 };
 
@@ -128,9 +128,9 @@ static int measure_all(struct bench *bench)
     struct load few = { page, whole, 16, bench->arenas, 0 };
     struct load many = { page, whole, CLIENTS_MAX, bench->arenas, 0 };
     struct load health = { "http://gateway/health?", "ok\n", 16, bench->arenas, 0 };
-    measure(&few, "page, 16 clients", bench->runs);
-    measure(&many, "page, 64 clients", bench->runs);
-    measure(&health, "/health, 16 clients", bench->runs);
+    measure(&few, "storefront/page/16");
+    measure(&many, "storefront/page/64");
+    measure(&health, "storefront/health/16");
     return few.failed + many.failed + health.failed > 0 ? WEFT_EPROTOCOL : 0;
 }
 
@@ -147,7 +147,8 @@ static int run(void *arg)
 
 int main(int argc, char **argv)
 {
-    struct bench bench = { .runs = bench_pairs(argc, argv) };
+    struct bench bench = { .shop = { 0 } };
+    bench_begin("storefront", NULL, argc, argv);
     struct board *board = board_new();
     int err = board != NULL ? storefront_init(&bench.shop, board) : -ENOMEM;
     for (int i = 0; i < CLIENTS_MAX && err >= 0; i++)
@@ -161,5 +162,5 @@ int main(int argc, char **argv)
         weft_arena_free(bench.arenas[i]);
     storefront_fini(&bench.shop);
     board_free(board);
-    return err < 0;
+    return err < 0 ? 1 : bench_end();
 }

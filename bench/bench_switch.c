@@ -1,12 +1,14 @@
 /* What a switch costs, against two coroutines and rings of them written by hand in one piece of
  * assembly, and what a stack costs from the pool. Figures mean something in a release build only.
  *
- *     bench_switch [pairs] */
+ *     bench_switch [--help] */
 
 #include "bench.h"
 #include "context/context.h"
 #include "context/stack.h"
 #include "floor/switch_floor.h"
+
+#include <stdlib.h>
 
 #define RING_MAX SWITCH_FLOOR_RING_MAX
 
@@ -76,18 +78,18 @@ static double run_ring(void *arg)
 }
 
 /* Beside the same ring by hand, on the same stacks. */
-static void compare_ring(unsigned long count, int pairs)
+static void compare_ring(const char *name, unsigned long count)
 {
     static struct switch_floor_ring by_hand;
-    char name[32];
-    snprintf(name, sizeof name, "switch, ring of %lu", count);
     by_hand.rounds = rounds;
     by_hand.count = count;
     for (unsigned long i = 0; i < count; i++)
         by_hand.stack_tops[i] = ring_stacks[i].low + ring_stacks[i].size;
-    struct bench_side ours = { name, run_ring, &count };
-    struct bench_side floor = { "the same by hand", switch_floor_ring_ns, &by_hand };
-    bench_compare_print(&ours, &floor, pairs, "ns");
+    bench_row(
+        name, "ns",
+        (struct bench_side[]){ { "weft", NULL, run_ring, &count },
+                               { "floor", "the same by hand", switch_floor_ring_ns, &by_hand },
+                               { NULL } });
 }
 
 static double run_get_put(void *arg)
@@ -147,22 +149,28 @@ static void prepare(void)
     wf_stack_put(&pool, &spare[0]);
 }
 
+static void beside_floor(const char *name, double (*run)(void *))
+{
+    bench_row(name, "ns",
+              (struct bench_side[]){ { "weft", NULL, run, NULL },
+                                     { "floor", "two by hand", switch_floor_ns, &rounds },
+                                     { NULL } });
+}
+
 int main(int argc, char **argv)
 {
-    int pairs = bench_pairs(argc, argv);
     size_t size = WF_STACK_MEDIUM;
-    struct bench_side floor = { "hand-written asm", switch_floor_ns, &rounds };
-    struct bench_side in_line = { "switch, inline", run_inline, NULL };
-    struct bench_side outofline = { "switch, out of line", run_outofline, NULL };
-    struct bench_side get_put = { "stack get + put", run_get_put, &size };
-    struct bench_side life = { "get, run, final, put", run_life, NULL };
+    bench_begin("switch", NULL, argc, argv);
+    bench_pin(-1);
     prepare();
-    bench_compare_print(&in_line, &floor, pairs, "ns");
-    bench_compare_print(&outofline, &floor, pairs, "ns");
-    compare_ring(2, pairs);
-    compare_ring(10, pairs);
-    compare_ring(RING_MAX, pairs);
-    bench_measure_print(&get_put, pairs, "ns");
-    bench_measure_print(&life, pairs, "ns");
-    return 0;
+    beside_floor("switch/inline", run_inline);
+    beside_floor("switch/out of line", run_outofline);
+    compare_ring("switch/ring/2", 2);
+    compare_ring("switch/ring/10", 10);
+    compare_ring("switch/ring/1,000", RING_MAX);
+    bench_row("switch/stack", "ns",
+              (struct bench_side[]){ { "weft", NULL, run_get_put, &size }, { NULL } });
+    bench_row("switch/life", "ns",
+              (struct bench_side[]){ { "weft", NULL, run_life, NULL }, { NULL } });
+    return bench_end();
 }

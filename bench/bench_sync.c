@@ -1,9 +1,9 @@
 /* What mutexes, semaphores, events, conditions, channels, queues and select cost, each beside the
  * least that could do it by hand (bench/floor/sync_floor.h), and some beside Go and CPython's
- * asyncio (bench/rivals/), where those are on the machine. Figures mean something in a release
+ * asyncio (bench/peers/), where those are on the machine. Figures mean something in a release
  * build only.
  *
- *     bench_sync [pairs [text]]        only the rows whose name contains the text */
+ *     bench_sync [--help] */
 
 #include "floor/sync_floor.h"
 #include "table.h"
@@ -297,29 +297,23 @@ enum { FEW = 300 * 1000, MANY = 3 * 1000 * 1000 };
 #define ROUND "two switches"
 
 static const struct line lines[] = {
-    { "mutex lock, unlock", lock_and_unlock, FREE, sync_floor_mutex_ns, MANY, "mutex", 3 },
-    { "mutex hand-over", hand_over, PASS, sync_floor_pass_ns, FEW, "handover", 0 },
-    { "semaphore acquire, release", acquire_and_release, FREE, sync_floor_mutex_ns, MANY,
-      "semaphore", 0 },
-    { "events, there and back", play_events, ROUND, sync_floor_there_and_back_ns, FEW, "event", 0 },
-    { "condition, there and back", play_condition, ROUND, sync_floor_there_and_back_ns, FEW,
-      "condition", 0 },
-    { "channel 0, a message", meet, PASS, sync_floor_pass_ns, MANY, "channel", 15 },
-    { "channel 64, a message", pass_through_64, RING, sync_floor_ring_ns, MANY, "stream", 0 },
-    { "channel 64, send, receive", send_and_receive, RING, sync_floor_ring_ns, MANY, "buffered",
-      0 },
-    { "queue put, get", put_and_get, RING, sync_floor_ring_ns, MANY, "queue", 10 },
-    { "queue by priority", put_and_get_least, RING, sync_floor_ring_ns, MANY, NULL, 0 },
-    { "select over 4, served", select_from_sender, ROUND, sync_floor_there_and_back_ns, FEW,
-      "select", 60 },
-    { "select over 4, one ready", select_one_ready, "four looks", sync_floor_look_ns, MANY, "ready",
-      0 },
+    { "sync/mutex", lock_and_unlock, FREE, sync_floor_mutex_ns, MANY, "mutex" },
+    { "sync/handover", hand_over, PASS, sync_floor_pass_ns, FEW, "handover" },
+    { "sync/semaphore", acquire_and_release, FREE, sync_floor_mutex_ns, MANY, "semaphore" },
+    { "sync/event", play_events, ROUND, sync_floor_there_and_back_ns, FEW, "event" },
+    { "sync/condition", play_condition, ROUND, sync_floor_there_and_back_ns, FEW, "condition" },
+    { "sync/channel", meet, PASS, sync_floor_pass_ns, MANY, "channel" },
+    { "sync/stream", pass_through_64, RING, sync_floor_ring_ns, MANY, "stream" },
+    { "sync/buffered", send_and_receive, RING, sync_floor_ring_ns, MANY, "buffered" },
+    { "sync/queue", put_and_get, RING, sync_floor_ring_ns, MANY, "queue" },
+    { "sync/priority", put_and_get_least, RING, sync_floor_ring_ns, MANY, NULL },
+    { "sync/select", select_from_sender, ROUND, sync_floor_there_and_back_ns, FEW, "select" },
+    { "sync/select ready", select_one_ready, "four looks", sync_floor_look_ns, MANY, "ready" },
 };
 
 int main(int argc, char **argv)
 {
-    int pairs = table_begin("bench_sync", argc, argv);
-    table_compare(lines, sizeof lines / sizeof lines[0], pairs);
-    table_end();
-    return 0;
+    table_begin("sync", argc, argv);
+    table_compare(lines, sizeof lines / sizeof lines[0]);
+    return table_end();
 }

@@ -2,7 +2,7 @@
  * time, user and system, on the same processors. Loops share nothing but the listener, so a request
  * should cost what it costs one loop.
  *
- *     bench_threads [pairs]
+ *     bench_threads [--help]
  *
  * The servers run on every processor but the clients' first one: with two processors they meet. */
 
@@ -59,16 +59,15 @@ static void several_loops(struct server_ends ends)
 int main(int argc, char **argv)
 {
     struct side one, several;
-    int pairs = bench_pairs(argc, argv);
-    bench_title_print("bench_threads, CPU of the server per request", "epoll");
+    bench_begin("threads", "epoll", argc, argv);
     bench_pin(0);
     side_open(&one, "1 loop", one_loop, CONNECTIONS, SIZE, REQUESTS);
     side_open(&several, "2 loops", several_loops, CONNECTIONS, SIZE, REQUESTS);
-    struct bench_side ours = { "2 loops, 64 B, 64 connections", side_cpu_us, &several };
-    struct bench_side floor = { "1 loop", side_cpu_us, &one };
-    struct bench_result r = bench_compare_print(&ours, &floor, pairs, "us");
-    bench_target_print("<= 1.05x", r.ratio.value <= 1.05);
+    bench_row("threads/two", "us",
+              (struct bench_side[]){ { "weft", "2 loops", side_cpu_us, &several },
+                                     { "floor", "1 loop", side_cpu_us, &one },
+                                     { NULL } });
     side_close(&one);
     side_close(&several);
-    return 0;
+    return bench_end();
 }

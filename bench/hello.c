@@ -6,11 +6,19 @@
 static int hello(weft_http *http, void *app)
 {
     (void)app;
-    return weft_http_text(http, 200, "hello, world\n");
+    return weft_http_text(http, 200, HELLO_TEXT);
+}
+
+static int product(weft_http *http, void *app)
+{
+    (void)app;
+    return weft_http_json(http, 200, HELLO_PRODUCT "\n");
 }
 
 static const weft_http_route routes[] = {
     { "GET", "/hello", hello, NULL },
+    { "GET", "/json", product, NULL },
+    { "POST", "/post", hello, NULL },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -1,11 +1,14 @@
 #ifndef BENCH_HELLO_H
 #define BENCH_HELLO_H
 
-/* The smallest HTTP server on weft: GET /hello. */
+/* The HTTP server that is measured, and what all of them answer. */
 
 #include "server.h"
 
-/* A server's body: as many clients as there are descriptors, and none is left for being idle. */
+#define HELLO_TEXT    "hello, world\n"
+#define HELLO_PRODUCT "{\"id\":7,\"name\":\"a teapot\",\"price\":1999,\"stock\":3,\"rating\":4.5}"
+
+/* A server's body, on weft: /hello, /json, and /post, which wants a body. */
 void http_weft(struct server_ends ends);
 
 #endif

@@ -8,10 +8,15 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 #include <weft.h>
 
 static void die(const char *what)
@@ -38,7 +43,8 @@ void server_start(struct server *server, const char *name, void (*body)(struct s
     close(questions[0]);
     close(reports[1]);
     if (read(server->reports, &server->port, sizeof server->port) != sizeof server->port ||
-        clock_getcpuclockid(server->process, &server->clock) != 0)
+        (server->port != SERVER_NOT_HERE &&
+         clock_getcpuclockid(server->process, &server->clock) != 0))
         die("the server has not begun");
 }
 
@@ -71,6 +77,18 @@ void server_stop(struct server *server)
     waitpid(server->process, NULL, 0);
     close(server->questions);
     close(server->reports);
+}
+
+bool server_allow(unsigned long descriptors)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max >= descriptors)
+        return true;
+    limit.rlim_cur = limit.rlim_max = descriptors;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0; /* for who may */
 }
 
 static struct sockaddr_in loopback(int port)

@@ -9,6 +9,7 @@
  * CPU time is the child's own clock, user and system, asked for by the parent: it costs the server
  * nothing, and is exact to the scheduler's accounting. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -36,6 +37,8 @@ struct server {
 /* Fork; the child runs body(ends) and never comes back. Waits for its port. */
 void server_start(struct server *server, const char *name, void (*body)(struct server_ends ends));
 
+#define SERVER_NOT_HERE (-1) /* for a port: it cannot be had on this machine */
+
 /* In the child: it listens. */
 void server_ready(struct server_ends ends, int port);
 
@@ -50,6 +53,9 @@ void server_stop(struct server *server);
 /* The body of a server on weft: serve(listener) is run as a task beside the one that answers
  * questions. */
 void server_on_weft(struct server_ends ends, int (*serve)(void *listener));
+
+/* Whether so many descriptors can be open, here and in the servers that are started from now on. */
+bool server_allow(unsigned long descriptors);
 
 /* A socket that is connected to a port of 127.0.0.1, and waits for nobody (TCP_NODELAY). */
 int server_dial(int port);

@@ -3,13 +3,12 @@
 #include "core/loop.h"
 #include "rival.h"
 
-#include <string.h>
-
-#define RIVAL_PAIRS 15 /* at most: their differences are large */
+#include <stdio.h>
+#include <stdlib.h>
 
 static weft_loop *loop;
-static const char *program, *wanted = "";
-static struct rival go, python;
+static const char *program;
+static struct rival go, python, uv;
 
 int row_finish(struct row *row, double start)
 {
@@ -31,61 +30,57 @@ double row_run(void *arg)
     return row->ns;
 }
 
-int table_begin(const char *name, int argc, char **argv)
+void table_begin(const char *name, int argc, char **argv)
 {
     program = name;
-    wanted = argc > 2 ? argv[2] : "";
+    bench_begin(name, NULL, argc, argv);
     bench_pin(-1);
-    rival_start(&go, "Go", (const char *const[]){ RIVAL_GO, NULL });
+    rival_start(&go, "go", (const char *const[]){ RIVAL_GO, NULL });
+    rival_start(&uv, "uv", (const char *const[]){ RIVAL_UV, NULL });
     rival_start(&python, "asyncio", (const char *const[]){ "python3", RIVAL_PYTHON, NULL });
     if (weft_loop_new(&loop) < 0)
         exit(1);
-    bench_title_print(name, loop->io_ops->name);
-    return bench_pairs(argc, argv);
 }
 
-bool table_wants(const char *name)
+/* Add the rival's side, where it has such an operation; `run` is room for what it is given. */
+static int add_rival(struct bench_side *sides, int count, struct rival *rival,
+                     struct rival_run *run, const char *operation, long operations)
 {
-    return strstr(name, wanted) != NULL;
+    *run = (struct rival_run){ rival, operation, operations };
+    sides[count] = (struct bench_side){ rival->name, NULL, NULL, run };
+    if (rival->questions && rival_ns(run) <= 0)
+        return count;
+    sides[count].run = rival->questions ? rival_ns : NULL;
+    return count + 1;
 }
 
-static void compare_rival(const char *name, struct row *row, struct rival *rival,
-                          const char *operation, int pairs)
-{
-    struct rival_run run = { rival, operation, row->count / 10 };
-    struct bench_side ours = { name, row_run, row }, theirs = { rival->name, rival_ns, &run };
-    if (rival->questions && rival_ns(&run) > 0)
-        bench_compare_print(&ours, &theirs, pairs < RIVAL_PAIRS ? pairs : RIVAL_PAIRS, "ns");
-    else
-        printf("%-28s           %s: not here\n", name, rival->name);
-}
-
-static void compare(const struct line *line, int pairs)
+static void compare(const struct line *line)
 {
     struct row row = { .body = line->body, .count = line->count };
-    struct bench_side ours = { line->name, row_run, &row };
-    struct bench_side floor = { line->floor, line->floor_run, &row.count };
-    char target[32];
-    double ns = bench_compare_print(&ours, &floor, pairs, "ns").ours.value;
-    snprintf(target, sizeof target, "<= %g ns", line->target);
-    if (line->target > 0)
-        bench_target_print(target, ns <= line->target);
-    if (!line->operation)
-        return;
-    compare_rival(line->name, &row, &go, line->operation, pairs);
-    compare_rival(line->name, &row, &python, line->operation, pairs);
+    struct rival_run runs[3];
+    struct bench_side sides[6] = { { "weft", NULL, row_run, &row },
+                                   { "floor", line->floor, line->floor_run, &row.count } };
+    if (line->operation) {
+        int count = add_rival(sides, 2, &go, &runs[0], line->operation, line->count / 10);
+        count = add_rival(sides, count, &python, &runs[1], line->operation, line->count / 100);
+        count = add_rival(sides, count, &uv, &runs[2], line->operation, line->count / 10);
+        sides[count].name = NULL;
+    }
+    bench_row(line->name, "ns", sides);
 }
 
-void table_compare(const struct line *lines, size_t count, int pairs)
+void table_compare(const struct line *lines, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (table_wants(lines[i].name))
-            compare(&lines[i], pairs);
+        if (bench_wants(lines[i].name))
+            compare(&lines[i]);
 }
 
-void table_end(void)
+int table_end(void)
 {
     weft_loop_free(loop);
     rival_stop(&go);
     rival_stop(&python);
+    rival_stop(&uv);
+    return bench_end();
 }

@@ -2,10 +2,8 @@
 #define BENCH_TABLE_H
 
 /* A table whose rows are operations of tasks in one loop: each beside the least that could do it by
- * hand, and some beside what comes nearest in Go and in CPython's asyncio (bench/rivals/), where
- * those are on the machine.
- *
- *     program [pairs [text]]        only the rows whose name contains the text */
+ * hand, and some beside what comes nearest in Go and in CPython's asyncio (bench/peers/), where
+ * those are on the machine. */
 
 #include "bench.h"
 
@@ -33,17 +31,14 @@ struct line {
     double (*floor_run)(void *count);
     long count;
     const char *operation; /* of the rivals; NULL: nothing compares */
-    double target;         /* ns; 0: none was set */
 };
 
-/* On the last processor, with a loop and the rivals. The number of pairs; exits on failure. */
-int table_begin(const char *name, int argc, char **argv);
+/* On the last processor, with a loop and the rivals; exits on failure. */
+void table_begin(const char *name, int argc, char **argv);
 
-/* Whether a row of that name is asked for. */
-bool table_wants(const char *name);
+void table_compare(const struct line *lines, size_t count);
 
-void table_compare(const struct line *lines, size_t count, int pairs);
-
-void table_end(void);
+/* The program's exit status. */
+int table_end(void);
 
 #endif

@@ -1,7 +1,10 @@
 #include "floor/http_epoll.h"
 
+#include "hello.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -10,12 +13,11 @@
 #define PIPELINED_MAX 64
 
 /* As long as what weft answers. */
-static const char answer[] = "HTTP/1.1 200 OK\r\n"
-                             "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-                             "Content-Type: text/plain; charset=utf-8\r\n"
-                             "Content-Length: 13\r\n"
-                             "\r\n"
-                             "hello, world\n";
+#define HEAD "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+static const char answer[] =
+    HEAD "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\n" HELLO_TEXT;
+static const char product[] =
+    HEAD "Content-Type: application/json\r\nContent-Length: 63\r\n\r\n" HELLO_PRODUCT "\n";
 
 static char answers[PIPELINED_MAX * sizeof answer];
 
@@ -50,8 +52,10 @@ static void answer_one(int fd)
 {
     char buffer[16384];
     ssize_t n = recv(fd, buffer, sizeof buffer, 0);
-    size_t size = n > 0 ? count_requests(buffer, (size_t)n) * (sizeof answer - 1) : 0;
-    if (n <= 0 || send(fd, answers, size, MSG_NOSIGNAL) != (ssize_t)size)
+    bool wants_product = n > 5 && buffer[5] == 'j'; /* GET /json */
+    size_t count = n > 0 ? count_requests(buffer, (size_t)n) : 0;
+    size_t size = wants_product ? sizeof product - 1 : count * (sizeof answer - 1);
+    if (n <= 0 || send(fd, wants_product ? product : answers, size, MSG_NOSIGNAL) != (ssize_t)size)
         close(fd);
 }
 

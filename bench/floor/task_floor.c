@@ -2,8 +2,10 @@
 
 #include "base/list.h"
 #include "bench.h"
+
 #include "context/context.h"
 #include "context/stack.h"
+#include <weft/define.h>
 
 #include <string.h>
 #include <sys/mman.h>

@@ -230,9 +230,9 @@ enum wf_http1_connection {
 struct wf_http1_response_out {
     int status; /* 100 to 999 */
     enum wf_http1_connection connection;
-    int64_t content_length;              /* or UNSAID, CHUNKED; never said in 1xx and 204 */
-    const char *date;                    /* IMF-fixdate, or NULL */
-    const char *content_type;            /* or NULL */
+    int64_t content_length;   /* or UNSAID, CHUNKED; never said in 1xx and 204 */
+    const char *date;         /* an IMF-fixdate, 29 bytes that are not looked at, or NULL */
+    const char *content_type; /* or NULL */
     const struct wf_http1_field *fields; /* more of them, in order */
     size_t field_count;
 };

@@ -32,7 +32,7 @@ static void fail(struct cursor *cursor, int error)
         cursor->error = error;
 }
 
-static void put(struct cursor *cursor, const char *text, size_t len)
+static WF_ALWAYS_INLINE void put(struct cursor *cursor, const char *text, size_t len)
 {
     if (len > (size_t)(cursor->end - cursor->at))
         fail(cursor, -ENOSPC);
@@ -222,6 +222,17 @@ static WF_ALWAYS_INLINE void put_own(struct cursor *cursor, const char *name, co
     put_text(cursor, "\r\n");
 }
 
+#define DATE_LEN 29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+
+static void put_date(struct cursor *cursor, const char *date)
+{
+    if (!date)
+        return;
+    put_text(cursor, "Date: ");
+    put(cursor, date, DATE_LEN);
+    put_text(cursor, "\r\n");
+}
+
 /* How the end of the body will be known. */
 static void put_length(struct cursor *cursor, int64_t length)
 {
@@ -268,7 +279,7 @@ ptrdiff_t wf_http1_write_response(char *window, size_t size,
     struct cursor cursor = cursor_on(window, size);
     bool may_have_length = head->status >= 200 && head->status != 204;
     put_status_line(&cursor, head->status);
-    put_own(&cursor, "Date: ", head->date);
+    put_date(&cursor, head->date);
     put_own(&cursor, "Content-Type: ", head->content_type);
     put_length(&cursor, may_have_length ? head->content_length : WF_HTTP1_LENGTH_UNSAID);
     put_connection(&cursor, head->connection);

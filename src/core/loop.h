@@ -199,6 +199,19 @@ static WF_ALWAYS_INLINE weft_task *wf_enter_quickly(void)
     return task;
 }
 
+/* A call that the kernel has served at once counts as several, and more the more bytes it has
+ * moved: it takes microseconds where others take nanoseconds, and who reads and writes without ever
+ * waiting must not keep the rest waiting for long. */
+static inline void wf_charge_transfer(const weft_loop *loop, size_t bytes)
+{
+    weft_task *task = loop->current; /* the root has no budget */
+    size_t cost = WF_TRANSFER_COST + bytes / WF_TRANSFER_BYTES;
+    if (task->budget > cost)
+        task->budget = (uint16_t)(task->budget - cost);
+    else if (task->budget > 1)
+        task->budget = 1;
+}
+
 /* Its caller's frame must stay while it waits, because it holds `task`: so backtraces name it. */
 static inline int wf_enter(weft_task **out)
 {

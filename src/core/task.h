@@ -24,6 +24,8 @@
 #include <weft/task.h>
 
 #define WF_TASK_BUDGET     128 /* suspending calls without a suspension, then one turn for others */
+#define WF_TRANSFER_COST   8   /* of the budget: one with the kernel */
+#define WF_TRANSFER_BYTES  256 /* one more for so many bytes */
 #define WF_TASK_NAME_MAX   31
 #define WF_TASK_COPY_MAX   1024
 #define WF_TASK_STACK_SIZE (64u << 10)

@@ -149,20 +149,23 @@ static struct wf_list *take_run(struct wf_list **chain)
     return run;
 }
 
-/* Natural merge sort: runs[i] holds 2^i runs merged, so sorted input costs one pass. */
+/* Natural merge sort: runs[i] holds 2^i runs merged, so sorted input costs one pass. Most often
+ * there is one timer, or those that are there are one run. */
 static struct wf_list *sort(struct wf_list *chain)
 {
-    struct wf_list *runs[64] = { NULL }, *sorted = NULL;
+    struct wf_list *runs[64], *sorted = NULL;
+    unsigned used = 0;
     while (chain) {
         struct wf_list *run = take_run(&chain);
         unsigned i = 0;
-        for (; runs[i]; i++) {
+        for (; i < used && runs[i]; i++) {
             run = merge(runs[i], run);
             runs[i] = NULL;
         }
+        used += i == used;
         runs[i] = run;
     }
-    for (unsigned i = 0; i < WF_ARRAY_SIZE(runs); i++)
+    for (unsigned i = 0; i < used; i++)
         sorted = merge(runs[i], sorted);
     return sorted;
 }

@@ -38,35 +38,36 @@ static const char *member_name(const struct wf_member *member)
 }
 
 /* Whoever is woken already is served: its bytes are there. */
-static void give_up(struct wf_parked *parked, int why)
+static void give_up(struct wf_parked *parked, bool timed_out)
 {
     if (parked->wait.waiter.state == WF_WAIT_ARMED)
-        parked->why = why;
+        parked->wait.stream->park_timed_out = timed_out;
     wf_abort(&parked->wait.waiter);
 }
 
 static void member_cancelled(struct wf_member *member)
 {
-    give_up(parked_of_member(member), -ECANCELED);
+    give_up(parked_of_member(member), false);
 }
 
 static const struct wf_member_ops member_ops = { member_name, member_cancelled, NULL };
 
-static void limit(struct wf_parked *parked, int64_t timeout);
+static void limit(weft_stream *client, int64_t timeout);
 
 /* A client that still reads what was written to it is not silent: as long as some of it goes it has
  * its server's .send_timeout anew, and when all is gone the park's time. 0: it has not read. Who
  * may take for ever is looked at again after the park's time: then it may have read all. */
-static int64_t time_left(struct wf_parked *parked)
+static int64_t time_left(weft_stream *client)
 {
-    weft_stream *client = parked->wait.stream;
-    int64_t send_timeout = parked->server->options->send_timeout;
-    size_t before = client->park_pending, pending = weft_stream_in_flight(client);
-    if (send_timeout == 0 || parked->server->draining)
+    int64_t send_timeout = client->server->options->send_timeout;
+    size_t in_flight = weft_stream_in_flight(client);
+    uint32_t before = client->park_pending;
+    uint32_t pending = in_flight < UINT32_MAX ? (uint32_t)in_flight : UINT32_MAX - 1;
+    if (send_timeout == 0 || client->server->draining)
         return 0;
-    client->park_pending = pending > 0 ? pending : SIZE_MAX;
+    client->park_pending = pending > 0 ? pending : UINT32_MAX;
     if (pending == 0)
-        return before == SIZE_MAX ? 0 : client->park_timeout;
+        return before == UINT32_MAX ? 0 : client->park_timeout;
     if (send_timeout == WEFT_FOREVER)
         return client->park_timeout;
     return pending < before ? send_timeout : 0;
@@ -74,19 +75,20 @@ static int64_t time_left(struct wf_parked *parked)
 
 static void time_over(struct wf_timer *timer)
 {
-    struct wf_parked *parked = wf_container(timer, struct wf_parked, timer);
-    int64_t left = time_left(parked);
+    weft_stream *client = wf_container(timer, weft_stream, timer);
+    int64_t left = time_left(client);
     if (left > 0)
-        limit(parked, left);
+        limit(client, left);
     else
-        give_up(parked, -ETIMEDOUT);
+        give_up(client->parked, true);
 }
 
 static void woken(struct wf_waiter *w)
 {
     struct wf_parked *parked = w->owner;
-    weft_loop *loop = parked->server->clients.loop;
-    wf_timer_cancel(&loop->timers, &parked->timer);
+    weft_stream *client = parked->wait.stream;
+    weft_loop *loop = client->loop;
+    wf_timer_cancel(&loop->timers, &client->timer);
     wf_ready_push(&loop->ready, &parked->ready);
 }
 
@@ -94,19 +96,19 @@ static void woken(struct wf_waiter *w)
 static weft_stream *leave(struct wf_parked *parked, int64_t result)
 {
     weft_stream *client = parked->wait.stream;
-    if (parked->is_lent && result > 0)
+    if (client->park_is_lent && result > 0)
         wf_stream_adopt(client, &parked->wait.op, (size_t)result);
     client->reader = NULL;
     client->parked = NULL;
     return client;
 }
 
-static void end_or_serve(struct wf_server *server, weft_stream *client, int64_t result, int why)
+static void end_or_serve(struct wf_server *server, weft_stream *client, int64_t result)
 {
     if (result > 0)
         wf_server_start(server, client);
-    else if (why == -ETIMEDOUT && !server->draining)
-        wf_server_refuse(server, client, why);
+    else if (client->park_timed_out && !server->draining)
+        wf_server_refuse(server, client, -ETIMEDOUT);
     else
         wf_stream_close_alone(client, false); /* another task may write to it */
 }
@@ -114,11 +116,11 @@ static void end_or_serve(struct wf_server *server, weft_stream *client, int64_t 
 static void take_turn(struct wf_ready *item, bool closed)
 {
     struct wf_parked *parked = wf_container(item, struct wf_parked, ready);
-    struct wf_server *server = parked->server;
+    struct wf_server *server = parked->wait.stream->server;
     if (closed)
         return;
     int64_t result = parked->wait.waiter.result;
-    end_or_serve(server, leave(parked, result), result, parked->why);
+    end_or_serve(server, leave(parked, result), result);
     wf_scope_part(&server->clients, &parked->member, 0, NULL); /* after a task has joined */
     wf_slab_put(slab_of(server->clients.loop), parked);
 }
@@ -131,25 +133,25 @@ static void begin_wait(struct wf_parked *parked, weft_stream *client)
     wf_stream_arm(client, &parked->wait);
     w->wake = woken;
     w->owner = parked;
-    parked->is_lent = weft_buffer_readable(&client->input) == 0;
-    if (parked->is_lent)
+    client->park_is_lent = weft_buffer_readable(&client->input) == 0;
+    if (client->park_is_lent)
         result = wf_stream_wait_lent(client, &parked->wait);
     if (result != WF_PENDING)
         wf_wake(w, result);
-    else if (parked->server->clients.region.effective)
-        give_up(parked, -ECANCELED);
+    else if (client->server->clients.region.effective)
+        give_up(parked, false);
 }
 
-static void limit(struct wf_parked *parked, int64_t timeout)
+static void limit(weft_stream *client, int64_t timeout)
 {
-    weft_loop *loop = parked->server->clients.loop;
-    wf_timer_cancel(&loop->timers, &parked->timer);
+    weft_loop *loop = client->loop;
+    wf_timer_cancel(&loop->timers, &client->timer);
     bool has_limit = timeout != WEFT_FOREVER;
     int64_t deadline = wf_deadline_after(loop, has_limit ? timeout : 0);
-    if (has_limit && parked->wait.waiter.state == WF_WAIT_ARMED)
-        wf_timer_add(&loop->timers, &parked->timer, deadline);
+    if (has_limit && client->parked->wait.waiter.state == WF_WAIT_ARMED)
+        wf_timer_add(&loop->timers, &client->timer, deadline);
     else
-        parked->timer.deadline = deadline; /* since when it is parked */
+        client->timer.deadline = deadline; /* since when it is parked */
 }
 
 void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeout)
@@ -160,21 +162,20 @@ void wf_server_park(struct wf_server *server, weft_stream *client, int64_t timeo
         wf_server_refuse(server, client, -ENOMEM);
         return;
     }
-    parked->server = server;
-    parked->why = 0;
     parked->member.ops = &member_ops;
     parked->ready.run = take_turn;
     wf_region_init(&parked->member.region, &server->clients.region, WF_REGION_MEMBER, false);
     wf_scope_join(&server->clients, &parked->member);
-    wf_timer_init(&parked->timer, time_over);
+    wf_timer_init(&client->timer, time_over);
+    client->park_timed_out = false;
     if (server->wants_parked)
         wf_server_wake(server);
     client->parked = parked;
     client->park_timeout = timeout;
-    client->park_pending = SIZE_MAX;
+    client->park_pending = UINT32_MAX;
     client->reader = &parked->member; /* nobody else reads it */
     begin_wait(parked, client);
-    limit(parked, server->draining && timeout > LAST_LOOK ? LAST_LOOK : timeout);
+    limit(client, server->draining && timeout > LAST_LOOK ? LAST_LOOK : timeout);
 }
 
 void wf_server_drain_parked(struct wf_server *server)
@@ -182,7 +183,7 @@ void wf_server_drain_parked(struct wf_server *server)
     WF_LIST_EACH(link, &server->clients.members) {
         struct wf_member *member = wf_container(link, struct wf_member, link);
         if (member->ops == &member_ops)
-            limit(parked_of_member(member), LAST_LOOK);
+            limit(parked_of_member(member)->wait.stream, LAST_LOOK);
     }
 }
 
@@ -216,7 +217,7 @@ size_t weft_park_evict(const weft_stream *client, size_t least)
     if (!found)
         return 0;
     found->wait.stream->torn = true; /* what is queued is dropped */
-    give_up(found, -ECANCELED);
+    give_up(found, false);
     return size;
 }
 
@@ -224,8 +225,8 @@ size_t weft_park_evict(const weft_stream *client, size_t least)
 static bool is_idle(const struct wf_parked *parked)
 {
     const weft_stream *client = parked->wait.stream;
-    bool has_limit = wf_timer_is_armed(&parked->timer);
-    int64_t since = parked->timer.deadline - (has_limit ? client->park_timeout : 0);
+    bool has_limit = wf_timer_is_armed(&client->timer);
+    int64_t since = client->timer.deadline - (has_limit ? client->park_timeout : 0);
     return wf_clock_now(&client->loop->clock) - since >= IDLE_LEAST;
 }
 
@@ -256,7 +257,7 @@ void wf_server_evict_idle(struct wf_server *server)
 {
     struct wf_parked *longest;
     if (wf_server_idle(server, &longest) == WF_SERVER_IDLE)
-        give_up(longest, -ECANCELED);
+        give_up(longest, false);
 }
 
 int weft_park(weft_stream *client, int64_t timeout)

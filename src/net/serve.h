@@ -25,11 +25,7 @@ struct wf_server {
 struct wf_parked {
     struct wf_member member; /* of the server's clients */
     struct wf_stream_wait wait;
-    struct wf_timer timer;
     struct wf_ready ready;
-    struct wf_server *server;
-    int why;      /* it is given up: -ETIMEDOUT, -ECANCELED; 0: it is not */
-    bool is_lent; /* its bytes are in the block that the wait was lent */
 };
 
 /* Park a client: the server's handler is called when bytes are there, now or within `timeout`.

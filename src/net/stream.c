@@ -32,7 +32,7 @@ void wf_stream_init(weft_stream *stream, weft_loop *loop, const struct wf_transp
     weft_chain_init(&stream->output, (size_t)2 * options->high_mark);
     stream->output.source = &net->storage.source;
     wf_list_init(&stream->flush.link);
-    wf_timer_init(&stream->linger, linger_fired);
+    wf_timer_init(&stream->timer, linger_fired);
     wf_list_push_back(&net->streams, &stream->link);
 }
 
@@ -140,8 +140,10 @@ int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait)
         return WEFT_ECLOSED;
     wf_stream_arm(stream, wait);
     int64_t result = stream->ops->submit(stream, &wait->op);
-    if (result != WF_PENDING)
+    if (result != WF_PENDING) {
+        wf_stream_charge(stream, result);
         return result;
+    }
     stream->reading = wait;
     result = wf_park(&wait->waiter);
     stream->reading = NULL;
@@ -188,16 +190,33 @@ static void sent(weft_stream *stream, size_t size)
     wake_writer(stream, 0);
 }
 
-/* Submit the first pieces of the queue: false when there is no more to do now. */
-static bool send_pieces(weft_stream *stream)
+/* What the transport takes of the first pieces of the queue at once. */
+static int64_t send_now(weft_stream *stream)
+{
+    struct iovec pieces[WF_SEND_PIECES];
+    struct wf_op op = { .code = WF_OP_SEND, .now = true, .send.vector = pieces };
+    op.send.count = weft_chain_iovec(&stream->output, pieces, WF_SEND_PIECES);
+    return stream->ops->submit(stream, &op);
+}
+
+/* The first piece, when it can be taken. */
+static int64_t send_later(weft_stream *stream)
 {
     struct wf_op *op = &stream->send;
     op->code = WF_OP_SEND;
-    op->now = false;
-    op->send.vector = stream->pieces;
-    op->send.count = weft_chain_iovec(&stream->output, stream->pieces, WF_SEND_PIECES);
+    op->send.vector = &stream->piece;
+    op->send.count = weft_chain_iovec(&stream->output, &stream->piece, 1);
     int64_t result = stream->ops->submit(stream, op);
     stream->sending = result == WF_PENDING;
+    return result;
+}
+
+/* Send of the queue: false when there is no more to do now. */
+static bool send_pieces(weft_stream *stream)
+{
+    int64_t result = send_now(stream);
+    if (result == -EAGAIN)
+        result = send_later(stream);
     if (result >= 0)
         sent(stream, (size_t)result);
     else if (result != WF_PENDING)
@@ -260,7 +279,7 @@ void wf_stream_destroy(weft_stream *stream, bool reset)
     if (stream->server)
         wf_server_lost(stream);
     drop_data(stream);
-    wf_timer_cancel(&stream->loop->timers, &stream->linger);
+    wf_timer_cancel(&stream->loop->timers, &stream->timer);
     wf_list_remove_init(&stream->flush.link);
     wf_list_remove(&stream->link);
     if (!stream->sending || stream->ops->cancel(stream, &stream->send)) {
@@ -273,7 +292,7 @@ void wf_stream_destroy(weft_stream *stream, bool reset)
 
 static void linger_fired(struct wf_timer *timer)
 {
-    wf_stream_destroy(wf_container(timer, weft_stream, linger), true);
+    wf_stream_destroy(wf_container(timer, weft_stream, timer), true);
 }
 
 /* Make the reader leave. Where the transport cannot give the buffer back yet, it leaves with the
@@ -337,7 +356,8 @@ static void begin_linger(weft_stream *stream)
     stream->lingering = true;
     wf_list_remove(&stream->link);
     wf_list_push_back(&loop->lingering, &stream->link);
-    wf_timer_add(&loop->timers, &stream->linger, wf_deadline_after(loop, stream->linger_time));
+    stream->timer.fire = linger_fired;
+    wf_timer_add(&loop->timers, &stream->timer, wf_deadline_after(loop, stream->linger_time));
     wf_turn_hook_arm(loop, &stream->flush);
 }
 

@@ -12,8 +12,9 @@
  *     OPEN ──weft_close──> CLOSING ──> LINGERING ──> gone      (nothing queued: straight to gone)
  *                          others leave  flushes in the background, at most .linger
  *
- * Write side: queued bytes are the chain `output`. While `sending`, a SEND of its first pieces is
- * with the transport; the chain never moves bytes, so appending goes on. A failure is kept in
+ * Write side: queued bytes are the chain `output`. What the transport takes at once goes in several
+ * pieces; else a SEND of the first one stays with it, while `sending`, for the chain never moves
+ * bytes, so appending goes on. A failure is kept in
  * write_error, drops what is queued, and is what every later write answers.
  *
  * One task in each side: `reader`, `writer` (which is also who flushes or shuts down). It may be a
@@ -62,41 +63,44 @@ struct weft_stream {
     weft_buffer input;
     const struct wf_member *reader;
     struct wf_stream_wait *reading; /* the reader's, while it is parked */
-    uint32_t input_max;             /* input.limit, but for what an exact read has left there */
-    int read_error;                 /* 0, or what reads answer when the input is used up */
 
     weft_chain output;
-    struct wf_op send; /* the stream's own */
-    struct iovec pieces[WF_SEND_PIECES];
+    struct wf_op send;  /* the stream's own, for when what is queued has to wait */
+    struct iovec piece; /* what it sends */
     struct wf_turn_hook flush;
     const struct wf_member *writer;
     struct wf_waiter *draining; /* the writer, until queued <= drain_to */
-    size_t drain_to;
-    int write_error; /* 0, or what writes answer */
 
     struct wf_waiter *closer; /* until reader and writer have left */
-    struct wf_timer linger;
+    struct wf_timer timer;    /* how long it may be parked, and in the end how long it lingers */
     int64_t linger_time;
     struct wf_server *server; /* whose client it is */
     struct wf_parked *parked; /* it waits without a task */
-    size_t park_pending;      /* bytes in flight when its time was over; SIZE_MAX: it was not yet */
     int64_t park_timeout;     /* of the last weft_park() */
     void *data;               /* the user's */
     weft_drop_fn *data_drop;
     struct wf_list client_link; /* in a listener's backlog, or among the server's clients */
+    char *peer_text;            /* made when somebody asks */
+
+    uint32_t input_max; /* input.limit, but for what an exact read has left there */
+    int read_error;     /* 0, or what reads answer when the input is used up */
+    int write_error;    /* 0, or what writes answer */
     uint32_t high_mark;
     uint32_t low_mark;
-    bool sending; /* `send` is with the transport */
-    bool at_end;  /* the peer has ended */
-    bool ending;  /* our end follows what is queued */
-    bool ended;   /* and has been sent */
-    bool torn;    /* a write was cut in the middle, or what was queued is lost: close resets */
-    bool closed;
+    uint32_t drain_to;
+    uint32_t park_pending; /* bytes in flight when its time was over; UINT32_MAX: it was not yet */
+    bool sending : 1;      /* `send` is with the transport */
+    bool at_end : 1;       /* the peer has ended */
+    bool ending : 1;       /* our end follows what is queued */
+    bool ended : 1;        /* and has been sent */
+    bool torn : 1; /* a write was cut in the middle, or what was queued is lost: close resets */
+    bool closed : 1;
     bool closes_alone : 1; /* whoever leaves it last ends it */
     bool lingering : 1;
-    bool doomed : 1; /* goes when the transport gives `send` back */
-    bool reset : 1;  /* how it goes */
-    char *peer_text; /* made when somebody asks */
+    bool doomed : 1;         /* goes when the transport gives `send` back */
+    bool reset : 1;          /* how it goes */
+    bool park_is_lent : 1;   /* its bytes are in the block that the park's wait was lent */
+    bool park_timed_out : 1; /* and not cancelled, if it was given up */
 };
 
 /* For transports: prepare the common part. */
@@ -127,6 +131,13 @@ static inline int wf_stream_breathe(void)
     return wf_enter(&task);
 }
 
+/* The transport has served a call at once. */
+static inline void wf_stream_charge(const weft_stream *stream, int64_t result)
+{
+    if (!stream->ops->eager) /* memory is no slower than any other call */
+        wf_charge_transfer(stream->loop, result > 0 ? (size_t)result : 0);
+}
+
 /* Somebody is in that side already: -EBUSY, and says who. */
 int wf_stream_busy(const weft_stream *stream, const struct wf_member *member, const char *what);
 
@@ -147,7 +158,7 @@ int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait);
 int64_t wf_stream_end_read(weft_stream *stream, int64_t result);
 
 /* Arm a wait until no more than `to` bytes are queued. */
-void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, size_t to);
+void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, uint32_t to);
 
 /* Take `size` bytes, at most the high mark's, whole; -EAGAIN when there is no room. */
 int wf_stream_write_now(weft_stream *stream, const void *data, size_t size);

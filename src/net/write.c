@@ -18,14 +18,14 @@ static bool drain_abort(struct wf_waiter *w)
 
 static const struct wf_wait_ops drain_ops = { .kind = "room to write", .abort = drain_abort };
 
-void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, size_t to)
+void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, uint32_t to)
 {
     wf_waiter_arm(w, &drain_ops, stream);
     stream->drain_to = to;
     stream->draining = w;
 }
 
-static int wait_drained(weft_stream *stream, size_t to)
+static int wait_drained(weft_stream *stream, uint32_t to)
 {
     struct wf_waiter w;
     wf_stream_arm_room(stream, &w, to);
@@ -58,6 +58,7 @@ static int64_t send_directly(weft_stream *stream, const struct iovec *vector, in
 {
     struct wf_op op = { .code = WF_OP_SEND, .now = true, .send = { vector, count } };
     int64_t result = stream->ops->submit(stream, &op);
+    wf_stream_charge(stream, result);
     if (result == -EAGAIN || result == -ENOMEM || result == -ENOBUFS)
         return 0;
     if (result < 0)

@@ -509,7 +509,7 @@ static void test_parts_that_would_split_are_refused(void **state)
     char window[256];
     for (size_t i = 0; i < WF_ARRAY_SIZE(bad); i++)
         assert_int_equal(wf_http1_write_request(window, sizeof(window), &bad[i]), -EINVAL);
-    struct wf_http1_response_out response = { .status = 200, .date = "x\r\ny" };
+    struct wf_http1_response_out response = { .status = 200, .content_type = "x\r\ny" };
     assert_int_equal(wf_http1_write_response(window, sizeof(window), &response), -EINVAL);
     response = (struct wf_http1_response_out){ .status = 99 };
     assert_int_equal(wf_http1_write_response(window, sizeof(window), &response), -EINVAL);

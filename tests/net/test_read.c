@@ -54,6 +54,33 @@ static void test_read_of_nothing_returns_at_once(struct pair *p)
     expect(p->b, "x");
 }
 
+static int take_turns(void *turns)
+{
+    int err;
+    while ((err = weft_sleep(0)) == 0)
+        ++*(int *)turns;
+    return err == -ECANCELED ? 0 : err;
+}
+
+/* Each read of a byte that is there counts as nine calls of 128, where the kernel serves it. */
+static void test_read_of_what_is_always_there_lets_others_run(struct pair *p)
+{
+    char bytes[100] = { 0 }, byte;
+    int turns = 0, before;
+    weft_scope s;
+    assert_int_equal(weft_write(p->a, bytes, sizeof bytes), 0);
+    assert_int_equal(weft_read(p->b, &byte, 1), 1); /* all have arrived */
+    weft_scope_begin(&s);
+    weft_spawn(&s, take_turns, &turns);
+    weft_sleep(0);
+    before = turns;
+    for (int i = 0; i < 80; i++)
+        assert_int_equal(weft_read(p->b, &byte, 1), 1);
+    assert_in_range(turns - before, p->kind->kernel ? 5 : 0, p->kind->kernel ? 8 : 1);
+    weft_scope_cancel(&s, NULL);
+    weft_scope_end(&s);
+}
+
 static void test_read_gets_all_bytes_in_order(struct pair *p)
 {
     static char data[200000];
@@ -576,6 +603,7 @@ static const struct stream_case cases[] = {
     stream_case(test_read_waits_for_a_byte),
     stream_case(test_read_at_the_end_is_zero_again_and_again),
     stream_case(test_read_of_nothing_returns_at_once),
+    stream_case(test_read_of_what_is_always_there_lets_others_run, .virtual_ = true),
     stream_case(test_read_gets_all_bytes_in_order),
     stream_case(test_read_try_never_waits),
     stream_case(test_read_try_is_not_cancelled),

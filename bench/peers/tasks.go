@@ -226,9 +226,30 @@ func ready(count int) {
 	}
 }
 
+var others []*time.Timer
+
+// A timer set and stopped beside so many others, which stay from question to question.
+func timer(pending int) func(int) float64 {
+	return func(count int) float64 {
+		for len(others) > pending {
+			others[len(others)-1].Stop()
+			others = others[:len(others)-1]
+		}
+		for i := len(others); i < pending; i++ {
+			others = append(others, time.AfterFunc(time.Hour+time.Duration(i*7919%1000003)*time.Millisecond, func() {}))
+		}
+		begin := time.Now()
+		for i := 0; i < count; i++ {
+			time.AfterFunc(time.Hour+time.Duration(i*104729%1000003)*time.Millisecond, func() {}).Stop()
+		}
+		return float64(time.Since(begin).Nanoseconds())
+	}
+}
+
 func main() {
 	measured := map[string]func(int) float64{
 		"sleep_start": sleepStart, "sleep_memory": sleepMemory, "sleep_wake": sleepWake,
+		"timer1000": timer(1000), "timer1000000": timer(1000000),
 	}
 	operations := map[string]func(int){
 		"spawn": spawn, "gather": gather, "await": await, "callback": callback, "generator": generator,

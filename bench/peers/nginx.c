@@ -1,4 +1,6 @@
-#include "nginx.h"
+#include "peers/nginx.h"
+
+#include "hello.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,7 +20,8 @@ static const char configuration[] =
     "  client_body_temp_path /tmp; proxy_temp_path /tmp; fastcgi_temp_path /tmp;\n"
     "  uwsgi_temp_path /tmp; scgi_temp_path /tmp;\n"
     "  default_type \"text/plain; charset=utf-8\";\n"
-    "  server { listen 127.0.0.1:%d; location / { return 200 \"hello, world\\n\"; } }\n"
+    "  server { listen 127.0.0.1:%d; location / { return 200 \"hello, world\\n\"; }\n"
+    "    location /json { default_type application/json; return 200 '" HELLO_PRODUCT "\\n'; } }\n"
     "}\n";
 
 static const char *program(void)
@@ -28,11 +31,6 @@ static const char *program(void)
         if (access(paths[i], X_OK) == 0)
             return paths[i];
     return NULL;
-}
-
-bool nginx_is_here(void)
-{
-    return program() != NULL;
 }
 
 static void die(const char *what)
@@ -81,6 +79,10 @@ static void await_port(struct server_ends ends, int port)
 void http_nginx(struct server_ends ends)
 {
     char here[512], libraries[640], path[64];
+    if (!program()) {
+        server_ready(ends, SERVER_NOT_HERE);
+        return;
+    }
     int port = free_port(), fd = configure(port);
     if (!getcwd(here, sizeof here))
         die("nginx");

@@ -117,11 +117,21 @@ async def stream(count):
     await task
 
 
+async def timer(count):
+    """Beside a thousand others; more would have to be made anew each time."""
+    loop = asyncio.get_running_loop()
+    others = [loop.call_later(3600 + i, print) for i in range(1000)]
+    for i in range(count):
+        loop.call_later(3600 + i % 1000, print).cancel()
+    for other in others:
+        other.cancel()
+
+
 def main():
     operations = {'spawn': spawn, 'gather': gather, 'await': await_done, 'callback': callback,
                   'generator': generator, 'mutex': mutex, 'handover': handover,
                   'semaphore': semaphore, 'event': event, 'queue': queue, 'buffered': queue,
-                  'stream': stream}
+                  'stream': stream, 'timer1000': timer}
     if sys.version_info >= (3, 12):
         operations['call'] = call
     for line in sys.stdin:

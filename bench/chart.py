@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Charts of what the benches have written with --json, docs/charts/*.svg, and the table of docs/performance.md.
+
+    bench/chart.py RESULTS DOCS        RESULTS: lines of JSON; the last line of a row counts
+
+Two kinds: what a row costs in times of its floor, with the 95 % interval and what is wanted; and a server's
+latency over the load it is offered. Plain shapes and text, two colours that also differ in lightness."""
+
+import json
+import math
+import pathlib
+import sys
+
+WIDTH, LEFT, RIGHT, LINE = 860, 220, 70, 22
+STYLE = """
+  .paper { fill: #ffffff } .text { fill: #24292f } .faint { fill: #6e7781 } .grid { stroke: #d8dee4 }
+  .bar { fill: #2f6fab } .over { fill: #b35900 } .whisker { stroke: #24292f } .want { stroke: #24292f }
+  .line { fill: none; stroke-width: 2 }
+  text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif } .title { font-size: 15px; font-weight: 600 }
+  @media (prefers-color-scheme: dark) {
+    .paper { fill: #0d1117 } .text { fill: #e6edf3 } .faint { fill: #9198a1 } .grid { stroke: #30363d }
+    .bar { fill: #58a6ff } .over { fill: #f0883e } .whisker, .want { stroke: #e6edf3 }
+  }"""
+LINES = ["#2f6fab", "#b35900", "#3d8b40", "#8250df", "#6e7781", "#bf3989"]
+
+
+def escape(text):
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def text(x, y, words, kind="text", anchor="start"):
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def line(x1, y1, x2, y2, kind="grid", more=""):
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"{more}/>'
+
+
+def picture(height, title, under, body):
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+        f' role="img" aria-label="{escape(title)}">',
+        f"<style>{STYLE}</style>", f'<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>',
+        text(16, 26, title, "text title"), text(16, 44, under, "faint"), *body, "</svg>", ""])
+
+
+def read(path):
+    """The rows by name, each with what it was measured on, in the order of the file."""
+    rows, about = {}, {}
+    for words in pathlib.Path(path).read_text().splitlines():
+        record = json.loads(words)
+        if "bench" in record:
+            about = record
+        else:
+            rows.pop(record["row"], None)
+            rows[record["row"]] = {**record, "about": about}
+    return rows
+
+
+def where(about):
+    return f"weft {about['weft']}, {about['compiler']}, Linux {about['kernel']}, {about['cpu']}, {about['date']}"
+
+
+def side(row, name):
+    return next((s for s in row["sides"] if s["side"] == name), None)
+
+
+def beside_floor(rows, title):
+    """Bars from 1 on: how many times the floor, with the interval; a stroke where the target is."""
+    found = [(name, side(row, "floor"), row) for name, row in rows.items() if side(row, "floor")]
+    if not found:
+        return None
+    most = max(1.2, max(floor["times"][2] for _, floor, _ in found))
+    wide = most > 3
+    place = (lambda v: math.log(max(v, 0.8) / 0.8)) if wide else (lambda v: max(v, 0.8) - 0.8)
+    scale = (WIDTH - LEFT - RIGHT) / place(most)
+    at = lambda v: LEFT + place(v) * scale  # noqa: E731
+    height, body = 70 + LINE * len(found) + 24, []
+    ticks = [1, 1.5, 2, 3, 5, 10, 20, 30] if wide else [0.8 + 0.1 * i for i in range(40)]
+    for tick in ticks:
+        if tick <= most * 1.001:
+            body += [line(at(tick), 58, at(tick), height - 30),
+                     text(at(tick), height - 14, f"{tick:.2g}x" if wide else f"{tick:.1f}x", "faint", "middle")]
+    for i, (name, floor, row) in enumerate(found):
+        y = 62 + LINE * i
+        value, low, high = floor["times"]
+        body.append(text(LEFT - 10, y + 14, name, "text", "end"))
+        left, right = sorted((at(1), at(value)))
+        kind = "over" if floor["verdict"] == "MISSED" else "bar"
+        body.append(f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{max(right - left, 1.5):.1f}" height="12"/>')
+        body.append(line(at(low), y + 10, at(high), y + 10, "whisker"))
+        limit = float(floor["limit"].lstrip("<>="))
+        if limit > 0:
+            body.append(line(at(limit), y + 2, at(limit), y + 18, "want", ' stroke-width="2"'))
+        body.append(text(max(at(high), at(value)) + 6, y + 14, f"{value:.2f}", "faint"))
+    return picture(height, title, where(found[-1][2]["about"]), body)
+
+
+def beside_others(rows, title):
+    """Bars from 0 on: how many times ours another one costs."""
+    found = [(f"{name}, {s['side']}", s, row) for name, row in rows.items() for s in row["sides"]
+             if s["theirs_by_ours"]]
+    if not found:
+        return None
+    most = max(s["times"][0] for _, s, _ in found)
+    place = lambda v: math.log(max(v, 0.5) / 0.5)  # noqa: E731
+    scale = (WIDTH - LEFT - RIGHT) / place(most)
+    at = lambda v: LEFT + place(v) * scale  # noqa: E731
+    height, body = 70 + LINE * len(found) + 24, []
+    for tick in [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 400]:
+        if tick <= most:
+            body += [line(at(tick), 58, at(tick), height - 30),
+                     text(at(tick), height - 14, f"{tick:g}x", "faint", "middle")]
+    for i, (name, s, _) in enumerate(found):
+        y, value = 62 + LINE * i, s["times"][0]
+        left, right = sorted((at(1), at(value)))
+        body += [text(LEFT - 10, y + 14, name, "text", "end"),
+                 f'<rect class="{"bar" if value >= 1 else "over"}" x="{left:.1f}" y="{y + 4}" '
+                 f'width="{max(right - left, 1.5):.1f}" height="12"/>',
+                 text(max(right, at(1)) + 6, y + 14, f"{value:.3g}x", "faint")]
+    return picture(height, title, where(found[-1][2]["about"]), body)
+
+
+def over_load(rows, prefix, title):
+    """Rows named PREFIX/SERVER/RATE, whose only side is a latency in microseconds."""
+    servers = {}
+    for name, row in rows.items():
+        if name.startswith(prefix + "/"):
+            server, rate = name[len(prefix) + 1:].split("/")
+            servers.setdefault(server, []).append((float(rate), row["sides"][0]["cost"][0], row))
+    if not servers:
+        return None
+    points = [p for list_ in servers.values() for p in list_]
+    right, low, high = max(p[0] for p in points), min(p[1] for p in points), max(p[1] for p in points)
+    top, bottom, left = 64, 340, 70
+    low, high = 10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high))
+    x = lambda rate: left + rate / right * (WIDTH - left - 120)  # noqa: E731
+    y = lambda us: bottom - math.log(us / low) / math.log(high / low) * (bottom - top)  # noqa: E731
+    body, tick = [], low
+    while tick <= high:
+        body += [line(left, y(tick), WIDTH - 120, y(tick)),
+                 text(left - 8, y(tick) + 4, f"{tick:g} us" if tick < 1000 else f"{tick / 1000:g} ms", "faint", "end")]
+        tick *= 10
+    for i in range(6):
+        rate = right * i / 5
+        body.append(text(x(rate), bottom + 18, f"{rate / 1000:.3g}k/s", "faint", "middle"))
+    for i, (server, list_) in enumerate(servers.items()):
+        list_.sort(key=lambda p: p[0])
+        path = " ".join(f"{x(rate):.1f},{y(us):.1f}" for rate, us, _ in list_)
+        color = LINES[i % len(LINES)]
+        body += [f'<polyline class="line" stroke="{color}" points="{path}"/>',
+                 f'<text x="{x(list_[-1][0]) + 6:.1f}" y="{y(list_[-1][1]) + 4:.1f}" fill="{color}">{escape(server)}</text>']
+    return picture(bottom + 34, title, where(points[-1][2]["about"]), body)
+
+
+def cell(s):
+    target = "" if s["verdict"] == "none" else f" ({s['limit']}: {s['verdict'].lower()})"
+    value, low, high = s["times"]
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]{target}"
+
+
+def table(rows):
+    """A line for each row: ours, and each other side with its interval and verdict."""
+    lines, last = [], None
+    for name, row in rows.items():
+        about = where(row["about"])
+        if about != last:
+            lines += ["", about, "", "| row | ours | times |", "|---|---|---|"]
+            last = about
+        ours = row["sides"][0]
+        target = "" if ours["verdict"] == "none" else f" ({ours['limit']}: {ours['verdict'].lower()})"
+        others = "; ".join(f"{s['side']} {cell(s)}" for s in row["sides"][1:])
+        lines.append(f"| {name} | {ours['cost'][0]:.4g} {row['unit']}{target} | {others} |")
+    return "\n".join(lines + [""])
+
+
+def fill_in(page, words):
+    begin, end = "<!-- results -->", "<!-- end of results -->"
+    old = page.read_text()
+    page.write_text(old[:old.index(begin) + len(begin)] + "\n" + words + "\n" + old[old.index(end):])
+
+
+def main():
+    rows, docs = read(sys.argv[1]), pathlib.Path(sys.argv[2])
+    folder = docs / "charts"
+    folder.mkdir(parents=True, exist_ok=True)
+    fill_in(docs / "performance.md", table(rows))
+    servers = {n: r for n, r in rows.items() if n.split("/")[0] in ("echo", "http", "churn", "threads")}
+    small = {n: r for n, r in rows.items() if n.split("/")[0] in ("switch", "spawn", "sync", "timer", "million")}
+    load = {n: r for n, r in rows.items() if n.startswith("latency/")}
+    charts = {
+        "servers.svg": beside_floor(servers, "A server's CPU for a request, in times of a loop by hand"),
+        "operations.svg": beside_floor(small, "Operations, in times of the least that could do it by hand"),
+        "others.svg": beside_others({**servers, **small}, "What others cost, in times of ours"),
+        "latency.svg": over_load(load, "latency", "99th percentile over the load offered, HTTP hello"),
+    }
+    for name, words in charts.items():
+        if words:
+            (folder / name).write_text(words)
+            print(folder / name)
+
+
+if __name__ == "__main__":
+    main()

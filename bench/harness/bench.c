@@ -1,0 +1,198 @@
+/* A program's rows: which are asked for, how long they are measured, and what became of them. */
+
+#include "bench.h"
+#include "harness/report.h"
+#include "harness/rounds.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct report_options options = { .wanted = "" };
+static int repeated;
+
+static void usage(const char *name, FILE *out, int status)
+{
+    fprintf(out,
+            "usage: bench_%s [--pairs N] [--size N] [--json FILE] [TEXT]\n"
+            "\n"
+            "  TEXT          only rows whose name contains it\n"
+            "  --pairs N     exactly N rounds of each row (1 to %d) instead of %d or more\n"
+            "  --size N      so many tasks, connections, …, where a program has many of something\n"
+            "  --json FILE   append each row to the file as a line of JSON\n",
+            name, BENCH_ROUNDS_MAX, BENCH_ROUNDS);
+    exit(status);
+}
+
+static void read_options(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        bool has_value = i + 1 < argc;
+        if (strcmp(argv[i], "--help") == 0)
+            usage(name, stdout, 0);
+        else if (strcmp(argv[i], "--pairs") == 0 && has_value)
+            options.rounds = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--size") == 0 && has_value)
+            options.size = atol(argv[++i]);
+        else if (strcmp(argv[i], "--json") == 0 && has_value)
+            options.json = argv[++i];
+        else if (argv[i][0] == '-')
+            usage(name, stderr, 2);
+        else
+            options.wanted = argv[i];
+    }
+    if (options.size < 0 || options.rounds < 0 || options.rounds > BENCH_ROUNDS_MAX)
+        usage(name, stderr, 2);
+}
+
+void bench_begin(const char *name, const char *driver, int argc, char **argv)
+{
+    read_options(name, argc, argv);
+    report_begin(name, driver, &options);
+}
+
+bool bench_wants(const char *row)
+{
+    return strstr(row, options.wanted) != NULL;
+}
+
+long bench_size(long usual)
+{
+    return options.size > 0 ? options.size : usual;
+}
+
+/* Ratios. */
+
+static struct bench_median inverse(struct bench_median m)
+{
+    return (struct bench_median){ 1 / m.value, 1 / m.high, 1 / m.low };
+}
+
+static void judge(struct report_side *side)
+{
+    struct bench_median figure = side->times;
+    side->verdict = target_judge(&side->target, side->target.now, figure);
+    side->final = target_judge(&side->target, side->target.final, figure);
+}
+
+static void judge_ours(struct report_side *side, const struct bench_result *result)
+{
+    side->cost = side->times = result->cost[0];
+    judge(side);
+}
+
+static void judge_other(struct report_side *side, const struct bench_result *result, int at)
+{
+    bool has_target = side->target.now > 0;
+    side->theirs_by_ours = has_target ? side->target.at_least : strcmp(side->name, "floor") != 0;
+    side->cost = result->cost[at];
+    side->times = side->theirs_by_ours ? inverse(result->ratio[at]) : result->ratio[at];
+    judge(side);
+}
+
+static bool is_open(const struct report_side *side)
+{
+    return side->verdict == VERDICT_UNDECIDED;
+}
+
+/* A row while it is measured: sides that are here, and where each stands in the report. */
+struct row {
+    struct report_side report[BENCH_SIDES_MAX];
+    struct bench_side here[BENCH_SIDES_MAX];
+    int places[BENCH_SIDES_MAX];
+    int count, here_count;
+};
+
+static void list_sides(struct row *row, const char *name, const struct bench_side *sides)
+{
+    for (; sides[row->count].name && row->count < BENCH_SIDES_MAX; row->count++) {
+        const struct bench_side *side = &sides[row->count];
+        row->report[row->count] =
+            (struct report_side){ .name = side->name,
+                                  .what = side->what,
+                                  .is_here = side->run != NULL,
+                                  .target = target_find(name, row->count == 0 ? "-" : side->name) };
+        if (!side->run)
+            continue;
+        row->places[row->here_count] = row->count;
+        row->here[row->here_count++] = *side;
+    }
+}
+
+/* Whether more rounds may tell more. */
+static bool judge_all(struct row *row, const struct bench_result *result)
+{
+    bool open = false;
+    judge_ours(&row->report[0], result);
+    for (int i = 1; i < row->here_count; i++)
+        judge_other(&row->report[row->places[i]], result, i);
+    for (int i = 0; i < row->count; i++)
+        open |= is_open(&row->report[i]);
+    return open;
+}
+
+static struct bench_result measure(struct row *row)
+{
+    struct rounds *rounds = rounds_begin(row->here, row->here_count);
+    rounds_run(rounds, options.rounds > 0 ? options.rounds : BENCH_ROUNDS);
+    struct bench_result result = rounds_result(rounds);
+    while (judge_all(row, &result) && options.rounds == 0 && result.rounds < BENCH_ROUNDS_MAX) {
+        rounds_run(rounds, BENCH_ROUNDS);
+        result = rounds_result(rounds);
+    }
+    repeated += rounds_repeated(rounds);
+    rounds_end(rounds);
+    return result;
+}
+
+/* By the places the caller knows. */
+static struct bench_result spread(const struct row *row, const struct bench_result *result)
+{
+    struct bench_result all = { .rounds = result->rounds };
+    for (int i = 0; i < row->here_count; i++) {
+        all.cost[row->places[i]] = result->cost[i];
+        all.ratio[row->places[i]] = result->ratio[i];
+    }
+    return all;
+}
+
+struct bench_result bench_row(const char *name, const char *unit, const struct bench_side *sides)
+{
+    struct row row = { .count = 0 };
+    if (!bench_wants(name))
+        return (struct bench_result){ .rounds = 0 };
+    list_sides(&row, name, sides);
+    struct bench_result result = measure(&row);
+    report_row(name, unit, row.report, row.count, result.rounds);
+    return spread(&row, &result);
+}
+
+void bench_value(const char *name, const char *unit, double value)
+{
+    struct report_side side = { .name = "weft", .is_here = true, .target = target_find(name, "-") };
+    if (!bench_wants(name))
+        return;
+    side.cost = side.times = (struct bench_median){ value, value, value };
+    judge(&side);
+    report_row(name, unit, &side, 1, 1);
+}
+
+void bench_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("    ");
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+    fflush(stdout);
+}
+
+int bench_end(void)
+{
+    if (repeated > 0)
+        bench_note("%d rounds were run again: time was stolen in them", repeated);
+    report_end();
+    return 0;
+}

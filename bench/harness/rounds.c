@@ -1,0 +1,150 @@
+/* A round runs each side once. The order is drawn for every other round, and the one after it goes
+ * backwards: ABC CBA, BCA ACB.
+ *
+ * The hypervisor's theft is counted by the kernel in hundredths of a second, for all processors
+ * together; a run that met even one of them is 10 ms off and worth nothing. */
+
+#include "harness/rounds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES 4 /* of a round */
+
+struct rounds {
+    const struct bench_side *sides;
+    int count;
+    int order[BENCH_SIDES_MAX];
+    int done;
+    int repeated;
+    double cost[BENCH_SIDES_MAX][BENCH_ROUNDS_MAX];
+};
+
+static unsigned dice_below(unsigned count)
+{
+    static uint64_t state;
+    if (state == 0)
+        state = (uint64_t)bench_now_ns() | 1;
+    state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (unsigned)(state >> 33) % count;
+}
+
+static void swap(int *left, int *right)
+{
+    int kept = *left;
+    *left = *right;
+    *right = kept;
+}
+
+static void draw_order(struct rounds *rounds)
+{
+    for (int i = rounds->count - 1; i > 0; i--)
+        swap(&rounds->order[i], &rounds->order[dice_below((unsigned)i + 1)]);
+}
+
+static void reverse_order(struct rounds *rounds)
+{
+    for (int i = 0, k = rounds->count - 1; i < k; i++, k--)
+        swap(&rounds->order[i], &rounds->order[k]);
+}
+
+/* Hundredths of a second in which this machine was not there. */
+static unsigned long long stolen(void)
+{
+    unsigned long long ticks = 0;
+    FILE *file = fopen("/proc/stat", "re");
+    if (file && fscanf(file, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &ticks) != 1)
+        ticks = 0;
+    if (file)
+        fclose(file);
+    return ticks;
+}
+
+static void run_round(struct rounds *rounds)
+{
+    for (int try = 1; try <= TRIES; try++) {
+        unsigned long long before = stolen();
+        for (int i = 0; i < rounds->count; i++) {
+            int at = rounds->order[i];
+            rounds->cost[at][rounds->done] = rounds->sides[at].run(rounds->sides[at].arg);
+        }
+        if (stolen() == before || try == TRIES)
+            break;
+        rounds->repeated++;
+    }
+    rounds->done++;
+}
+
+struct rounds *rounds_begin(const struct bench_side *sides, int count)
+{
+    struct rounds *rounds = calloc(1, sizeof *rounds);
+    if (!rounds)
+        abort();
+    rounds->sides = sides;
+    rounds->count = count;
+    for (int i = 0; i < count; i++) {
+        rounds->order[i] = i;
+        sides[i].run(sides[i].arg);
+    }
+    return rounds;
+}
+
+void rounds_run(struct rounds *rounds, int more)
+{
+    for (; more > 0 && rounds->done < BENCH_ROUNDS_MAX; more--) {
+        if (rounds->done % 2 == 0)
+            draw_order(rounds);
+        else
+            reverse_order(rounds);
+        run_round(rounds);
+    }
+}
+
+static int compare(const void *left, const void *right)
+{
+    double l = *(const double *)left, r = *(const double *)right;
+    return (l > r) - (l < r);
+}
+
+static double root(double x)
+{
+    double guess = x > 1 ? x : 1;
+    for (int i = 0; i < 40; i++)
+        guess = (guess + x / guess) / 2;
+    return guess;
+}
+
+/* Sorts `samples`. Ranks n/2 -+ 0.98 sqrt(n) bound the median at 95 %. */
+static struct bench_median median_of(double *samples, int count)
+{
+    qsort(samples, (size_t)count, sizeof *samples, compare);
+    int rank = (int)(((double)count - 1.96 * root(count)) / 2);
+    rank = rank < 0 ? 0 : rank;
+    double value = (samples[(count - 1) / 2] + samples[count / 2]) / 2;
+    return (struct bench_median){ value, samples[rank], samples[count - 1 - rank] };
+}
+
+struct bench_result rounds_result(const struct rounds *rounds)
+{
+    struct bench_result result = { .rounds = rounds->done };
+    double samples[BENCH_ROUNDS_MAX];
+    for (int side = 0; side < rounds->count; side++) {
+        memcpy(samples, rounds->cost[side], sizeof samples);
+        result.cost[side] = median_of(samples, rounds->done);
+        for (int i = 0; i < rounds->done; i++)
+            samples[i] = rounds->cost[0][i] / rounds->cost[side][i];
+        result.ratio[side] = median_of(samples, rounds->done);
+    }
+    return result;
+}
+
+int rounds_repeated(const struct rounds *rounds)
+{
+    return rounds->repeated;
+}
+
+void rounds_end(struct rounds *rounds)
+{
+    free(rounds);
+}
