@@ -35,7 +35,7 @@ static const char usage_text[] =
     "\n"
     "How much\n"
     "  -r, --rate RATE          requests a second: 20k; 1k..50k rises; 1k,2k,5k one by one\n"
-    "      --poisson [SEED]     gaps as of independent users, not even ones\n"
+    "      --poisson[=SEED]     gaps as of independent users, not even ones\n"
     "  -c, --connections N      default: 16\n"
     "  -p, --pipeline N         requests under way on each (default: 1)\n"
     "  -t, --duration TIME      of each step: 10s, 500ms, 2m (default: 10s)\n"

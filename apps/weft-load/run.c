@@ -244,9 +244,11 @@ static int wait_for(struct load_engine *engine, struct epoll_event *events, int6
 static int64_t patience(const struct load_engine *engine, int64_t now, int64_t next_sweep)
 {
     int64_t until = next_sweep;
+    bool can_dial = !link_is_empty(&engine->dial) &&
+                    (engine->setup.churns || engine->connecting < CONNECTING_MAX);
     if (engine->next_due < INT64_MAX && engine->next_due - SPIN < until)
         until = engine->next_due - SPIN;
-    return until > now && link_is_empty(&engine->dial) ? until - now : 0;
+    return until > now && !can_dial ? until - now : 0;
 }
 
 static bool is_over(const struct load_engine *engine)

@@ -210,7 +210,9 @@ static int render_echo(struct load_target *target, const struct load_message *me
 
 static int read_scheme(struct load_target *target, const char **rest, char *why, size_t size)
 {
-    const char *colon = strstr(target->url, "://");
+    const char *colon = target->url + strspn(target->url, "abcdefghijklmnopqrstuvwxyz");
+    if (strncmp(colon, "://", 3) != 0)
+        colon = NULL;
     *rest = colon != NULL ? colon + 3 : target->url;
     target->protocol = colon != NULL
                            ? load_protocol_find(target->url, (size_t)(colon - target->url))
