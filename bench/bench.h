@@ -12,7 +12,7 @@
  *     {
  *         bench_begin("spawn", NULL, argc, argv);
  *         bench_row("spawn/join", "ns", (struct bench_side[]){ { "weft", NULL, run_weft, &row },
- *                   { "floor", "two switches", run_floor, &count }, { NULL } });
+ *                   { "floor", "two switches", run_floor, &count }, { .name = NULL } });
  *         return bench_end();
  *     }
  *

@@ -8,10 +8,10 @@
 
 #include "bench.h"
 #include "contest.h"
+#include "echo.h"
 #include "floor/echo_epoll.h"
 #include "peers/peer.h"
 #include "server.h"
-#include "side.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -92,16 +92,6 @@ static void open_churn(struct churn *churn, const char *name, void (*body)(struc
     churn->to = (struct sockaddr_in){ .sin_family = AF_INET,
                                       .sin_port = htons((uint16_t)churn->server.port),
                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-}
-
-static int serve(void *listener)
-{
-    return weft_serve_on(listener, side_echo);
-}
-
-static void echo_weft(struct server_ends ends)
-{
-    server_on_weft(ends, serve);
 }
 
 int main(int argc, char **argv)

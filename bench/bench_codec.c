@@ -158,7 +158,7 @@ static void compare(const char *row, const struct requests *requests)
     bench_row(row, "ns",
               (struct bench_side[]){ { "weft", widest->name, run_parse, &wide_work },
                                      { "scalar", scalar->name, run_parse, &scalar_work },
-                                     { NULL } });
+                                     { .name = NULL } });
 }
 
 static void compare_one(const char *row, const char *text)

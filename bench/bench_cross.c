@@ -222,7 +222,7 @@ static struct rival go;
 static void compare(const char *name, struct row row, struct bench_side other)
 {
     bench_row(name, "ns",
-              (struct bench_side[]){ { "weft", NULL, run_row, &row }, other, { NULL } });
+              (struct bench_side[]){ { "weft", NULL, run_row, &row }, other, { .name = NULL } });
 }
 
 static void beside_eventfd(const char *name, struct row row)

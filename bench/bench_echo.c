@@ -8,24 +8,14 @@
 
 #include "bench.h"
 #include "contest.h"
+#include "echo.h"
 #include "floor/echo_epoll.h"
 #include "floor/echo_uring.h"
 #include "peers/peer.h"
-#include "side.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <weft.h>
-
-static int serve(void *listener)
-{
-    return weft_serve_on(listener, side_echo);
-}
-
-static void echo_weft(struct server_ends ends)
-{
-    server_on_weft(ends, serve);
-}
 
 static const struct contestant contestants[] = {
     { "weft", NULL, echo_weft },
@@ -39,18 +29,18 @@ static const struct contestant contestants[] = {
 
 static void measure(const char *size_name, size_t size, int connections)
 {
-    static char request[16384];
+    static char bytes[16384];
     char name[64];
-    memset(request, 'x', sizeof request);
+    memset(bytes, 'x', sizeof bytes);
     snprintf(name, sizeof name, "echo/%s/%d", size_name, connections);
-    contest_run(&(struct contest){ .name = name,
-                                   .request = request,
-                                   .request_size = size,
-                                   .answers = 1,
-                                   .connections = connections,
-                                   .requests = connections < 1000 ? 6000 : 6L * connections,
-                                   .rate = 10000,
-                                   .contestants = contestants });
+    contest_run(&(struct contest){
+        .name = name,
+        .ask = { .scheme = "echo",
+                 .message = { .body = bytes, .body_size = size, .check = LOAD_CHECK_BODY },
+                 .connections = connections },
+        .requests = connections < 1000 ? 4000 : 4L * connections,
+        .rate = 20000,
+        .contestants = contestants });
 }
 
 int main(int argc, char **argv)

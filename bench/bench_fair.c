@@ -7,10 +7,10 @@
  *     bench_fair [--help] */
 
 #include "bench.h"
+#include "echo.h"
 #include "floor/echo_epoll.h"
 #include "hello.h"
 #include "server.h"
-#include "side.h"
 
 #include <errno.h>
 #include <string.h>
@@ -137,16 +137,6 @@ static double run(void *arg)
 
 /* A server and its clients. */
 
-static int echo(void *listener)
-{
-    return weft_serve_on(listener, side_echo);
-}
-
-static void echo_weft(struct server_ends ends)
-{
-    server_on_weft(ends, echo);
-}
-
 static size_t learn_answer(const struct crowd *crowd)
 {
     char answer[1024];
@@ -200,7 +190,7 @@ static void measure(const char *row, void (*body)(struct server_ends ends), cons
     bench_row(row, "us",
               (struct bench_side[]){ { "weft", NULL, run, &flooded },
                                      { "calm", "without the flooder", run, &calm },
-                                     { NULL } });
+                                     { .name = NULL } });
     close_crowd(&calm);
     close_crowd(&flooded);
 }

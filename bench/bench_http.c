@@ -19,70 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SENDS     8000 /* in a run: some 100 ms */
+#define REQUESTS  4000 /* in a run: some 50 ms, and 200 ms at the rate */
+#define RATE      20000
 #define PIPELINED 16
-
-#define BODY 1024
-
-#define HELLO                                                                                      \
-    "GET /hello HTTP/1.1\r\n"                                                                      \
-    "Host: localhost:8080\r\n"                                                                     \
-    "User-Agent: bench\r\n"                                                                        \
-    "Accept: */*\r\n"                                                                              \
-    "\r\n"
-
-#define JSON                                                                                       \
-    "GET /json HTTP/1.1\r\n"                                                                       \
-    "Host: shop.example.com\r\n"                                                                   \
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"       \
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"                  \
-    "Accept-Language: en-US,en;q=0.5\r\n"                                                          \
-    "Accept-Encoding: gzip, deflate, br\r\n"                                                       \
-    "Connection: keep-alive\r\n"                                                                   \
-    "Cookie: session=5f2b7c1e9a0d4f63; theme=dark; seen=1\r\n"                                     \
-    "Upgrade-Insecure-Requests: 1\r\n"                                                             \
-    "\r\n"
-
-#define POST                                                                                       \
-    "POST /post HTTP/1.1\r\n"                                                                      \
-    "Host: localhost:8080\r\n"                                                                     \
-    "User-Agent: bench\r\n"                                                                        \
-    "Content-Type: application/octet-stream\r\n"                                                   \
-    "Content-Length: 1024\r\n"                                                                     \
-    "\r\n"
-
-/* The bytes of an answer that begins here; 0: it is not whole. */
-static size_t answer_size(const char *answer, size_t size)
-{
-    const char *end = memmem(answer, size, "\r\n\r\n", 4);
-    const char *length = memmem(answer, size, "Content-Length: ", 16);
-    if (!end || !length)
-        return 0;
-    size_t whole = (size_t)(end - answer) + 4 + strtoul(length + 16, NULL, 10);
-    return size >= whole ? whole : 0;
-}
-
-static int are_whole(const char *answer, size_t size, int count)
-{
-    for (int i = 0; i < count; i++) {
-        size_t one = answer_size(answer, size);
-        if (one == 0)
-            return 0;
-        answer += one;
-        size -= one;
-    }
-    return 1;
-}
-
-static int is_whole(const char *answer, size_t size)
-{
-    return are_whole(answer, size, 1);
-}
-
-static int is_batch_whole(const char *answer, size_t size)
-{
-    return are_whole(answer, size, PIPELINED);
-}
+#define BODY      1024
 
 static const struct contestant all[] = {
     { "weft", NULL, http_weft },   { "floor", "a constant", http_epoll },
@@ -98,42 +38,56 @@ static const struct contestant readers[] = {
     { NULL, NULL, NULL },
 };
 
-static void measure(const char *kind, const char *request, int connections)
+static void measure(const char *name, const char *path, const struct load_message *message,
+                    int connections)
 {
-    char name[64];
-    snprintf(name, sizeof name, "http/%s/%d", kind, connections);
-    contest_run(&(struct contest){ .name = name,
-                                   .request = request,
-                                   .request_size = strlen(request),
-                                   .answers = 1,
-                                   .is_whole = is_whole,
-                                   .connections = connections,
-                                   .requests = SENDS,
-                                   .rate = 10000,
-                                   .contestants = *request == 'P' ? readers : all });
+    contest_run(&(struct contest){
+        .name = name,
+        .ask = { .scheme = "http", .path = path, .message = *message, .connections = connections },
+        .requests = REQUESTS,
+        .rate = RATE,
+        .contestants = message->body ? readers : all });
 }
 
-static void measure_pipelined(int connections)
+static void measure_pipelined(const char *name, const struct load_message *message)
 {
-    static char request[PIPELINED * sizeof HELLO];
-    for (int i = 0; i < PIPELINED; i++)
-        memcpy(request + (size_t)i * (sizeof HELLO - 1), HELLO, sizeof HELLO - 1);
-    contest_run(&(struct contest){ .name = "http/pipelined/64",
-                                   .request = request,
-                                   .request_size = PIPELINED * (sizeof HELLO - 1),
-                                   .answers = PIPELINED,
-                                   .is_whole = is_batch_whole,
-                                   .connections = connections,
-                                   .requests = SENDS / 2,
-                                   .rate = 4000,
+    contest_run(&(struct contest){ .name = name,
+                                   .ask = { .scheme = "http",
+                                            .path = "/hello",
+                                            .message = *message,
+                                            .connections = 64,
+                                            .pipeline = PIPELINED },
+                                   .requests = 10 * REQUESTS,
                                    .contestants = all });
 }
 
-static const char *post(void)
+static void measure_all(void)
 {
-    static char request[2048];
-    snprintf(request, sizeof request, POST "%0*d", BODY, 7);
-    return request;
+    static char body[BODY];
+    struct load_message hello = { .headers = { "Accept: */*" },
+                                  .header_count = 1,
+                                  .check = LOAD_CHECK_BODY };
+    struct load_message browser = {
+        .headers = { "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                     "Accept-Language: en-US,en;q=0.5", "Accept-Encoding: gzip, deflate, br",
+                     "Connection: keep-alive",
+                     "Cookie: session=5f2b7c1e9a0d4f63; theme=dark; seen=1",
+                     "Upgrade-Insecure-Requests: 1" },
+        .header_count = 6,
+        .check = LOAD_CHECK_BODY
+    };
+    struct load_message post = { .headers = { "Content-Type: application/octet-stream" },
+                                 .header_count = 1,
+                                 .body = body,
+                                 .body_size = BODY,
+                                 .check = LOAD_CHECK_BODY };
+    memset(body, 'x', BODY);
+    measure("http/hello/8", "/hello", &hello, 8);
+    measure("http/hello/64", "/hello", &hello, 64);
+    measure("http/hello/512", "/hello", &hello, 512);
+    measure_pipelined("http/pipelined/64", &hello);
+    measure("http/json/64", "/json", &browser, 64);
+    measure("http/post/64", "/post", &post, 64);
 }
 
 int main(int argc, char **argv)
@@ -143,11 +97,6 @@ int main(int argc, char **argv)
             return contest_only_serve(all[i].body);
     bench_begin("http", "epoll", argc, argv);
     bench_pin(0);
-    measure("hello", HELLO, 8);
-    measure("hello", HELLO, 64);
-    measure("hello", HELLO, 512);
-    measure_pipelined(64);
-    measure("json", JSON, 64);
-    measure("post", post(), 64);
+    measure_all();
     return bench_end();
 }

@@ -201,7 +201,7 @@ int main(int argc, char **argv)
     bench_row("million/cold", "ns",
               (struct bench_side[]){ { "weft", NULL, cold_run, NULL },
                                      { "floor", "the first touch of a page", fault_run, NULL },
-                                     { NULL } });
+                                     { .name = NULL } });
     run(among_timers);
     run(cancelled);
     run(in_turn);

@@ -300,7 +300,7 @@ static void compare_yields(const char *name, int tasks, const char *floor_name)
     bench_row(name, "ns",
               (struct bench_side[]){ { "weft", NULL, row_run, &row },
                                      { "floor", floor_name, task_floor_ring_ns, &ring },
-                                     { NULL } });
+                                     { .name = NULL } });
 }
 
 enum { FEW = 300 * 1000, MANY = 3 * 1000 * 1000 };

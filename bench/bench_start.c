@@ -80,6 +80,6 @@ int main(int argc, char **argv)
     bench_row("start/reply", "ms",
               (struct bench_side[]){ { "weft", NULL, run, ours },
                                      { "floor", "a loop by hand", run, floor },
-                                     { NULL } });
+                                     { .name = NULL } });
     return bench_end();
 }

@@ -106,7 +106,8 @@ static void measure(struct load *load, const char *row)
 {
     if (!bench_wants(row))
         return;
-    bench_row(row, "us", (struct bench_side[]){ { "weft", NULL, run_cpu, load }, { NULL } });
+    bench_row(row, "us",
+              (struct bench_side[]){ { "weft", NULL, run_cpu, load }, { .name = NULL } });
     print_once(load);
     if (load->failed > 0)
         bench_note("%d answers were wrong", load->failed);

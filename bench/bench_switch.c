@@ -89,7 +89,7 @@ static void compare_ring(const char *name, unsigned long count)
         name, "ns",
         (struct bench_side[]){ { "weft", NULL, run_ring, &count },
                                { "floor", "the same by hand", switch_floor_ring_ns, &by_hand },
-                               { NULL } });
+                               { .name = NULL } });
 }
 
 static double run_get_put(void *arg)
@@ -154,7 +154,7 @@ static void beside_floor(const char *name, double (*run)(void *))
     bench_row(name, "ns",
               (struct bench_side[]){ { "weft", NULL, run, NULL },
                                      { "floor", "two by hand", switch_floor_ns, &rounds },
-                                     { NULL } });
+                                     { .name = NULL } });
 }
 
 int main(int argc, char **argv)
@@ -169,8 +169,8 @@ int main(int argc, char **argv)
     compare_ring("switch/ring/10", 10);
     compare_ring("switch/ring/1,000", RING_MAX);
     bench_row("switch/stack", "ns",
-              (struct bench_side[]){ { "weft", NULL, run_get_put, &size }, { NULL } });
+              (struct bench_side[]){ { "weft", NULL, run_get_put, &size }, { .name = NULL } });
     bench_row("switch/life", "ns",
-              (struct bench_side[]){ { "weft", NULL, run_life, NULL }, { NULL } });
+              (struct bench_side[]){ { "weft", NULL, run_life, NULL }, { .name = NULL } });
     return bench_end();
 }

@@ -7,7 +7,8 @@
  * The servers run on every processor but the clients' first one: with two processors they meet. */
 
 #include "bench.h"
-#include "side.h"
+#include "contest.h"
+#include "echo.h"
 
 #include <sched.h>
 #include <string.h>
@@ -15,7 +16,6 @@
 
 #define REQUESTS    60000 /* in a run: some 300 ms */
 #define CONNECTIONS 64
-#define SIZE        64
 #define LOOPS       2
 
 static int serve(void *arg)
@@ -27,7 +27,7 @@ static int serve(void *arg)
         return err;
     if (weft_loop_index() == 0)
         server_ready(*ends, atoi(strrchr(weft_listener_address(listener), ':') + 1));
-    err = weft_serve_on(listener, side_echo);
+    err = weft_serve_on(listener, echo_handler);
     weft_listener_close(listener);
     return err;
 }
@@ -56,18 +56,22 @@ static void several_loops(struct server_ends ends)
     run_loops(ends, LOOPS);
 }
 
+static const struct contestant contestants[] = {
+    { "weft", "2 loops", several_loops },
+    { "floor", "1 loop", one_loop },
+    { NULL, NULL, NULL },
+};
+
 int main(int argc, char **argv)
 {
-    struct side one, several;
     bench_begin("threads", "epoll", argc, argv);
     bench_pin(0);
-    side_open(&one, "1 loop", one_loop, CONNECTIONS, SIZE, REQUESTS);
-    side_open(&several, "2 loops", several_loops, CONNECTIONS, SIZE, REQUESTS);
-    bench_row("threads/two", "us",
-              (struct bench_side[]){ { "weft", "2 loops", side_cpu_us, &several },
-                                     { "floor", "1 loop", side_cpu_us, &one },
-                                     { NULL } });
-    side_close(&one);
-    side_close(&several);
+    contest_run(&(struct contest){ .name = "threads/two",
+                                   .ask = { .scheme = "echo",
+                                            .message = { .check = LOAD_CHECK_BODY },
+                                            .connections = CONNECTIONS },
+                                   .requests = REQUESTS,
+                                   .contestants = contestants,
+                                   .tells_nothing = true });
     return bench_end();
 }

@@ -3,14 +3,13 @@
 
 /* Servers that are asked the same, one beside the other: what a request costs each of their
  * processes in CPU time, user and system. Each server has the last CPU to itself while it is
- * measured, the clients another one.
+ * measured, the generator (apps/weft-load) another one, and checks every answer.
  *
- * Two rows: "NAME" at a rate below what the slowest of them can do, with the clients' times fixed
- * beforehand; and "NAME/full", as fast as each one goes. */
+ * Two rows: "NAME" at a rate below what the slowest of them can do, with the times of the requests
+ * fixed beforehand; and "NAME/full", as fast as each one goes. */
 
+#include "load.h"
 #include "server.h"
-
-#include <stddef.h>
 
 #define CONTESTANTS_MAX 6
 
@@ -22,14 +21,11 @@ struct contestant {
 
 struct contest {
     const char *name; /* of the rows */
-    const char *request;
-    size_t request_size;
-    int answers; /* to a request: more than 1 where it is several in one */
-    int (*is_whole)(const char *answer, size_t size); /* NULL: the answer is the request */
-    int connections;
+    struct load_ask ask;
     long requests;                        /* in a run */
-    long rate;                            /* a second */
+    double rate;                          /* a second; 0: no such row */
     const struct contestant *contestants; /* weft first; NULL's name ends the list */
+    bool tells_nothing;                   /* weft's server answers no questions */
 };
 
 void contest_run(const struct contest *contest);

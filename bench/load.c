@@ -1,129 +1,75 @@
 #include "load.h"
 
-#include "server.h"
+#include "weft-load/ceiling.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#define EVENTS_MAX 256
-#define ANSWER_MAX 65536
-
-struct client {
-    int fd;
-    size_t received; /* of the answer that is coming */
-};
 
 struct load {
-    int epoll;
-    int connections;
-    const char *request;
-    size_t request_size;
-    size_t answer_size;
-    char answer[ANSWER_MAX]; /* the first one */
-    long to_send;            /* requests of this run that have not been sent */
-    long to_come;            /* answers of this run that have not come */
-    struct client clients[];
+    struct load_target target;
+    struct load_engine *engine;
+    struct load_result result;
 };
 
-static void die(const char *what)
+static struct load_setup setup_of(const struct load_ask *ask)
 {
-    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+    return (struct load_setup){ .connections = ask->connections, .pipeline = ask->pipeline };
+}
+
+static void die(const char *why)
+{
+    fprintf(stderr, "load: %s\n", why);
     exit(1);
 }
 
-static void send_request(struct load *load, struct client *client)
+struct load *load_open(int port, const struct load_ask *ask)
 {
-    client->received = 0;
-    load->to_send--;
-    if (send(client->fd, load->request, load->request_size, MSG_NOSIGNAL) !=
-        (ssize_t)load->request_size)
-        die("send");
-}
-
-/* Ask once, slowly, to learn how long an answer is. */
-static void learn(struct load *load, int (*is_whole)(const char *answer, size_t size))
-{
-    size_t size = 0;
-    send_request(load, &load->clients[0]);
-    while (is_whole ? !is_whole(load->answer, size) : size < load->request_size) {
-        ssize_t n = recv(load->clients[0].fd, load->answer + size, ANSWER_MAX - 1 - size, 0);
-        if (n <= 0)
-            die("first answer");
-        size += (size_t)n;
-        load->answer[size] = '\0';
-    }
-    if (!is_whole && memcmp(load->answer, load->request, size) != 0)
-        die("the echo differs");
-    load->answer_size = size;
-}
-
-struct load *load_open(int port, int connections, const char *request, size_t size,
-                       int (*is_whole)(const char *answer, size_t size))
-{
-    struct load *load = calloc(1, sizeof *load + (size_t)connections * sizeof(struct client));
-    if (!load)
-        die("memory");
-    load->connections = connections;
-    load->request = request;
-    load->request_size = size;
-    load->epoll = epoll_create1(EPOLL_CLOEXEC);
-    for (int i = 0; i < connections; i++) {
-        struct client *client = &load->clients[i];
-        struct epoll_event event = { .events = EPOLLIN, .data.ptr = client };
-        client->fd = server_dial(port);
-        if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, client->fd, &event) < 0)
-            die("epoll_ctl");
-    }
-    learn(load, is_whole);
+    struct load *load = calloc(1, sizeof *load);
+    struct load_setup setup = setup_of(ask);
+    char url[128], why[256] = "no memory";
+    snprintf(url, sizeof url, "%s://127.0.0.1:%d%s", ask->scheme, port, ask->path ? ask->path : "");
+    if (!load || load_target_init(&load->target, url, &ask->message, why, sizeof why) < 0)
+        die(why);
+    load->engine = load_engine_open(&setup, &load->target, 1, why, sizeof why);
+    if (!load->engine || load_engine_connect(load->engine, why, sizeof why) < 0)
+        die(why);
     return load;
 }
 
-static void receive(struct load *load, struct client *client)
+static void check(const struct load_result *result)
 {
-    static char answer[ANSWER_MAX];
-    ssize_t n = recv(client->fd, answer, sizeof answer, MSG_DONTWAIT);
-    if (n <= 0)
-        die("recv");
-    client->received += (size_t)n;
-    if (client->received < load->answer_size)
-        return;
-    if (client->received > load->answer_size)
-        die("an answer is too long");
-    load->to_come--;
-    if (load->to_send > 0)
-        send_request(load, client);
+    for (int error = 0; error < LOAD_ERRORS; error++)
+        if (result->errors[error] > 0)
+            die(*result->example[error] ? result->example[error] : load_error_name(error));
 }
 
-void load_run(struct load *load, long requests)
+const struct load_result *load_run(struct load *load, long requests, double rate)
 {
-    struct epoll_event events[EVENTS_MAX];
-    load->to_send = load->to_come = requests;
-    for (int i = 0; i < load->connections && load->to_send > 0; i++)
-        send_request(load, &load->clients[i]);
-    while (load->to_come > 0) {
-        int count = epoll_wait(load->epoll, events, EVENTS_MAX, 10000);
-        if (count <= 0)
-            die("no answer for 10 s");
-        for (int i = 0; i < count; i++)
-            receive(load, events[i].data.ptr);
-    }
+    struct load_plan plan = { .requests = (uint64_t)requests, .rate = rate };
+    load_engine_run(load->engine, &plan, &load->result);
+    check(&load->result);
+    return &load->result;
 }
 
-const char *load_answer(const struct load *load, size_t *size)
+size_t load_answer_size(const struct load *load)
 {
-    *size = load->answer_size;
-    return load->answer;
+    return load->target.expected.wire_size;
 }
 
-void load_close(struct load *load)
+void load_end(struct load *load)
 {
-    for (int i = 0; i < load->connections; i++)
-        close(load->clients[i].fd);
-    close(load->epoll);
+    load_engine_close(load->engine);
+    load_target_free(&load->target);
     free(load);
+}
+
+struct load_limit load_limit(const struct load_ask *ask)
+{
+    static struct load_result result;
+    struct load_setup setup = setup_of(ask);
+    char why[256] = "no ceiling";
+    if (load_ceiling(&setup, &ask->message, *ask->scheme == 'e', 500000000, &result, why,
+                     sizeof why) < 0)
+        die(why);
+    return (struct load_limit){ result.achieved, (double)result.cpu / (double)result.right };
 }

@@ -1,27 +1,38 @@
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
-/* A closed loop of clients: each connection has one request under way, and sends the next one when
- * the answer is there. One thread, level-triggered epoll, the same for every server that is
- * measured; a request costs it about what it costs the server, so the server is neither idle for
- * long nor drowned. */
+/* The generator of apps/weft-load, as benches use it: connections to one server, that are kept from
+ * run to run, and an exit with a sentence when anything goes wrong. */
 
-#include <stddef.h>
+#include "weft-load/engine.h"
 
-struct load; /* connections to one server */
+struct load_ask {
+    const char *scheme; /* "echo" or "http" */
+    const char *path;   /* of http */
+    struct load_message message;
+    int connections;
+    int pipeline; /* 0: 1 */
+};
 
-/* Connect. Requests and answers have a fixed size; the answer's is learned from the first one,
- * which `is_whole` looks at (NULL: as many bytes as were sent). Exits with a sentence on failure.
- */
-struct load *load_open(int port, int connections, const char *request, size_t size,
-                       int (*is_whole)(const char *answer, size_t size));
+struct load;
 
-/* Run until so many answers have come; none is under way when it returns. */
-void load_run(struct load *load, long requests);
+/* Connect, and learn the answer. `ask` is kept. */
+struct load *load_open(int port, const struct load_ask *ask);
 
-/* The first answer, whole: what all others have to be as long as. */
-const char *load_answer(const struct load *load, size_t *size);
+/* Run until so many answers have come: as fast as it goes, or `rate` a second. None is under way
+ * when it returns. The result is good until the next run. */
+const struct load_result *load_run(struct load *load, long requests, double rate);
 
-void load_close(struct load *load);
+/* The size of an answer on the wire; 0: it is not always the same. */
+size_t load_answer_size(const struct load *load);
+
+void load_end(struct load *load);
+
+/* Against a server that answers without looking: requests a second, and nanoseconds of the
+ * generator's CPU for each. */
+struct load_limit {
+    double rate, cpu_ns;
+};
+struct load_limit load_limit(const struct load_ask *ask);
 
 #endif

@@ -1,0 +1,15 @@
+#ifndef BENCH_ECHO_H
+#define BENCH_ECHO_H
+
+/* The echo server that is measured. */
+
+#include "server.h"
+
+#include <weft.h>
+
+int echo_handler(weft_stream *client, void *arg);
+
+/* A server's body. */
+void echo_weft(struct server_ends ends);
+
+#endif
