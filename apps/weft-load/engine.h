@@ -15,9 +15,9 @@
  * a server can do, and says little about waiting: a server that pauses is not asked meanwhile.
  *
  * Open loop: request i is due when the schedule says so, whatever became of those before. It goes
- * to the connection with the fewest requests under way; where all have `pipeline` of them it waits
- * here, in a backlog without a limit, and its time counts from when it was due. Nothing is skipped:
- * after the schedule's end the backlog is sent and awaited for as long as `timeout`.
+ * to the next connection in turn that has room; where all have `pipeline` requests under way it
+ * waits here, in a backlog without a limit, and its time counts from when it was due. Nothing is
+ * skipped: after the schedule's end the backlog is sent and awaited for as long as `timeout`.
  *
  * The engine sleeps until shortly before the next due time and spins for the rest of it. How late
  * it noticed a due time nevertheless is counted: then the generator was too slow, not the server.
