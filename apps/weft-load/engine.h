@@ -75,7 +75,7 @@ struct load_result {
     uint64_t waiting, waiting_max; /* due and without a connection: now, and at most */
     double offered;                /* requests a second of the plan; closed loop: as achieved */
     double achieved;               /* right answers a second */
-    int64_t elapsed;               /* from the start to the last answer */
+    int64_t elapsed;               /* to the last answer, or the plan's end if that is later */
     int64_t cpu;                   /* of this thread */
     struct load_histogram
         latency; /* right answers, from when they were due; closed: from sending */
