@@ -64,7 +64,8 @@ struct load_plan {
 
 /* Invariant after a run: due = right + the sum of errors. */
 struct load_result {
-    uint64_t due; /* requests of the plan that became due, or that connections were free for */
+    uint64_t
+        due; /* requests that became due, or that a connection of the closed loop was free for */
     uint64_t sent;
     uint64_t right; /* answered as they should be */
     uint64_t errors[LOAD_ERRORS];
@@ -77,10 +78,12 @@ struct load_result {
     double achieved;               /* right answers a second */
     int64_t elapsed;               /* to the last answer, or the plan's end if that is later */
     int64_t cpu;                   /* of this thread */
-    struct load_histogram
-        latency; /* right answers, from when they were due; closed: from sending */
-    struct load_histogram service; /* … from when they were sent; closed loop: empty */
-    struct load_histogram late;    /* due times, until the generator noticed; closed loop: empty */
+
+    /* Right answers since they were due; closed loop: since they were sent. */
+    struct load_histogram latency;
+
+    /* The same since they were sent, and due times until the engine noticed; closed loop: empty. */
+    struct load_histogram service, late;
 };
 
 /* Connect to each server once and ask for each target once, to learn the answers; the other
