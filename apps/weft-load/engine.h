@@ -64,8 +64,7 @@ struct load_plan {
 
 /* Invariant after a run: due = right + the sum of errors. */
 struct load_result {
-    uint64_t
-        due; /* requests that became due, or that a connection of the closed loop was free for */
+    uint64_t due; /* requests whose time had come; closed loop: that were issued */
     uint64_t sent;
     uint64_t right; /* answered as they should be */
     uint64_t errors[LOAD_ERRORS];
