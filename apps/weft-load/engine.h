@@ -15,9 +15,9 @@
  * a server can do, and says little about waiting: a server that pauses is not asked meanwhile.
  *
  * Open loop: request i is due when the schedule says so, whatever became of those before. It goes
- * to the connection with the fewest requests under way; where all have `pipeline` of them it waits
- * here, in a backlog without a limit, and its time counts from when it was due. Nothing is skipped:
- * after the schedule's end the backlog is sent and awaited for as long as `timeout`.
+ * to the next connection in turn that has room; where all have `pipeline` requests under way it
+ * waits here, in a backlog without a limit, and its time counts from when it was due. Nothing is
+ * skipped: after the schedule's end the backlog is sent and awaited for as long as `timeout`.
  *
  * The engine sleeps until shortly before the next due time and spins for the rest of it. How late
  * it noticed a due time nevertheless is counted: then the generator was too slow, not the server.
@@ -64,7 +64,7 @@ struct load_plan {
 
 /* Invariant after a run: due = right + the sum of errors. */
 struct load_result {
-    uint64_t due; /* requests of the plan that became due, or that connections were free for */
+    uint64_t due; /* requests whose time had come; closed loop: that were issued */
     uint64_t sent;
     uint64_t right; /* answered as they should be */
     uint64_t errors[LOAD_ERRORS];
@@ -75,12 +75,14 @@ struct load_result {
     uint64_t waiting, waiting_max; /* due and without a connection: now, and at most */
     double offered;                /* requests a second of the plan; closed loop: as achieved */
     double achieved;               /* right answers a second */
-    int64_t elapsed;               /* from the start to the last answer */
+    int64_t elapsed;               /* to the last answer, or the plan's end if that is later */
     int64_t cpu;                   /* of this thread */
-    struct load_histogram
-        latency; /* right answers, from when they were due; closed: from sending */
-    struct load_histogram service; /* … from when they were sent; closed loop: empty */
-    struct load_histogram late;    /* due times, until the generator noticed; closed loop: empty */
+
+    /* Right answers since they were due; closed loop: since they were sent. */
+    struct load_histogram latency;
+
+    /* The same since they were sent, and due times until the engine noticed; closed loop: empty. */
+    struct load_histogram service, late;
 };
 
 /* Connect to each server once and ask for each target once, to learn the answers; the other

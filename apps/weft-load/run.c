@@ -364,14 +364,22 @@ static void abandon(struct load_engine *engine)
     result->waiting = engine->under_way = 0;
 }
 
-static void conclude(struct load_engine *engine, int64_t cpu)
+/* The time that the rates are of: as planned, where a plan says so, or until the last answer. A
+ * schedule is over before its last gap is, which belongs to it nevertheless. */
+static int64_t end_of_run(const struct load_engine *engine, int64_t now, bool is_early)
+{
+    int64_t end = is_early ? now : engine->last;
+    bool is_planned = engine->is_open || now >= engine->stops;
+    if (!is_early && is_planned && engine->stops > end)
+        end = engine->stops;
+    return end > engine->begun ? end : now;
+}
+
+static void conclude(struct load_engine *engine, int64_t cpu, bool is_early)
 {
     struct load_result *result = engine->result;
-    int64_t now = load_now(), stops = engine->stops < now ? engine->stops : now;
-    int64_t planned = engine->is_open ? stops : engine->plan->duration > 0 ? stops : 0;
-    result->elapsed = (engine->last > planned ? engine->last : planned) - engine->begun;
-    if (result->elapsed <= 0)
-        result->elapsed = now - engine->begun;
+    int64_t now = load_now(), stops = is_early && now < engine->stops ? now : engine->stops;
+    result->elapsed = end_of_run(engine, now, is_early) - engine->begun;
     result->cpu = cpu_time() - cpu;
     double seconds = (double)result->elapsed / LOAD_SECOND;
     result->achieved = seconds > 0 ? (double)result->right / seconds : 0;
@@ -389,7 +397,7 @@ int load_engine_run(struct load_engine *engine, const struct load_plan *plan,
     bool is_early = is_stopped(engine);
     if (is_early)
         abandon(engine);
-    conclude(engine, cpu);
+    conclude(engine, cpu, is_early);
     engine->plan = NULL;
     return is_early ? -1 : 0;
 }

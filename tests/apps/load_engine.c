@@ -356,6 +356,8 @@ static void test_engine_shows_a_pause_to_all_who_were_due_meanwhile(void **state
     close_engine(engine);
     assert_int_equal(result.right, 1000);
     assert_int_equal(result.late.total, 1000);
+    assert_true(result.offered > 1999.9 && result.offered < 2000.1);
+    assert_true(result.achieved <= result.offered);
     assert_true(result.waiting_max >= 190);
     assert_true(load_histogram_quantile(&result.latency, 0.99) >= 90 * MS);
     assert_true(load_histogram_quantile(&result.latency, 0.90) >= 40 * MS);
