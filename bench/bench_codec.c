@@ -9,6 +9,7 @@
 
 #include "bench.h"
 #include "codec/http1_inside.h"
+#include "heads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,17 +24,7 @@ static const char curl[] = "GET /hello HTTP/1.1\r\n"
                            "Accept: */*\r\n"
                            "\r\n";
 
-static const char eight[] =
-    "GET /product/7?currency=EUR HTTP/1.1\r\n"
-    "Host: shop.example.com\r\n"
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
-    "Accept-Language: en-US,en;q=0.5\r\n"
-    "Accept-Encoding: gzip, deflate, br\r\n"
-    "Connection: keep-alive\r\n"
-    "Cookie: session=5f2b7c1e9a0d4f63; theme=dark; seen=1\r\n"
-    "Upgrade-Insecure-Requests: 1\r\n"
-    "\r\n";
+static const char eight[] = HEAD_EIGHT;
 
 static const char browser[] =
     "GET /product/7?currency=EUR&ref=newsletter HTTP/1.1\r\n"

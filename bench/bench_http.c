@@ -1,12 +1,9 @@
-/* Hello over HTTP/1.1 on weft beside an epoll loop that parses nothing and answers a constant, and
- * beside nginx: what a request costs the server's process in CPU time, user and system. Each server
- * has a CPU to itself, the clients (load.h) another one. Requests are the same on all sides, and
- * the loop's answers are as long as weft's.
+/* HTTP/1.1 on weft beside an epoll loop that parses nothing and answers a constant, beside nginx
+ * and Go's net/http: what a request costs the server's process in CPU time, user and system.
+ * Requests are the same on all sides, and the loop's answers are as long as weft's.
  *
  *     bench_http [--help]
- *     bench_http weft | floor | …        serve until interrupted, for strace and perf; prints the
- * port
- */
+ *     bench_http weft | floor | …        serve until interrupted; prints process and port */
 
 #include "bench.h"
 #include "contest.h"

@@ -17,11 +17,13 @@
  * An operation answers with an error if it did not do what it is called, so that no count is of a
  * failure. It is here and not in bench_*.c because those measure time, and take what time says. */
 
+#include "bench.h"
 #include "clock.h"
 #include "codec/http1.h"
 #include "codec/http1_inside.h"
 #include "context/context.h"
 #include "context/stack.h"
+#include "heads.h"
 
 #include <errno.h>
 #include <gnu/libc-version.h>
@@ -34,12 +36,6 @@
 
 #define OFTEN  4096
 #define SELDOM 1024 /* what takes some thousand instructions */
-
-/* Make the compiler believe that `value` is used. */
-static void keep(uint64_t value)
-{
-    __asm__ volatile("" ::"r"(value) : "memory");
-}
 
 static int nothing(void *arg)
 {
@@ -404,17 +400,7 @@ static int echo_over_tcp(void *arg)
 
 /* HTTP. */
 
-static const char eight[] =
-    "GET /product/7?currency=EUR HTTP/1.1\r\n"
-    "Host: shop.example.com\r\n"
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
-    "Accept-Language: en-US,en;q=0.5\r\n"
-    "Accept-Encoding: gzip, deflate, br\r\n"
-    "Connection: keep-alive\r\n"
-    "Cookie: session=5f2b7c1e9a0d4f63; theme=dark; seen=1\r\n"
-    "Upgrade-Insecure-Requests: 1\r\n"
-    "\r\n";
+static const char eight[] = HEAD_EIGHT;
 
 static int parse_head(void *arg)
 {
@@ -425,7 +411,7 @@ static int parse_head(void *arg)
         wf_http1_request_begin(&parser, &limits, headers);
         if (wf_http1_parse(&parser, eight, sizeof eight - 1) != WF_HTTP1_COMPLETE)
             return -EIO;
-        keep(parser.head.size);
+        bench_keep(parser.head.size);
     }
     return parser.head.header_count == 8 ? 0 : -EIO;
 }
@@ -445,7 +431,7 @@ static int write_head(void *arg)
         ptrdiff_t size = wf_http1_write_response(window, sizeof window, &response);
         if (size < 0)
             return (int)size;
-        keep((uint64_t)size);
+        bench_keep((uint64_t)size);
     }
     return 0;
 }
