@@ -1,0 +1,291 @@
+/* weft-load: how long a server takes to answer, under a load of one's choice.
+ *
+ *     options ---> targets ---> engine: learn, connect ---> a run for each step ---> report
+ *
+ * The parts below the program are a library that the storefront and the bench link too: engine.h
+ * and run.h. */
+
+#include "null.h"
+#include "options.h"
+#include "report.h"
+#include "run.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FILES_RESERVED 16 /* descriptors that are no connections */
+
+static volatile sig_atomic_t stopped;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    stopped = stopped < 2 ? stopped + 1 : 2;
+}
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "weft-load: %s\n", what);
+    return 1;
+}
+
+/* --- The machine. --- */
+
+/* As many descriptors as there may be. */
+static int raise_files(int connections)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return 0;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max == RLIM_INFINITY || (rlim_t)connections + FILES_RESERVED <= files.rlim_max)
+        return 0;
+    fprintf(stderr,
+            "weft-load: %d connections need %d descriptors, and this process may have %llu; "
+            "'ulimit -Hn', or the limits of the account, has to give more\n",
+            connections, connections + FILES_RESERVED, (unsigned long long)files.rlim_max);
+    return 1;
+}
+
+/* To the n-th of the processors that this process may use; from the end if negative. */
+static void pin(int n)
+{
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof all, &all) < 0 || CPU_COUNT(&all) < 2)
+        return;
+    n = n < 0 ? CPU_COUNT(&all) + n : n;
+    CPU_ZERO(&one);
+    for (size_t i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET(i, &all) && n-- == 0)
+            CPU_SET(i, &one);
+    sched_setaffinity(0, sizeof one, &one);
+}
+
+/* --- The ceiling: a null server in a child, and its address in place of the URLs'. --- */
+
+/* The same path at another place. */
+static int redirect(struct options *options, const char *address)
+{
+    for (int i = 0; i < options->target_count; i++) {
+        const char *url = options->urls[i], *path = strstr(url, "://");
+        path = path != NULL ? strchr(path + 3, '/') : NULL;
+        char *changed = NULL;
+        if (asprintf(&changed, "%s%s", address, path != NULL ? path : "") < 0)
+            return fail("out of memory");
+        free(options->urls[i]);
+        options->urls[i] = changed;
+    }
+    return 0;
+}
+
+static int start_null(struct options *options)
+{
+    const char *place = "http://127.0.0.1:0";
+    for (int i = 0; i < options->target_count; i++) {
+        bool is_echo = strncmp(options->urls[i], "echo", 4) == 0;
+        if (i > 0 && is_echo != (place[0] == 'e'))
+            return fail("--ceiling is for one protocol at a time");
+        place = is_echo ? "echo://127.0.0.1:0" : place;
+    }
+    int ends[2];
+    fflush(NULL);
+    if (pipe(ends) < 0)
+        return fail("no pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        signal(SIGINT, SIG_IGN);
+        pin(-1);
+        _exit(null_serve(place, options->request.size, ends[1]));
+    }
+    pin(0);
+    char address[TARGET_TEXT_MAX] = "";
+    close(ends[1]);
+    ssize_t size = read(ends[0], address, sizeof address - 1);
+    close(ends[0]);
+    if (child < 0 || size <= 1)
+        return fail("the null server has not begun");
+    address[size - 1] = '\0'; /* its line feed */
+    return redirect(options, address);
+}
+
+/* --- Running. --- */
+
+static struct engine *make_engine(const struct options *options)
+{
+    int every = options->check == CHECK_BODY ? options->check_every : -1;
+    return engine_new(&(struct engine_options){ .targets = options->targets,
+                                                .target_count = options->target_count,
+                                                .connections = options->connections,
+                                                .pipeline = options->pipeline,
+                                                .timeout = options->timeout,
+                                                .check_every = every,
+                                                .close = options->request.close });
+}
+
+/* What the first answers have told, less what is not to be checked. */
+static int learn(struct engine *engine, const struct options *options)
+{
+    char why[TARGET_TEXT_MAX];
+    if (engine_learn(engine, options->check == CHECK_BODY, why) < 0)
+        return fail(why);
+    for (int i = 0; i < options->target_count; i++) {
+        struct expectation *expected = &options->targets[i].expected;
+        if (expected->status >= 400 && options->expect_status == 0) {
+            fprintf(
+                stderr,
+                "weft-load: %s: the answer is a %d; --expect-status %d says that it has to be\n",
+                options->targets[i].url, expected->status, expected->status);
+            return 1;
+        }
+        if (options->check >= CHECK_STATUS)
+            expected->size = TARGET_ANY_SIZE;
+        if (options->check == CHECK_NONE)
+            expected->status = 0;
+    }
+    return 0;
+}
+
+/* All connections, where they are to stay. */
+static void gather(struct engine *engine, const struct options *options)
+{
+    if (options->request.close || options->ramp > 0)
+        return;
+    engine_gather(engine);
+    while (engine_is_gathering(engine))
+        engine_turn(engine, engine_now() + 10000000);
+    int missing = engine_connection_count(engine) - engine_open_count(engine);
+    if (missing > 0)
+        fprintf(stderr, "weft-load: %d of %d connections could not be made: %s\n", missing,
+                engine_connection_count(engine), strerror(engine_connect_error(engine)));
+}
+
+static void run_step(struct engine *engine, const struct options *options, int step,
+                     struct report *report)
+{
+    struct load_run run = {
+        .requests = options->requests,
+        .duration = options->requests > 0 ? 0 : options->duration,
+        .rate = options->steps[step].from,
+        .rate_end = options->steps[step].to,
+        .seed = options->seed,
+        .ramp = options->ramp,
+        .spin = options->spin,
+        .give_up = options->timeout,
+        .stop = &stopped,
+    };
+    struct load_result *result = report->results[step];
+    if (options->warm_up > 0 && step == 0) {
+        struct load_run warm = run;
+        warm.requests = 0;
+        warm.duration = options->warm_up;
+        warm.rate_end = warm.rate;
+        load_run(engine, &warm, result);
+    }
+    run.tick = report_second;
+    run.context = report;
+    report->step_time = 0;
+    load_run(engine, &run, result);
+}
+
+static int run_all(struct engine *engine, const struct options *options, struct report *report)
+{
+    int steps = options->step_count > 0 ? options->step_count : 1;
+    struct sigaction action = { .sa_handler = on_interrupt };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    prctl(PR_SET_TIMERSLACK, 1UL);
+    while (report->count < steps && !stopped) {
+        report->results[report->count] = malloc(sizeof(struct load_result));
+        if (report->results[report->count] == NULL)
+            return fail("out of memory");
+        run_step(engine, options, report->count, report);
+        report->count++;
+    }
+    report_end_line(report);
+    return 0;
+}
+
+/* --- Reporting. --- */
+
+static int write_file(const struct report *report, const char *path,
+                      void (*write)(const struct report *report, FILE *file))
+{
+    bool is_stdout = strcmp(path, "-") == 0;
+    FILE *file = is_stdout ? stdout : fopen(path, "w");
+    if (file != NULL)
+        write(report, file);
+    bool good = file != NULL && !ferror(file) && fflush(file) == 0;
+    if (!good)
+        fprintf(stderr, "weft-load: %s: %s\n", path, strerror(errno));
+    if (file != NULL && !is_stdout && fclose(file) != 0 && good)
+        return fail("a file could not be written");
+    return good ? 0 : 1;
+}
+
+static bool is_dash(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+static int report_all(const struct report *report)
+{
+    const struct options *options = report->options;
+    int status = report_faults(report) > 0;
+    bool is_taken = is_dash(options->json) || is_dash(options->csv);
+    if (!options->quiet)
+        report_summary(report, is_taken ? stderr : stdout);
+    if (options->json != NULL)
+        status |= write_file(report, options->json, report_json);
+    if (options->csv != NULL)
+        status |= write_file(report, options->csv, report_csv);
+    return status;
+}
+
+static int run(struct options *options)
+{
+    struct report report = { .options = options, .live = !options->quiet && isatty(STDERR_FILENO) };
+    struct engine *engine = make_engine(options);
+    if (engine == NULL)
+        return fail(strerror(errno));
+    options->connections = engine_connection_count(engine);
+    report.engine = engine;
+    int status = learn(engine, options);
+    if (status == 0) {
+        gather(engine, options);
+        status = run_all(engine, options, &report);
+    }
+    if (status == 0 && report.count > 0)
+        status = report_all(&report);
+    for (int i = 0; i < report.count; i++)
+        free(report.results[i]);
+    free(report.seconds);
+    engine_free(engine);
+    return status;
+}
+
+int main(int count, char **words)
+{
+    struct options options;
+    int status = options_read(&options, count, words);
+    if (status < 0 && options.is_null)
+        status = raise_files(0) ||
+                 null_serve(options.target_count > 0 ? options.urls[0] : "http://127.0.0.1:0",
+                            options.request.size, STDOUT_FILENO);
+    if (status < 0 && (options.ceiling ? start_null(&options) : 0) != 0)
+        status = 1;
+    if (status < 0)
+        status = options_resolve(&options) > 0 ? 2 : -1;
+    if (status < 0)
+        status = raise_files(options.connections) != 0 ? 1 : run(&options);
+    options_free(&options);
+    return status;
+}
