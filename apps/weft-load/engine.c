@@ -179,6 +179,8 @@ static bool is_at(const struct target *target, const struct target *other)
 
 static struct endpoint *endpoint_of(const struct engine *engine, const struct target *target)
 {
+    if (engine->endpoint_count == 1 && engine->endpoints[0].wheel_size == engine->wheel_size)
+        return engine->endpoints;
     for (int i = 0; i < engine->endpoint_count; i++)
         if (is_at(engine->endpoints[i].wheel[0], target))
             return &engine->endpoints[i];
@@ -243,13 +245,13 @@ static bool has_place(const struct connection *connection)
            connection->state != RESTING && connection->rest.size == 0;
 }
 
-static void list(struct connection *connection)
+static void list(struct connection *connection, bool is_first)
 {
     struct endpoint *endpoint = connection->endpoint;
     if (connection->listed)
         return;
     connection->listed = true;
-    if (connection->engine->options.newest_first && endpoint->head != NULL) {
+    if (is_first && endpoint->head != NULL) {
         connection->next = endpoint->head;
         endpoint->head = connection;
         return;
@@ -257,6 +259,11 @@ static void list(struct connection *connection)
     connection->next = NULL;
     *endpoint->tail = connection;
     endpoint->tail = &connection->next;
+}
+
+static void list_again(struct connection *connection)
+{
+    list(connection, connection->engine->options.newest_first);
 }
 
 /* One with a free place; NULL: there is none. */
@@ -575,7 +582,7 @@ static void offer(struct connection *connection, int64_t now)
     }
     flush(connection, now);
     if (has_place(connection))
-        list(connection);
+        list_again(connection);
 }
 
 /* --- Connecting. --- */
@@ -949,10 +956,17 @@ void engine_set_between(struct engine *engine, void (*between)(void *context, in
     engine->between_context = context;
 }
 
+bool engine_has_place(struct engine *engine, const struct target *target)
+{
+    struct connection *connection = take_place(endpoint_of(engine, target));
+    if (connection != NULL)
+        list(connection, true);
+    return connection != NULL;
+}
+
 bool engine_ask(struct engine *engine, struct target *target, int64_t due, bool waits)
 {
-    struct endpoint *endpoint =
-        engine->endpoint_count == 1 ? engine->endpoints : endpoint_of(engine, target);
+    struct endpoint *endpoint = endpoint_of(engine, target);
     struct connection *connection = endpoint->backlog_count == 0 ? take_place(endpoint) : NULL;
     if (connection == NULL) {
         if (waits && !push_backlog(endpoint, target, due))
@@ -964,7 +978,7 @@ bool engine_ask(struct engine *engine, struct target *target, int64_t due, bool 
     assign(connection, target, due);
     flush(connection, now);
     if (has_place(connection))
-        list(connection);
+        list_again(connection);
     return true;
 }
 
@@ -1085,7 +1099,7 @@ static void give_connections(struct engine *engine)
         connection->endpoint = endpoint_of(engine, target);
         connection->ring = &engine->exchanges[(size_t)i * (size_t)engine->options.pipeline];
         engine->alarms[i] = INT64_MAX;
-        list(connection);
+        list_again(connection);
     }
 }
 

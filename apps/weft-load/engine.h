@@ -112,6 +112,7 @@ int engine_learn(struct engine *engine, bool bodies, char why[TARGET_TEXT_MAX]);
 /* Ask. False if no place is free, and then the request waits in the backlog or, without `waits`, is
  * forgotten. */
 bool engine_ask(struct engine *engine, struct target *target, int64_t due, bool waits);
+bool engine_has_place(struct engine *engine, const struct target *target);
 uint64_t engine_backlog(const struct engine *engine);
 uint64_t engine_under_way(const struct engine *engine);
 /* Forget the backlog; returns how many that were. */
