@@ -1,4 +1,4 @@
-#include "engine.h"
+#include "place.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -20,84 +20,6 @@
 #define REST           INT64_C(10000000)   /* after a connection that brought nothing, … */
 #define REST_MAX       INT64_C(1000000000) /* … doubled each time up to this */
 #define SWEEP          INT64_C(10000000)   /* from one look at the alarms to the next */
-#define EXAMPLE_MAX    200
-
-const char *const fault_names[FAULTS] = {
-    "none", "connect", "reset", "short", "timeout", "malformed", "status", "size", "body",
-};
-
-enum state { CLOSED, CONNECTING, OPEN, RESTING };
-
-/* A request that has a place. */
-struct exchange {
-    int64_t due, sent;
-    struct target *target;
-};
-
-/* Invariants: sent <= count <= pipeline; sent is 0 unless it is OPEN; what is in `rest`, `kept` and
- * `reading` belongs to an OPEN one. */
-struct connection {
-    struct engine *engine;
-    struct endpoint *endpoint;
-    struct connection *next; /* in the endpoint's list of those with a place */
-    int fd;
-    uint8_t state;
-    bool listed;
-    bool gathers;        /* it is one of those that engine_gather() waits for */
-    bool used;           /* it has carried an answer */
-    bool compares;       /* the body that is coming is looked at … */
-    bool differs;        /* … and is another one */
-    uint16_t generation; /* of its socket: events of the one before are none of this one's */
-    unsigned failures;   /* in a row, without an answer between them */
-    unsigned first;      /* where in the ring the oldest exchange is */
-    unsigned count;      /* exchanges in the ring … */
-    unsigned sent;       /* … and how many of them are on their way */
-    struct exchange *ring;
-    struct reading reading;
-    struct bytes rest; /* what a send has left over, from rest_at on */
-    size_t rest_at;
-    struct bytes kept; /* the beginning of something that is not whole */
-    struct bytes body; /* collected */
-};
-
-/* Where targets are: an address of some of them. */
-struct endpoint {
-    struct target **wheel; /* its targets, each as often as it weighs */
-    unsigned wheel_size, wheel_at;
-    unsigned weight;
-    struct connection *head, **tail; /* with a free place, perhaps: look again */
-    struct exchange *backlog;        /* a ring that grows */
-    size_t backlog_first, backlog_count, backlog_room;
-};
-
-struct engine {
-    struct engine_options options;
-    int epoll;
-    bool owns_epoll;
-    struct connection *connections;
-    struct exchange *exchanges;
-    int64_t *alarms; /* for each connection: when somebody has to look; INT64_MAX: never */
-    int64_t sweep_at;
-    struct endpoint *endpoints;
-    int endpoint_count;
-    struct target **wheel; /* of all endpoints */
-    unsigned wheel_size, wheel_at;
-    int gather_next, gather_open; /* next to connect; and how many are at it */
-    bool gathers;
-    int connect_error;
-    int open;
-    uint64_t under_way;
-    uint64_t budget; /* closed loop: requests still to ask */
-    int closed_loop; /* … by so many connections; 0: it is none */
-    unsigned turn;   /* of check_every */
-    bool learns;
-    int learn_fault; /* of the first answer; -1: it has not come */
-    void (*between)(void *context, int64_t now);
-    void *between_context;
-    struct engine *also; /* served by the same turns */
-    struct measures measures;
-    char examples[FAULTS][EXAMPLE_MAX];
-};
 
 static char window[WINDOW_SIZE], scratch[SCRATCH_SIZE];
 
@@ -108,43 +30,6 @@ int64_t engine_now(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* --- Measures. --- */
-
-void measures_merge(struct measures *into, const struct measures *from)
-{
-    into->asked += from->asked;
-    into->answered += from->answered;
-    into->connects += from->connects;
-    into->bytes_in += from->bytes_in;
-    into->bytes_out += from->bytes_out;
-    for (int i = 0; i < FAULTS; i++)
-        into->faults[i] += from->faults[i];
-    for (int i = 0; i < 10; i++)
-        into->statuses[i] += from->statuses[i];
-    durations_merge(&into->from_due, &from->from_due);
-    durations_merge(&into->from_sent, &from->from_sent);
-    durations_merge(&into->late, &from->late);
-}
-
-void measures_clear(struct measures *measures)
-{
-    measures->asked = measures->answered = measures->connects = 0;
-    measures->bytes_in = measures->bytes_out = 0;
-    memset(measures->faults, 0, sizeof measures->faults);
-    memset(measures->statuses, 0, sizeof measures->statuses);
-    durations_clear(&measures->from_due);
-    durations_clear(&measures->from_sent);
-    durations_clear(&measures->late);
-}
-
-uint64_t measures_faults(const struct measures *measures)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < FAULTS; i++)
-        sum += measures->faults[i];
-    return sum;
-}
-
 struct measures *engine_measures(struct engine *engine)
 {
     return &engine->measures;
@@ -153,182 +38,6 @@ struct measures *engine_measures(struct engine *engine)
 const char *engine_example(const struct engine *engine, enum fault fault)
 {
     return engine->examples[fault];
-}
-
-/* --- Wheels: who is asked next. --- */
-
-struct target *engine_next_target(struct engine *engine)
-{
-    struct target *target = engine->wheel[engine->wheel_at];
-    engine->wheel_at = engine->wheel_at + 1 < engine->wheel_size ? engine->wheel_at + 1 : 0;
-    return target;
-}
-
-static struct target *next_of(struct endpoint *endpoint)
-{
-    struct target *target = endpoint->wheel[endpoint->wheel_at];
-    endpoint->wheel_at = endpoint->wheel_at + 1 < endpoint->wheel_size ? endpoint->wheel_at + 1 : 0;
-    return target;
-}
-
-static bool is_at(const struct target *target, const struct target *other)
-{
-    return target->address_size == other->address_size &&
-           memcmp(&target->address, &other->address, target->address_size) == 0;
-}
-
-static struct endpoint *endpoint_of(const struct engine *engine, const struct target *target)
-{
-    if (engine->endpoint_count == 1 && engine->endpoints[0].wheel_size == engine->wheel_size)
-        return engine->endpoints;
-    for (int i = 0; i < engine->endpoint_count; i++)
-        if (is_at(engine->endpoints[i].wheel[0], target))
-            return &engine->endpoints[i];
-    return NULL;
-}
-
-/* Put targets, each as often as it weighs, one of each in turn. */
-static unsigned fill_wheel(struct target **wheel, const struct engine *engine,
-                           const struct target *like)
-{
-    unsigned count = 0;
-    bool more = true;
-    for (unsigned round = 0; more; round++) {
-        more = false;
-        for (int i = 0; i < engine->options.target_count; i++) {
-            struct target *target = &engine->options.targets[i];
-            if (target->weight <= round || (like != NULL && !is_at(like, target)))
-                continue;
-            wheel[count++] = target;
-            more = true;
-        }
-    }
-    return count;
-}
-
-static int make_endpoints(struct engine *engine)
-{
-    int count = engine->options.target_count;
-    size_t total = 0;
-    for (int i = 0; i < count; i++)
-        total += engine->options.targets[i].weight;
-    engine->wheel = calloc(total, sizeof *engine->wheel);
-    engine->endpoints = calloc((size_t)count, sizeof *engine->endpoints);
-    if (engine->wheel == NULL || engine->endpoints == NULL)
-        return -ENOMEM;
-    engine->wheel_size = fill_wheel(engine->wheel, engine, NULL);
-    for (int i = 0; i < count; i++) {
-        const struct target *target = &engine->options.targets[i];
-        if (endpoint_of(engine, target) != NULL)
-            continue;
-        struct endpoint *endpoint = &engine->endpoints[engine->endpoint_count];
-        endpoint->wheel = calloc(total, sizeof *endpoint->wheel);
-        if (endpoint->wheel == NULL)
-            return -ENOMEM;
-        endpoint->tail = &endpoint->head;
-        endpoint->wheel_size = fill_wheel(endpoint->wheel, engine, target);
-        engine->endpoint_count++;
-    }
-    return 0;
-}
-
-/* --- Places. --- */
-
-static size_t index_of(const struct connection *connection)
-{
-    return (size_t)(connection - connection->engine->connections);
-}
-
-static bool has_place(const struct connection *connection)
-{
-    return connection->count < (unsigned)connection->engine->options.pipeline &&
-           connection->state != RESTING && connection->rest.size == 0;
-}
-
-static void list(struct connection *connection, bool is_first)
-{
-    struct endpoint *endpoint = connection->endpoint;
-    if (connection->listed)
-        return;
-    connection->listed = true;
-    if (is_first && endpoint->head != NULL) {
-        connection->next = endpoint->head;
-        endpoint->head = connection;
-        return;
-    }
-    connection->next = NULL;
-    *endpoint->tail = connection;
-    endpoint->tail = &connection->next;
-}
-
-static void list_again(struct connection *connection)
-{
-    list(connection, connection->engine->options.newest_first);
-}
-
-/* One with a free place; NULL: there is none. */
-static struct connection *take_place(struct endpoint *endpoint)
-{
-    struct connection *connection;
-    while ((connection = endpoint->head) != NULL) {
-        endpoint->head = connection->next;
-        if (endpoint->head == NULL)
-            endpoint->tail = &endpoint->head;
-        connection->listed = false;
-        if (has_place(connection))
-            return connection;
-    }
-    return NULL;
-}
-
-static struct exchange *exchange_at(const struct connection *connection, unsigned offset)
-{
-    unsigned at = connection->first + offset, size = (unsigned)connection->engine->options.pipeline;
-    return &connection->ring[at < size ? at : at - size];
-}
-
-static void assign(struct connection *connection, struct target *target, int64_t due)
-{
-    struct exchange *exchange = exchange_at(connection, connection->count++);
-    *exchange = (struct exchange){ .due = due, .target = target };
-    connection->engine->under_way++;
-}
-
-static void pop(struct connection *connection)
-{
-    unsigned size = (unsigned)connection->engine->options.pipeline;
-    connection->first = connection->first + 1 < size ? connection->first + 1 : 0;
-    connection->count--;
-    if (connection->sent > 0)
-        connection->sent--;
-    connection->engine->under_way--;
-}
-
-static bool push_backlog(struct endpoint *endpoint, struct target *target, int64_t due)
-{
-    if (endpoint->backlog_count == endpoint->backlog_room) {
-        size_t room = endpoint->backlog_room > 0 ? 2 * endpoint->backlog_room : 1024;
-        struct exchange *larger = malloc(room * sizeof *larger);
-        if (larger == NULL)
-            return false;
-        for (size_t i = 0; i < endpoint->backlog_count; i++)
-            larger[i] = endpoint->backlog[(endpoint->backlog_first + i) % endpoint->backlog_room];
-        free(endpoint->backlog);
-        endpoint->backlog = larger;
-        endpoint->backlog_room = room;
-        endpoint->backlog_first = 0;
-    }
-    size_t at = (endpoint->backlog_first + endpoint->backlog_count++) % endpoint->backlog_room;
-    endpoint->backlog[at] = (struct exchange){ .due = due, .target = target };
-    return true;
-}
-
-static struct exchange pop_backlog(struct endpoint *endpoint)
-{
-    struct exchange exchange = endpoint->backlog[endpoint->backlog_first];
-    endpoint->backlog_first = (endpoint->backlog_first + 1) % endpoint->backlog_room;
-    endpoint->backlog_count--;
-    return exchange;
 }
 
 /* --- How requests end. --- */
@@ -343,7 +52,7 @@ static void end(struct connection *connection, const struct ending *ending)
     } else {
         engine->measures.faults[ending->fault]++;
     }
-    pop(connection);
+    place_pop(connection);
     if (engine->options.ended != NULL)
         engine->options.ended(engine->options.context, ending);
 }
@@ -371,8 +80,8 @@ static void set_alarm(struct connection *connection)
     struct engine *engine = connection->engine;
     int64_t at = INT64_MAX;
     if (engine->options.timeout > 0 && connection->sent > 0)
-        at = exchange_at(connection, 0)->sent + engine->options.timeout;
-    engine->alarms[index_of(connection)] = at;
+        at = place_exchange(connection, 0)->sent + engine->options.timeout;
+    engine->alarms[place_index_of(connection)] = at;
 }
 
 static void hang_up(struct connection *connection)
@@ -389,7 +98,7 @@ static void hang_up(struct connection *connection)
     connection->reading = (struct reading){ 0 };
     connection->rest.size = connection->rest_at = 0;
     connection->kept.size = connection->body.size = 0;
-    engine->alarms[index_of(connection)] = INT64_MAX;
+    engine->alarms[place_index_of(connection)] = INT64_MAX;
 }
 
 /* Nothing came of it: do not try again at once. */
@@ -398,7 +107,8 @@ static void rest(struct connection *connection, int64_t now)
     int64_t time = REST << (connection->failures < 7 ? connection->failures : 7);
     connection->failures++;
     connection->state = RESTING;
-    connection->engine->alarms[index_of(connection)] = now + (time < REST_MAX ? time : REST_MAX);
+    connection->engine->alarms[place_index_of(connection)] =
+        now + (time < REST_MAX ? time : REST_MAX);
 }
 
 static void gather_more(struct engine *engine, int64_t now)
@@ -457,7 +167,7 @@ static void fail(struct connection *connection, enum fault fault, int error, int
     if (fault == FAULT_CONNECT)
         engine->connect_error = error;
     if (connection->count > 0)
-        explain(engine, fault, exchange_at(connection, 0)->target, error, &connection->reading);
+        explain(engine, fault, place_exchange(connection, 0)->target, error, &connection->reading);
     else if (connection->gathers)
         engine->measures.faults[fault]++;
     unsigned lost = connection->count;
@@ -465,7 +175,7 @@ static void fail(struct connection *connection, enum fault fault, int error, int
     if (rests)
         rest(connection, now);
     while (lost-- > 0) {
-        const struct exchange exchange = *exchange_at(connection, 0);
+        const struct exchange exchange = *place_exchange(connection, 0);
         end(connection, &(struct ending){ .target = exchange.target,
                                           .fault = fault,
                                           .error = error,
@@ -491,14 +201,14 @@ static void reopen(struct connection *connection, int64_t now)
 /* The bytes of requests that are to be sent; one needs no copy. Returns how many requests. */
 static unsigned compose(struct connection *connection, const char **data, size_t *size)
 {
-    const struct target *target = exchange_at(connection, connection->sent)->target;
+    const struct target *target = place_exchange(connection, connection->sent)->target;
     unsigned count = 0, left = connection->count - connection->sent;
     *data = target->request;
     *size = target->request_size;
     if (left == 1 || target->request_size > SCRATCH_SIZE)
         return 1;
     for (*size = 0; count < left; count++, *size += target->request_size) {
-        target = exchange_at(connection, connection->sent + count)->target;
+        target = place_exchange(connection, connection->sent + count)->target;
         if (target->request_size > SCRATCH_SIZE - *size)
             break;
         memcpy(scratch + *size, target->request, target->request_size);
@@ -536,7 +246,7 @@ static void flush(struct connection *connection, int64_t now)
         size_t size;
         unsigned count = compose(connection, &data, &size);
         for (unsigned i = 0; i < count; i++)
-            exchange_at(connection, connection->sent + i)->sent = now;
+            place_exchange(connection, connection->sent + i)->sent = now;
         connection->sent += count;
         connection->engine->measures.asked += count;
         set_alarm(connection);
@@ -571,18 +281,18 @@ static void offer(struct connection *connection, int64_t now)
 {
     struct engine *engine = connection->engine;
     struct endpoint *endpoint = connection->endpoint;
-    while (engine->budget > 0 && index_of(connection) < (size_t)engine->closed_loop &&
-           has_place(connection)) {
+    while (engine->budget > 0 && place_index_of(connection) < (size_t)engine->closed_loop &&
+           place_is_free(connection)) {
         engine->budget--;
-        assign(connection, next_of(endpoint), now);
+        place_assign(connection, place_next_target(endpoint), now);
     }
-    while (endpoint->backlog_count > 0 && has_place(connection)) {
-        struct exchange exchange = pop_backlog(endpoint);
-        assign(connection, exchange.target, exchange.due);
+    while (endpoint->backlog_count > 0 && place_is_free(connection)) {
+        struct exchange exchange = place_pop_backlog(endpoint);
+        place_assign(connection, exchange.target, exchange.due);
     }
     flush(connection, now);
-    if (has_place(connection))
-        list_again(connection);
+    if (place_is_free(connection))
+        place_list(connection);
 }
 
 /* --- Connecting. --- */
@@ -592,7 +302,7 @@ static void opened(struct connection *connection, int64_t now)
     connection->state = OPEN;
     connection->engine->open++;
     connection->engine->measures.connects++;
-    connection->engine->alarms[index_of(connection)] = INT64_MAX;
+    connection->engine->alarms[place_index_of(connection)] = INT64_MAX;
     gathered(connection);
     offer(connection, now);
 }
@@ -643,11 +353,11 @@ static void dial(struct connection *connection, int64_t now)
     } else if (error == EINPROGRESS) {
         connection->state = CONNECTING;
         if (engine->options.timeout > 0)
-            engine->alarms[index_of(connection)] = now + engine->options.timeout;
+            engine->alarms[place_index_of(connection)] = now + engine->options.timeout;
     } else if (error == EAGAIN) { /* a Unix listener's queue is full: that is no failure */
         hang_up(connection);
         connection->state = RESTING;
-        engine->alarms[index_of(connection)] = now + SWEEP;
+        engine->alarms[place_index_of(connection)] = now + SWEEP;
     } else {
         fail(connection, FAULT_CONNECT, error, now);
     }
@@ -731,10 +441,11 @@ static void keep_learned(struct engine *engine, struct target *target, const str
 {
     const struct expectation *expected = &target->expected;
     engine->learn_fault = FAULT_NONE;
+    if (target->expected.status == 0)
+        target->expected.status = ending->status;
     if (expected->body != NULL || expected->size != TARGET_ANY_SIZE)
         return;
-    int status = expected->status ? expected->status : ending->status;
-    if (target_expect(target, status, ending->body, ending->size) < 0)
+    if (target_expect(target, expected->status, ending->body, ending->size) < 0)
         engine->learn_fault = FAULT_BODY;
 }
 
@@ -743,7 +454,7 @@ static void finish(struct connection *connection, int64_t now)
 {
     struct engine *engine = connection->engine;
     struct reading *reading = &connection->reading;
-    const struct exchange exchange = *exchange_at(connection, 0);
+    const struct exchange exchange = *place_exchange(connection, 0);
     bool collects = engine->options.collect || engine->learns;
     struct ending ending = {
         .target = exchange.target,
@@ -779,7 +490,7 @@ static ssize_t take(struct connection *connection, const char *data, size_t size
     while (size > 0 && connection->state == OPEN) {
         if (connection->sent == 0)
             return reading->why = "bytes that nobody has asked for", -EPROTO;
-        struct target *target = exchange_at(connection, 0)->target;
+        struct target *target = place_exchange(connection, 0)->target;
         reading->piece_size = 0;
         ssize_t n = target->protocol->read(reading, target, data, size);
         if (n < 0 || look(connection, target, reading->piece, reading->piece_size) < 0)
@@ -833,7 +544,7 @@ static void receive_end(struct connection *connection, int error, int64_t now)
     struct engine *engine = connection->engine;
     const struct reading *reading = &connection->reading;
     if (connection->sent > 0 && error == 0) {
-        const struct target *target = exchange_at(connection, 0)->target;
+        const struct target *target = place_exchange(connection, 0)->target;
         if (target->protocol->ends_here(reading)) {
             finish(connection, now);
             reopen(connection, now);
@@ -894,7 +605,7 @@ static void ring_alarm(struct connection *connection, int64_t now)
     switch (connection->state) {
     case RESTING:
         connection->state = CLOSED;
-        connection->engine->alarms[index_of(connection)] = INT64_MAX;
+        connection->engine->alarms[place_index_of(connection)] = INT64_MAX;
         if (connection->gathers)
             dial(connection, now);
         else
@@ -958,27 +669,27 @@ void engine_set_between(struct engine *engine, void (*between)(void *context, in
 
 bool engine_has_place(struct engine *engine, const struct target *target)
 {
-    struct connection *connection = take_place(endpoint_of(engine, target));
+    struct connection *connection = place_take(place_endpoint_of(engine, target));
     if (connection != NULL)
-        list(connection, true);
+        place_list_first(connection);
     return connection != NULL;
 }
 
 bool engine_ask(struct engine *engine, struct target *target, int64_t due, bool waits)
 {
-    struct endpoint *endpoint = endpoint_of(engine, target);
-    struct connection *connection = endpoint->backlog_count == 0 ? take_place(endpoint) : NULL;
+    struct endpoint *endpoint = place_endpoint_of(engine, target);
+    struct connection *connection = endpoint->backlog_count == 0 ? place_take(endpoint) : NULL;
     if (connection == NULL) {
-        if (waits && !push_backlog(endpoint, target, due))
+        if (waits && !place_push_backlog(endpoint, target, due))
             engine->measures.faults[FAULT_CONNECT]++;
         return false;
     }
     int64_t now = engine_now();
     durations_add(&engine->measures.late, now - due);
-    assign(connection, target, due);
+    place_assign(connection, target, due);
     flush(connection, now);
-    if (has_place(connection))
-        list_again(connection);
+    if (place_is_free(connection))
+        place_list(connection);
     return true;
 }
 
@@ -1096,10 +807,10 @@ static void give_connections(struct engine *engine)
                                           : engine->wheel[(unsigned)i % engine->wheel_size];
         connection->engine = engine;
         connection->fd = -1;
-        connection->endpoint = endpoint_of(engine, target);
+        connection->endpoint = place_endpoint_of(engine, target);
         connection->ring = &engine->exchanges[(size_t)i * (size_t)engine->options.pipeline];
         engine->alarms[i] = INT64_MAX;
-        list_again(connection);
+        place_list(connection);
     }
 }
 
@@ -1114,7 +825,7 @@ struct engine *engine_new(const struct engine_options *options)
         engine->options.connections = 1;
     if (options->pipeline == 0 || options->close)
         engine->options.pipeline = 1;
-    if (make_endpoints(engine) < 0)
+    if (place_make_endpoints(engine) < 0)
         return engine_free(engine), NULL;
     if (engine->options.connections < engine->endpoint_count)
         engine->options.connections = engine->endpoint_count;
