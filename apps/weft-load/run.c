@@ -147,17 +147,18 @@ static void conclude(struct loop *loop, int64_t cpu)
     engine_set_between(loop->engine, NULL, NULL);
     result->cpu = cpu_now() - cpu;
     result->elapsed = now - loop->start;
-    double seconds =
-        (double)(is_open(loop) && result->elapsed < loop->run->duration && !loop->stopped
-                     ? loop->run->duration
-                     : result->elapsed) /
-        1e9;
-    int64_t length = loop->end < now ? loop->run->duration : result->elapsed;
-    if (seconds <= 0 || length <= 0)
+    bool cut = loop->run->stop != NULL && *loop->run->stop != 0;
+    /* An open loop whose last answer came before its end still took all of its time. */
+    int64_t whole = loop->run->duration, length = result->elapsed;
+    if (is_open(loop) && !cut && length < whole)
+        length = whole;
+    double seconds = (double)length / 1e9;
+    double asking = is_open(loop) && !cut ? (double)whole / 1e9 : seconds;
+    if (length <= 0)
         return;
     result->achieved = (double)result->measures.answered / seconds;
-    result->offered = is_open(loop) ? (double)loop->due / ((double)length / 1e9)
-                                    : (double)result->measures.asked / seconds;
+    result->offered =
+        is_open(loop) ? (double)loop->due / asking : (double)result->measures.asked / seconds;
 }
 
 void load_run(struct engine *engine, const struct load_run *run, struct load_result *result)
