@@ -49,7 +49,8 @@ class Server:
         self.answers, self.asked = answers, []
         self.socket = socket.create_server(('127.0.0.1', 0))
         self.url = 'http://127.0.0.1:%d/' % self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         try:
@@ -82,6 +83,8 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)  # wakes who accepts: it must not meet the next socket
+        self.thread.join()
         self.socket.close()
 
 
