@@ -40,4 +40,4 @@ static bool ends_here(const struct reading *reading)
     return false;
 }
 
-const struct protocol echo_protocol = { "echo", NULL, render, read_answer, ends_here };
+const struct protocol echo_protocol = { "echo", NULL, render, read_answer, ends_here, NULL };

@@ -506,6 +506,13 @@ static ssize_t take(struct connection *connection, const char *data, size_t size
     return connection->state == OPEN ? (ssize_t)size : 0;
 }
 
+static bool is_farewell(const struct connection *connection, const char *data, size_t size)
+{
+    const struct protocol *protocol = connection->endpoint->wheel[0]->protocol;
+    return connection->count == 0 && protocol->is_farewell != NULL &&
+           protocol->is_farewell(data, size);
+}
+
 /* All that is there, with what was kept before it. False: the connection has failed. */
 static bool digest(struct connection *connection, const char *data, size_t size, int64_t now)
 {
@@ -517,6 +524,8 @@ static bool digest(struct connection *connection, const char *data, size_t size,
         data = kept->data;
         size = kept->size;
     }
+    if (is_farewell(connection, data, size))
+        return reopen(connection, now), false;
     ssize_t left = take(connection, data, size, now);
     if (left > (ssize_t)KEPT_MAX)
         left = (connection->reading.why = "a head without end", -EPROTO);

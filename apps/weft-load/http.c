@@ -206,4 +206,12 @@ static bool ends_here(const struct reading *reading)
            wf_http1_body_ends_here(&reading->body);
 }
 
-const struct protocol http_protocol = { "http", "80", render, read_answer, ends_here };
+/* A 408: nothing was asked for too long, on a connection that was opened in advance. */
+static bool is_farewell(const char *window, size_t size)
+{
+    return size >= 12 && memcmp(window, "HTTP/1.", 7) == 0 && memcmp(window + 8, " 408", 4) == 0;
+}
+
+const struct protocol http_protocol = {
+    "http", "80", render, read_answer, ends_here, is_farewell,
+};

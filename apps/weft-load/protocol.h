@@ -38,6 +38,9 @@ struct protocol {
                     size_t size);
     /* The peer has closed: whether that makes the answer whole. */
     bool (*ends_here)(const struct reading *reading);
+    /* Whether bytes that nobody has asked for say no more than that the server hangs up. NULL:
+     * there are no such bytes. */
+    bool (*is_farewell)(const char *window, size_t size);
 };
 
 extern const struct protocol http_protocol, echo_protocol;

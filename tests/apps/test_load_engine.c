@@ -49,6 +49,7 @@ static struct {
     pthread_t thread;
     enum manner manner;
     int requests, hold, held;
+    int farewells; /* so many connections are told 408 at once, and closed */
     struct pollfd files[2 + CLIENTS_MAX];
     char input[2 + CLIENTS_MAX][4096];
     size_t received[2 + CLIENTS_MAX];
@@ -158,6 +159,13 @@ static void *run_server(void *arg)
         while (free < server.count && server.files[free].fd >= 0)
             free++;
         server.files[free].fd = accept(server.listener, NULL, NULL);
+        if (server.farewells > 0) {
+            static const char farewell[] = "HTTP/1.1 408 Too late\r\nConnection: close\r\n\r\n";
+            server.farewells--;
+            say(server.files[free].fd, farewell, sizeof farewell - 1);
+            close(server.files[free].fd);
+            server.files[free].fd = -1;
+        }
         server.files[free].events = POLLIN;
         server.received[free] = 0;
         server.count += free == server.count;
@@ -391,6 +399,21 @@ static void test_engine_runs_many_times_over_the_same_connections(void **state)
     stop();
 }
 
+static void test_engine_farewell_to_who_asked_nothing_is_no_fault(void **state)
+{
+    (void)state;
+    start(RIGHT);
+    server.farewells = 5;
+    open_engine((struct engine_options){ .connections = 5 });
+    engine_gather(engine);
+    while (engine_is_gathering(engine) || engine_open_count(engine) > 0)
+        engine_turn(engine, engine_now() + 10 * MILLISECOND);
+    load_run(engine, &(struct load_run){ .requests = 20 }, &result);
+    assert_int_equal(result.measures.answered, 20);
+    assert_int_equal(measures_faults(&result.measures), 0);
+    stop();
+}
+
 static void test_engine_learns_and_then_expects(void **state)
 {
     char why[TARGET_TEXT_MAX];
@@ -490,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_engine_pipeline_survives_a_closing_server),
         cmocka_unit_test(test_engine_pipeline_is_right_over_many_connections),
         cmocka_unit_test(test_engine_runs_many_times_over_the_same_connections),
+        cmocka_unit_test(test_engine_farewell_to_who_asked_nothing_is_no_fault),
         cmocka_unit_test(test_engine_learns_and_then_expects),
         cmocka_unit_test(test_engine_latency_counts_from_when_it_was_due),
         cmocka_unit_test(test_engine_server_that_stands_still_is_seen_by_all),
