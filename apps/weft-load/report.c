@@ -162,38 +162,47 @@ static void print_latencies(const struct measures *measures, FILE *file)
     print_durations("from send", &measures->from_sent, file);
 }
 
-/* The bounds of the rows: 1, 2, 5, 10, ...; finer where that makes only a few. */
-static const double coarse[] = { 1, 2, 5 };
-static const double fine[] = { 1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9 };
+/* The bounds of the rows, in each decade: the finest that make no more than ROWS of them. */
+#define ROWS 14
+static const double fine[] = { 1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9, 0 };
+static const double middling[] = { 1, 1.5, 2, 3, 4, 6, 8, 0 };
+static const double coarse[] = { 1, 2, 5, 0 };
+static const double *const grids[] = { fine, middling, coarse };
 
-static int64_t bound_after(int64_t bound, bool is_fine)
+static int64_t bound_after(int64_t bound, const double *grid)
 {
-    const double *steps = is_fine ? fine : coarse;
-    size_t count = is_fine ? sizeof fine / sizeof *fine : sizeof coarse / sizeof *coarse;
     for (double decade = 1;; decade *= 10)
-        for (size_t i = 0; i < count; i++)
-            if (steps[i] * decade > (double)bound + 0.5)
-                return (int64_t)(steps[i] * decade + 0.5);
+        for (const double *step = grid; *step > 0; step++)
+            if (*step * decade > (double)bound + 0.5)
+                return (int64_t)(*step * decade + 0.5);
 }
 
-static int count_rows(const struct durations *durations, bool is_fine)
+static int count_rows(const struct durations *durations, const double *grid)
 {
     int rows = 0;
     for (int64_t bound = 0, next; bound < durations->max; bound = next, rows++) {
-        next = bound_after(bound, is_fine);
+        next = bound_after(bound, grid);
         rows -= durations_up_to(durations, next) == 0;
     }
     return rows;
 }
 
+static const double *choose_grid(const struct durations *durations)
+{
+    int i = 0;
+    while (grids[i] != coarse && count_rows(durations, grids[i]) > ROWS)
+        i++;
+    return grids[i];
+}
+
 static void print_bars(const struct durations *durations, FILE *file)
 {
-    bool is_fine = count_rows(durations, false) < 7;
+    const double *grid = choose_grid(durations);
     uint64_t before = 0;
     fprintf(file, "\n");
     for (int64_t bound = 0, next; bound < durations->max; bound = next) {
         char text[TEXT];
-        next = bound_after(bound, is_fine);
+        next = bound_after(bound, grid);
         uint64_t upto = durations_up_to(durations, next), here = upto - before;
         before = upto;
         if (upto == 0)
