@@ -376,16 +376,34 @@ static void conclude_connect(struct connection *connection, unsigned events, int
 
 /* --- Answers. --- */
 
+#define SHOWN_MAX 20
+
+/* Bytes as a terminal may be shown them. */
+static const char *quote(char text[4 * SHOWN_MAX + 1], const char *bytes, size_t size)
+{
+    char *end = text;
+    for (size_t i = 0; i < size && i < SHOWN_MAX; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte >= ' ' && byte < 0x7f)
+            *end++ = bytes[i];
+        else
+            end += sprintf(end, "\\x%02x", byte);
+    }
+    *end = '\0';
+    return text;
+}
+
 static void explain_body(struct engine *engine, const struct target *target, uint64_t offset,
                          const char *piece, size_t size)
 {
     const char *expected = target->expected.body + offset;
+    char got[4 * SHOWN_MAX + 1], wanted[4 * SHOWN_MAX + 1];
     size_t at = 0;
     while (piece[at] == expected[at])
         at++;
-    int shown = (int)(size - at < 24 ? size - at : 24);
-    give_example(engine, FAULT_BODY, target, "byte %llu of the body: \"%.*s\", and not \"%.*s\"",
-                 (unsigned long long)(offset + at), shown, piece + at, shown, expected + at);
+    give_example(engine, FAULT_BODY, target, "byte %llu of the body: \"%s\", and not \"%s\"",
+                 (unsigned long long)(offset + at), quote(got, piece + at, size - at),
+                 quote(wanted, expected + at, size - at));
 }
 
 /* A piece of body, compared with what is expected there. */

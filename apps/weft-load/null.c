@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define EVENTS_MAX 256
@@ -68,6 +70,10 @@ static int listen_at(struct null *null, const struct target *target, int report)
     if (null->listener < 0 || null->epoll < 0)
         return complain("socket");
     setsockopt(null->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    struct stat file; /* a socket that another one has left */
+    const char *path = ((struct sockaddr_un *)&address)->sun_path;
+    if (family == AF_UNIX && lstat(path, &file) == 0 && S_ISSOCK(file.st_mode))
+        unlink(path);
     if (bind(null->listener, (struct sockaddr *)&address, size) < 0 ||
         listen(null->listener, 4096) < 0 || watch(null, null->listener) < 0)
         return complain(target->url);

@@ -6,7 +6,7 @@
 
 #include "engine.h"
 
-#define EXAMPLE_MAX 200 /* bytes of a sentence about a fault */
+#define EXAMPLE_MAX 320 /* bytes of a sentence about a fault */
 
 enum state { CLOSED, CONNECTING, OPEN, RESTING };
 

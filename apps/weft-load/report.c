@@ -237,7 +237,7 @@ static void print_faults(const struct report *report, FILE *file)
     for (int i = 0; i < report->count; i++)
         for (int fault = 1; fault < FAULTS; fault++)
             counts[fault] += report->results[i]->measures.faults[fault];
-    fprintf(file, "\n  errors     %s", report_faults(report) == 0 ? "none\n" : "\n");
+    fprintf(file, "\n  errors%s\n", report_faults(report) == 0 ? "     none" : "");
     for (int fault = 1; fault < FAULTS; fault++) {
         char text[TEXT];
         if (counts[fault] > 0)
@@ -252,7 +252,8 @@ static void print_generator(const struct report *report, const struct load_resul
     char text[TEXT];
     const struct measures *measures = &result->measures;
     double cpu = (double)(result->cpu - result->spun);
-    double answers = measures->answered > 0 ? (double)measures->answered : 1;
+    double ends = (double)(measures->answered + measures_faults(measures));
+    double answers = ends > 0 ? ends : 1; /* wrong ones cost as much */
     fprintf(file, "  generator  %s of CPU an answer, ", time_text(text, cpu / answers));
     fprintf(file, "%.0f %% of a processor", cpu / (double)result->elapsed * 100);
     if (result->spun > 0)

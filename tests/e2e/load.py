@@ -159,6 +159,8 @@ class Runs(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             with Null('unix:%s/http' % folder) as url:
                 load('-n', '500', '-c', '20', url)
+            with Null('unix:%s/http' % folder) as url:  # the socket is still there
+                load('-n', '5', url)
             with Null('echo+unix:%s/echo' % folder) as url:
                 load('-n', '500', '-c', '20', url)
 
@@ -222,6 +224,7 @@ class Wrongs(unittest.TestCase):
     def test_a_lie_is_found_and_shown(self):
         right = answer(b'hello')
         for lie, kind, words in ((answer(b'hullo'), 'body', 'byte 1 of the body: "ullo", and not "ello"'),
+                                 (answer(b'hel\0\x9bo'[:5]), 'body', 'byte 3 of the body: "\\x00\\x9b"'),
                                  (answer(b'hello!'), 'size', 'a body of 6 bytes, and not 5'),
                                  (answer(b'hello', '503 No'), 'status', '503, and not 200'),
                                  (b'', 'reset', 'closed before the answer'),
