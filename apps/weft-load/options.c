@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define USAGE 2 /* the exit status of who does not know what is meant */
 
@@ -55,7 +56,8 @@ static const char help[] =
     "      --csv FILE|-         a row for each second and each step\n"
     "  -q, --quiet              no progress, no summary\n"
     "      --ceiling            the same against --null on another processor: the most there can be\n"
-    "      --spin TIME          open loop: be awake so long before a request is due: 50us\n"
+    "      --spin TIME          open loop: stay awake so long before a request is due and for an\n"
+    "                           answer: 200us; 0 on a machine with one processor\n"
     "      --help, --version\n"
     "\n"
     "examples\n"
@@ -511,7 +513,7 @@ int options_read(struct options *options, int count, char **words)
                                  .pipeline = 1,
                                  .duration = INT64_C(10000000000),
                                  .timeout = INT64_C(10000000000),
-                                 .spin = 50000,
+                                 .spin = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 200000 : 0,
                                  .request.size = 64 };
     int option, status = -1;
     while (status < 0 &&

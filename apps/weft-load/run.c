@@ -16,6 +16,7 @@ struct loop {
     struct load_result *result;
     struct schedule schedule;
     int64_t start, end; /* end: nothing is due any more; INT64_MAX: when the requests are over */
+    int64_t moved;      /* when something was sent or came last */
     int64_t ticked;     /* when measures were taken last */
     uint64_t due;       /* open: requests so far */
     int connections;
@@ -102,6 +103,8 @@ static bool is_over(const struct loop *loop)
 static int64_t pause_until(const struct loop *loop, int64_t now)
 {
     int64_t until = loop->ticked + SECOND;
+    if (is_open(loop) && now - loop->moved < loop->run->spin && engine_under_way(loop->engine) > 0)
+        return 0;
     if (!loop->stopped && loop->end < until)
         until = loop->end;
     if (loop->run->ramp > 0 && now - loop->start < loop->run->ramp && now + RAMP < until)
@@ -117,7 +120,9 @@ static void turn(struct loop *loop, int64_t now)
     pump(loop, now);
     int64_t until = pause_until(loop, now);
     int events = engine_turn(loop->engine, until);
-    if (until != 0 || events != 0 || loop->due != due)
+    if (events != 0 || loop->due != due)
+        loop->moved = engine_now();
+    if (until != 0 || loop->moved >= now)
         return;
     int64_t spun = engine_now() - now; /* more than this, and somebody else had the processor */
     loop->result->spun += spun < SPUN_MAX ? spun : SPUN_MAX;

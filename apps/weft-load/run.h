@@ -22,8 +22,10 @@ struct load_run {
     uint64_t seed;     /* arrivals at random, as a Poisson process; 0: evenly */
     int connections;   /* closed: how many of the engine's ask; 0: all */
     int64_t ramp;      /* closed: from one to that many in so long; 0: at once */
-    int64_t spin;      /* open: before a request is due, ask for events without a pause so long */
-    int64_t give_up;   /* so long after the end; 0: 10 s */
+    /* Open: stay awake, and ask for events without a pause, so long before a request is due and for
+     * so long an answer. Who sleeps sends late, and sees answers late. */
+    int64_t spin;
+    int64_t give_up;                   /* so long after the end; 0: 10 s */
     const volatile sig_atomic_t *stop; /* 1: end early, 2: at once; NULL: nobody stops it */
     /* What a second, or the rest of one, brought; NULL: nobody wants to know. */
     void (*tick)(void *context, const struct measures *second, int64_t length);
