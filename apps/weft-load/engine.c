@@ -101,7 +101,7 @@ static void hang_up(struct connection *connection)
     engine->alarms[place_index_of(connection)] = INT64_MAX;
 }
 
-/* Nothing came of it: do not try again at once. */
+/* Nothing came of it: do not try again at once. An open loop has its own pace. */
 static void rest(struct connection *connection, int64_t now)
 {
     int64_t time = REST << (connection->failures < 7 ? connection->failures : 7);
@@ -163,7 +163,7 @@ static void explain(struct engine *engine, enum fault fault, const struct target
 static void fail(struct connection *connection, enum fault fault, int error, int64_t now)
 {
     struct engine *engine = connection->engine;
-    bool rests = !connection->used && !engine->options.tireless;
+    bool rests = !connection->used && !engine->options.tireless && engine->budget > 0;
     if (fault == FAULT_CONNECT)
         engine->connect_error = error;
     if (connection->count > 0)
@@ -277,7 +277,7 @@ static void put_rest(struct connection *connection, int64_t now)
 }
 
 /* Its free places: for the closed loop's next requests, for who waits, or for who comes. */
-static void offer(struct connection *connection, int64_t now)
+static void offer_one(struct connection *connection, int64_t now)
 {
     struct engine *engine = connection->engine;
     struct endpoint *endpoint = connection->endpoint;
@@ -293,6 +293,27 @@ static void offer(struct connection *connection, int64_t now)
     flush(connection, now);
     if (place_is_free(connection))
         place_list(connection);
+}
+
+/* A connection can fail while it is offered requests, and then be offered others: one after the
+ * other, and not within one another, however many wait. */
+static void offer(struct connection *connection, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    if (connection->is_offered)
+        return;
+    connection->is_offered = true;
+    connection->next_offer = engine->offers;
+    engine->offers = connection;
+    if (engine->is_offering)
+        return;
+    engine->is_offering = true;
+    while ((connection = engine->offers) != NULL) {
+        engine->offers = connection->next_offer;
+        connection->is_offered = false;
+        offer_one(connection, now);
+    }
+    engine->is_offering = false;
 }
 
 /* --- Connecting. --- */

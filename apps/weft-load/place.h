@@ -21,10 +21,12 @@ struct exchange {
 struct connection {
     struct engine *engine;
     struct endpoint *endpoint;
-    struct connection *next; /* in the endpoint's list of those with a place */
+    struct connection *next;       /* in the endpoint's list of those with a place */
+    struct connection *next_offer; /* in the engine's list of those to be offered requests */
     int fd;
     uint8_t state;
     bool listed;
+    bool is_offered;
     bool gathers;        /* it is one of those that engine_gather() waits for */
     bool used;           /* it has carried an answer */
     bool compares;       /* the body that is coming is looked at … */
@@ -68,6 +70,8 @@ struct engine {
     bool gathers;
     int connect_error;
     int open;
+    struct connection *offers; /* connections whose turn it is, while somebody goes through them */
+    bool is_offering;
     uint64_t under_way;
     uint64_t budget; /* closed loop: requests still to ask */
     int closed_loop; /* … by so many connections; 0: it is none */

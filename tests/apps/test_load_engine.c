@@ -332,9 +332,12 @@ static void test_engine_refused_connection_is_seen(void **state)
     getsockname(fd, (struct sockaddr *)&address, &size);
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", ntohs(address.sin_port));
     open_engine((struct engine_options){ .connections = 4, .tireless = true });
-    load_run(engine, &(struct load_run){ .requests = 100 }, &result);
-    assert_int_equal(result.measures.faults[FAULT_CONNECT], 100);
+    load_run(engine, &(struct load_run){ .requests = 20000 }, &result);
+    assert_int_equal(result.measures.faults[FAULT_CONNECT], 20000);
     assert_non_null(strstr(engine_example(engine, FAULT_CONNECT), "Connection refused"));
+    load_run(engine, &(struct load_run){ .rate = 1000, .duration = 50 * MILLISECOND }, &result);
+    assert_int_equal(result.measures.faults[FAULT_CONNECT], 50);
+    assert_int_equal(result.unsent, 0);
     engine_free(engine);
     target_fini(&target);
     close(fd);
