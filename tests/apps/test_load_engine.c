@@ -301,7 +301,7 @@ static void test_engine_short_answer_is_seen(void **state)
 static void test_engine_silence_is_a_timeout(void **state)
 {
     (void)state;
-    run(SILENT, (struct engine_options){ .timeout = 20 * MILLISECOND }, 20, FAULT_TIMEOUT, 1);
+    run(SILENT, (struct engine_options){ .timeout = 500 * MILLISECOND }, 20, FAULT_TIMEOUT, 1);
     assert_int_equal(result.measures.answered, 19);
 }
 
