@@ -1,457 +1,931 @@
-/* The engine from outside a run: servers and connections are set up, answers learned. */
-
-#include "inside.h"
+#include "place.h"
 
 #include <errno.h>
-#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-#define TIMEOUT_DEFAULT (10 * LOAD_SECOND)
-#define RAW_KEPT_MAX    (128u << 10) /* of a first answer */
-#define CONNECT_BATCH   64
+#define EVENTS_MAX     256
+#define WINDOW_SIZE    (256u << 10) /* what one receive can bring */
+#define SCRATCH_SIZE   (64u << 10)  /* what one send of several requests has */
+#define KEPT_MAX       (128u << 10) /* of an answer that cannot be read before there is more */
+#define CONNECTING_MAX 128
+#define REST           INT64_C(10000000)   /* after a connection that brought nothing, … */
+#define REST_MAX       INT64_C(1000000000) /* … doubled each time up to this */
+#define SWEEP          INT64_C(10000000)   /* from one look at the alarms to the next */
 
-int load_socket(const struct load_target *target)
+static char window[WINDOW_SIZE], scratch[SCRATCH_SIZE];
+
+int64_t engine_now(void)
 {
-    int one = 1, family = target->address.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    const struct sockaddr *address = (const struct sockaddr *)&target->address;
-    if (connect(fd, address, target->address_size) < 0 && errno != EINPROGRESS) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+struct measures *engine_measures(struct engine *engine)
+{
+    return &engine->measures;
+}
+
+const char *engine_example(const struct engine *engine, enum fault fault)
+{
+    return engine->examples[fault];
+}
+
+/* --- How requests end. --- */
+
+static void end(struct connection *connection, const struct ending *ending)
+{
+    struct engine *engine = connection->engine;
+    if (ending->fault == FAULT_NONE) {
+        engine->measures.answered++;
+        durations_add(&engine->measures.from_due, ending->at - ending->due);
+        durations_add(&engine->measures.from_sent, ending->at - ending->sent);
+    } else {
+        engine->measures.faults[ending->fault]++;
+    }
+    place_pop(connection);
+    if (engine->options.ended != NULL)
+        engine->options.ended(engine->options.context, ending);
+}
+
+__attribute__((format(printf, 4, 5))) static void give_example(struct engine *engine,
+                                                               enum fault fault,
+                                                               const struct target *target,
+                                                               const char *format, ...)
+{
+    char *text = engine->examples[fault];
+    if (text[0] != '\0')
+        return;
+    int size = snprintf(text, EXAMPLE_MAX, "%.90s: ", target->url);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + size, (size_t)(EXAMPLE_MAX - size), format, arguments);
+    va_end(arguments);
+}
+
+static void offer(struct connection *connection, int64_t now);
+static void dial(struct connection *connection, int64_t now);
+
+static void set_alarm(struct connection *connection)
+{
+    struct engine *engine = connection->engine;
+    int64_t at = INT64_MAX;
+    if (engine->options.timeout > 0 && connection->sent > 0)
+        at = place_exchange(connection, 0)->sent + engine->options.timeout;
+    engine->alarms[place_index_of(connection)] = at;
+}
+
+static void hang_up(struct connection *connection)
+{
+    struct engine *engine = connection->engine;
+    if (connection->fd >= 0)
+        close(connection->fd);
+    if (connection->state == OPEN)
+        engine->open--;
+    connection->fd = -1;
+    connection->state = CLOSED;
+    connection->sent = 0;
+    connection->used = false;
+    connection->reading = (struct reading){ 0 };
+    connection->rest.size = connection->rest_at = 0;
+    connection->kept.size = connection->body.size = 0;
+    engine->alarms[place_index_of(connection)] = INT64_MAX;
+}
+
+/* Nothing came of it: do not try again at once. An open loop has its own pace. */
+static void rest(struct connection *connection, int64_t now)
+{
+    int64_t time = REST << (connection->failures < 7 ? connection->failures : 7);
+    connection->failures++;
+    connection->state = RESTING;
+    connection->engine->alarms[place_index_of(connection)] =
+        now + (time < REST_MAX ? time : REST_MAX);
+}
+
+static void gather_more(struct engine *engine, int64_t now)
+{
+    while (engine->gather_next < engine->options.connections &&
+           engine->gather_open < CONNECTING_MAX) {
+        struct connection *connection = &engine->connections[engine->gather_next++];
+        if (connection->state != CLOSED)
+            continue;
+        connection->gathers = true;
+        engine->gather_open++;
+        dial(connection, now);
+    }
+    if (engine->gather_open == 0)
+        engine->gathers = false;
+}
+
+static void gathered(struct connection *connection)
+{
+    if (!connection->gathers)
+        return;
+    connection->gathers = false;
+    connection->engine->gather_open--;
+}
+
+static void explain(struct engine *engine, enum fault fault, const struct target *target, int error,
+                    const struct reading *reading)
+{
+    switch (fault) {
+    case FAULT_CONNECT:
+        give_example(engine, fault, target, "%s", strerror(error));
+        break;
+    case FAULT_RESET:
+        give_example(engine, fault, target, "%s",
+                     error ? strerror(error) : "closed before the answer");
+        break;
+    case FAULT_SHORT:
+        give_example(engine, fault, target, "ends after %llu bytes of body%s%s",
+                     (unsigned long long)reading->size, error ? ": " : "",
+                     error ? strerror(error) : "");
+        break;
+    case FAULT_TIMEOUT:
+        give_example(engine, fault, target, "no answer within %g s",
+                     (double)engine->options.timeout / 1e9);
+        break;
+    default:
+        give_example(engine, fault, target, "%s", reading->why);
+    }
+}
+
+/* The connection is of no more use; all that was under way on it ends so. */
+static void fail(struct connection *connection, enum fault fault, int error, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    bool rests = !connection->used && !engine->options.tireless && engine->budget > 0;
+    if (fault == FAULT_CONNECT)
+        engine->connect_error = error;
+    if (connection->count > 0)
+        explain(engine, fault, place_exchange(connection, 0)->target, error, &connection->reading);
+    else if (connection->gathers)
+        engine->measures.faults[fault]++;
+    unsigned lost = connection->count;
+    hang_up(connection);
+    if (rests)
+        rest(connection, now);
+    while (lost-- > 0) {
+        const struct exchange exchange = *place_exchange(connection, 0);
+        end(connection, &(struct ending){ .target = exchange.target,
+                                          .fault = fault,
+                                          .error = error,
+                                          .due = exchange.due,
+                                          .sent = exchange.sent,
+                                          .at = now });
+    }
+    gathered(connection);
+    if (!rests)
+        offer(connection, now);
+}
+
+/* The server has closed. Where it had said so, or may have without having seen a request, what was
+ * sent behind is asked again. */
+static void reopen(struct connection *connection, int64_t now)
+{
+    hang_up(connection);
+    offer(connection, now);
+}
+
+/* --- Sending. --- */
+
+/* The bytes of requests that are to be sent; one needs no copy. Returns how many requests. */
+static unsigned compose(struct connection *connection, const char **data, size_t *size)
+{
+    const struct target *target = place_exchange(connection, connection->sent)->target;
+    unsigned count = 0, left = connection->count - connection->sent;
+    *data = target->request;
+    *size = target->request_size;
+    if (left == 1 || target->request_size > SCRATCH_SIZE)
+        return 1;
+    for (*size = 0; count < left; count++, *size += target->request_size) {
+        target = place_exchange(connection, connection->sent + count)->target;
+        if (target->request_size > SCRATCH_SIZE - *size)
+            break;
+        memcpy(scratch + *size, target->request, target->request_size);
+    }
+    *data = scratch;
+    return count;
+}
+
+/* As much as the kernel takes; false: the connection has failed, or has asked for a pause. */
+static bool put(struct connection *connection, const char *data, size_t size, int64_t now)
+{
+    ssize_t n = send(connection->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
         int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
-}
-
-void load_blame(struct load_engine *engine, enum load_error error, const struct load_target *target,
-                const char *text)
-{
-    char *example = engine->result->example[error];
-    engine->result->errors[error]++;
-    if (example[0] == '\0')
-        snprintf(example, LOAD_EXAMPLE_MAX, "%.100s: %s", target->url, text);
-}
-
-uint64_t load_result_failed(const struct load_result *result)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < LOAD_ERRORS; i++)
-        sum += result->errors[i];
-    return sum;
-}
-
-/* --- Picking. --- */
-
-/* By weights: steps of the golden ratio fall evenly, and never twice in a row where there is a
- * choice. */
-uint32_t load_pick(struct picker *picker)
-{
-    uint64_t turn = picker->turn++;
-    if (picker->upto == NULL)
-        return picker->ids[picker->count == 1 ? 0 : turn % picker->count];
-    double part = fmod((double)(turn % (1u << 30)) * 0.6180339887498949, 1);
-    uint32_t low = 0, high = picker->count - 1;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (part < picker->upto[middle])
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return picker->ids[low];
-}
-
-static bool picker_init(struct picker *picker, uint32_t room)
-{
-    picker->ids = calloc(room, sizeof *picker->ids);
-    picker->upto = calloc(room, sizeof *picker->upto);
-    return picker->ids != NULL && picker->upto != NULL;
-}
-
-/* While it is filled, `upto` has the weights. */
-static void picker_add(struct picker *picker, uint32_t id, double weight)
-{
-    picker->ids[picker->count] = id;
-    picker->upto[picker->count++] = weight;
-}
-
-static void picker_ready(struct picker *picker)
-{
-    double sum = 0, all = 0;
-    bool same = true;
-    for (uint32_t i = 0; i < picker->count; i++) {
-        same = same && picker->upto[i] == picker->upto[0];
-        all += picker->upto[i];
-    }
-    for (uint32_t i = 0; i < picker->count; i++)
-        picker->upto[i] = (sum += picker->upto[i]) / all;
-    if (same) {
-        free(picker->upto);
-        picker->upto = NULL;
-    }
-}
-
-static void picker_free(struct picker *picker)
-{
-    free(picker->ids);
-    free(picker->upto);
-}
-
-/* --- Servers. --- */
-
-static bool is_same_server(const struct load_target *one, const struct load_target *other)
-{
-    return one->protocol == other->protocol && one->address_size == other->address_size &&
-           memcmp(&one->address, &other->address, one->address_size) == 0;
-}
-
-static struct server *server_for(struct load_engine *engine, const struct load_target *target)
-{
-    for (int i = engine->server_count - 1; i >= 0; i--)
-        if (is_same_server(engine->servers[i].model, target))
-            return &engine->servers[i];
-    struct server *server = &engine->servers[engine->server_count++];
-    server->model = target;
-    link_clear(&server->free);
-    return server;
-}
-
-/* Targets find their servers, and each server its targets. */
-static bool open_servers(struct load_engine *engine)
-{
-    int count = engine->target_count;
-    engine->servers = calloc((size_t)count, sizeof *engine->servers);
-    engine->server_of = calloc((size_t)count, sizeof(struct server *));
-    if (engine->servers == NULL || engine->server_of == NULL ||
-        !picker_init(&engine->picker, (uint32_t)count))
+        fail(connection, FAULT_RESET, error, now);
         return false;
-    for (int i = 0; i < count; i++) {
-        struct load_target *target = &engine->targets[i];
-        engine->server_of[i] = server_for(engine, target);
-        engine->server_of[i]->weight += target->weight;
-        engine->server_of[i]->picker.count++;
-        picker_add(&engine->picker, (uint32_t)i, target->weight);
     }
-    picker_ready(&engine->picker);
-    for (int i = 0; i < engine->server_count; i++) {
-        uint32_t room = engine->servers[i].picker.count;
-        engine->servers[i].picker.count = 0;
-        if (!picker_init(&engine->servers[i].picker, room))
-            return false;
-    }
-    for (int i = 0; i < count; i++)
-        picker_add(&engine->server_of[i]->picker, (uint32_t)i, engine->targets[i].weight);
-    for (int i = 0; i < engine->server_count; i++)
-        picker_ready(&engine->servers[i].picker);
-    return true;
+    size_t written = n > 0 ? (size_t)n : 0;
+    connection->engine->measures.bytes_out += written;
+    if (written == size)
+        return true;
+    if (bytes_add(&connection->rest, data + written, size - written) < 0)
+        fail(connection, FAULT_RESET, ENOMEM, now);
+    return false;
 }
 
-/* Each server has a connection; the others are dealt out by weight. */
-static bool open_connections(struct load_engine *engine)
+/* Send what has a place and was not sent. */
+static void flush(struct connection *connection, int64_t now)
 {
-    struct load_setup *setup = &engine->setup;
-    struct picker picker = { 0 };
-    if (setup->connections < engine->server_count)
-        setup->connections = engine->server_count;
-    size_t count = (size_t)setup->connections;
-    engine->connections = calloc(count, sizeof *engine->connections);
-    engine->rings = calloc(count * (size_t)setup->pipeline, sizeof *engine->rings);
-    bool good = engine->connections != NULL && engine->rings != NULL &&
-                picker_init(&picker, (uint32_t)engine->server_count);
-    for (int i = 0; i < engine->server_count && good; i++)
-        picker_add(&picker, (uint32_t)i, engine->servers[i].weight);
-    if (good)
-        picker_ready(&picker);
-    for (int i = 0; i < setup->connections && good; i++) {
-        struct connection *connection = &engine->connections[i];
-        uint32_t at = i < engine->server_count ? (uint32_t)i : load_pick(&picker);
-        connection->server = &engine->servers[at];
-        connection->fd = -1;
-        connection->requests = engine->rings + (size_t)i * (size_t)setup->pipeline;
-    }
-    picker_free(&picker);
-    return good;
-}
-
-/* --- The first answers: one after the other, and slowly. --- */
-
-struct lesson {
-    struct load_engine *engine;
-    struct load_target *target;
-    int fd;
-    int64_t deadline;
-    size_t sent; /* of the request */
-    char *wire;  /* the answer, as far as it is kept */
-    size_t size;
-    struct load_reader reader;
-    char *why;
-    size_t why_size;
-};
-
-static int complain(struct lesson *lesson, const char *what)
-{
-    snprintf(lesson->why, lesson->why_size, "%s: %s", lesson->target->url, what);
-    return -1;
-}
-
-static int await(struct lesson *lesson, short events)
-{
-    struct pollfd poll_fd = { .fd = lesson->fd, .events = events };
-    for (;;) {
-        volatile sig_atomic_t *stop = lesson->engine->setup.stop;
-        int64_t left = lesson->deadline - load_now();
-        if (stop != NULL && *stop)
-            return complain(lesson, "interrupted");
-        if (left <= 0)
-            return complain(lesson,
-                            events == POLLIN ? "no answer in time" : "no connection in time");
-        int count = poll(&poll_fd, 1, (int)(left / (LOAD_SECOND / 1000)) + 1);
-        if (count > 0)
-            return 0;
+    if (connection->state == CLOSED && connection->count > 0)
+        dial(connection, now);
+    while (connection->state == OPEN && connection->sent < connection->count &&
+           connection->rest.size == 0) {
+        const char *data;
+        size_t size;
+        unsigned count = compose(connection, &data, &size);
+        for (unsigned i = 0; i < count; i++)
+            place_exchange(connection, connection->sent + i)->sent = now;
+        connection->sent += count;
+        connection->engine->measures.asked += count;
+        set_alarm(connection);
+        if (!put(connection, data, size, now))
+            return;
     }
 }
 
-static int lesson_connected(struct lesson *lesson)
+/* There is room for what a send had left over. */
+static void put_rest(struct connection *connection, int64_t now)
+{
+    struct bytes *rest = &connection->rest;
+    ssize_t n = send(connection->fd, rest->data + connection->rest_at,
+                     rest->size - connection->rest_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EINTR) {
+            int error = errno;
+            fail(connection, FAULT_RESET, error, now);
+        }
+        return;
+    }
+    connection->engine->measures.bytes_out += (uint64_t)n;
+    connection->rest_at += (size_t)n;
+    if (connection->rest_at < rest->size)
+        return;
+    rest->size = connection->rest_at = 0;
+    offer(connection, now);
+}
+
+/* Its free places: for the closed loop's next requests, for who waits, or for who comes. */
+static void offer_one(struct connection *connection, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    struct endpoint *endpoint = connection->endpoint;
+    while (engine->budget > 0 && place_is_free(connection)) {
+        engine->budget--;
+        place_assign(connection, place_next_target(endpoint), now);
+    }
+    while (endpoint->backlog_count > 0 && place_is_free(connection)) {
+        struct exchange exchange = place_pop_backlog(endpoint);
+        place_assign(connection, exchange.target, exchange.due);
+    }
+    flush(connection, now);
+    if (place_is_free(connection))
+        place_list(connection);
+}
+
+/* A connection can fail while it is offered requests, and then be offered others: one after the
+ * other, and not within one another, however many wait. */
+static void offer(struct connection *connection, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    if (connection->is_offered)
+        return;
+    connection->is_offered = true;
+    connection->next_offer = engine->offers;
+    engine->offers = connection;
+    if (engine->is_offering)
+        return;
+    engine->is_offering = true;
+    while ((connection = engine->offers) != NULL) {
+        engine->offers = connection->next_offer;
+        connection->is_offered = false;
+        offer_one(connection, now);
+    }
+    engine->is_offering = false;
+}
+
+/* --- Connecting. --- */
+
+static void opened(struct connection *connection, int64_t now)
+{
+    connection->state = OPEN;
+    connection->engine->open++;
+    connection->engine->measures.connects++;
+    connection->engine->alarms[place_index_of(connection)] = INT64_MAX;
+    gathered(connection);
+    offer(connection, now);
+}
+
+/* What comes with an event: the connection, and above the 48 bits of its address which of its
+ * sockets that is. */
+static uint64_t tag_of(const struct connection *connection)
+{
+    return (uint64_t)(uintptr_t)connection | (uint64_t)connection->generation << 48;
+}
+
+static struct connection *connection_of(uint64_t tag)
+{
+    struct connection *connection =
+        (struct connection *)(uintptr_t)(tag & ((UINT64_C(1) << 48) - 1));
+    return connection->generation == tag >> 48 ? connection : NULL;
+}
+
+static int open_socket(struct connection *connection)
+{
+    struct engine *engine = connection->engine;
+    const struct target *target = connection->endpoint->wheel[0];
+    connection->generation++;
+    struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                 .data.u64 = tag_of(connection) };
+    int one = 1, family = target->address.ss_family;
+    connection->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (connection->fd < 0)
+        return errno;
+    if (family != AF_UNIX)
+        setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    int error = 0;
+    if (connect(connection->fd, (const struct sockaddr *)&target->address, target->address_size) <
+        0)
+        error = errno;
+    if ((error == 0 || error == EINPROGRESS) &&
+        epoll_ctl(engine->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
+        return errno;
+    return error;
+}
+
+static void dial(struct connection *connection, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    int error = open_socket(connection);
+    if (error == 0) {
+        opened(connection, now);
+    } else if (error == EINPROGRESS) {
+        connection->state = CONNECTING;
+        if (engine->options.timeout > 0)
+            engine->alarms[place_index_of(connection)] = now + engine->options.timeout;
+    } else if (error == EAGAIN) { /* a Unix listener's queue is full: that is no failure */
+        hang_up(connection);
+        connection->state = RESTING;
+        engine->alarms[place_index_of(connection)] = now + SWEEP;
+    } else {
+        fail(connection, FAULT_CONNECT, error, now);
+    }
+}
+
+static void conclude_connect(struct connection *connection, unsigned events, int64_t now)
 {
     int error = 0;
     socklen_t size = sizeof error;
-    if (await(lesson, POLLOUT) < 0)
-        return -1;
-    getsockopt(lesson->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    return error != 0 ? complain(lesson, strerror(error)) : 0;
+    getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0)
+        fail(connection, FAULT_CONNECT, error, now);
+    else if ((events & EPOLLOUT) != 0)
+        opened(connection, now);
 }
 
-static int lesson_connect(struct lesson *lesson)
-{
-    lesson->fd = load_socket(lesson->target);
-    return lesson->fd < 0 ? complain(lesson, strerror(-lesson->fd)) : lesson_connected(lesson);
-}
+/* --- Answers. --- */
 
-/* As much as goes. What cannot be sent to a server that closes may have an answer nevertheless. */
-static void lesson_send(struct lesson *lesson)
-{
-    const struct load_target *target = lesson->target;
-    size_t left = target->request_size - lesson->sent;
-    ssize_t n = left > 0 ? send(lesson->fd, target->request + lesson->sent, left, MSG_NOSIGNAL) : 0;
-    if (n > 0)
-        lesson->sent += (size_t)n;
-    else if (n < 0 && errno != EAGAIN)
-        lesson->sent = target->request_size;
-}
+#define SHOWN_MAX 20
 
-static void keep_raw(struct lesson *lesson, const char *bytes, size_t size)
+/* Bytes as a terminal may be shown them. */
+static const char *quote(char text[4 * SHOWN_MAX + 1], const char *bytes, size_t size)
 {
-    if (lesson->size + size > RAW_KEPT_MAX)
-        lesson->size = RAW_KEPT_MAX + 1; /* too long to be of use */
-    else
-        memcpy(lesson->wire + lesson->size, bytes, size);
-    if (lesson->size <= RAW_KEPT_MAX)
-        lesson->size += size;
-}
-
-/* Returns 1 when the answer is whole. */
-static int lesson_receive(struct lesson *lesson)
-{
-    struct load_engine *engine = lesson->engine;
-    struct load_expected *expected = &lesson->target->expected;
-    size_t used;
-    bool sends = lesson->sent < lesson->target->request_size;
-    if (await(lesson, sends ? POLLIN | POLLOUT : POLLIN) < 0)
-        return -1;
-    lesson_send(lesson);
-    ssize_t n = recv(lesson->fd, engine->in, sizeof engine->in, 0);
-    if (n < 0 && errno == EAGAIN)
-        return 0;
-    if (n < 0)
-        return complain(lesson, strerror(errno));
-    if (n == 0) {
-        lesson->reader.keep_alive = false;
-        return lesson->target->protocol->end(&lesson->reader, expected)
-                   ? 1
-                   : complain(lesson, "closed before the first answer was whole");
+    char *end = text;
+    for (size_t i = 0; i < size && i < SHOWN_MAX; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte >= ' ' && byte < 0x7f)
+            *end++ = bytes[i];
+        else
+            end += sprintf(end, "\\x%02x", byte);
     }
-    switch (
-        lesson->target->protocol->feed(&lesson->reader, expected, engine->in, (size_t)n, &used)) {
-    case LOAD_MORE:
-        keep_raw(lesson, engine->in, (size_t)n);
-        return 0;
-    case LOAD_DONE:
-        keep_raw(lesson, engine->in, used);
-        return used < (size_t)n ? complain(lesson, "more bytes than one answer has") : 1;
-    default:
-        return complain(lesson, "the first answer is none that one can read");
-    }
+    *end = '\0';
+    return text;
 }
 
-static int lesson_ask(struct lesson *lesson)
+static void explain_body(struct engine *engine, const struct target *target, uint64_t offset,
+                         const char *piece, size_t size)
 {
-    struct load_expected *expected = &lesson->target->expected;
-    int step;
-    lesson->size = lesson->sent = 0;
-    load_reader_begin(&lesson->reader, true);
-    lesson->reader.learns = expected->status == 0 && expected->body == NULL;
-    lesson->deadline = load_now() + lesson->engine->setup.timeout;
-    if (lesson->fd < 0 && lesson_connect(lesson) < 0)
-        return -1;
-    lesson_send(lesson);
-    do
-        step = lesson_receive(lesson);
-    while (step == 0);
-    if (step < 0)
-        return -1;
-    if (!lesson->reader.learns && lesson->reader.wrong != LOAD_RIGHT)
-        return complain(lesson, "the first answer is not what was sent");
-    if (lesson->reader.learns && lesson->size <= RAW_KEPT_MAX)
-        lesson->target->protocol->learn(expected, &lesson->reader, lesson->wire, lesson->size);
-    else if (lesson->reader.learns)
-        lesson->target->protocol->learn(expected, &lesson->reader, NULL, 0);
+    const char *expected = target->expected.body + offset;
+    char got[4 * SHOWN_MAX + 1], wanted[4 * SHOWN_MAX + 1];
+    size_t at = 0;
+    while (piece[at] == expected[at])
+        at++;
+    give_example(engine, FAULT_BODY, target, "byte %llu of the body: \"%s\", and not \"%s\"",
+                 (unsigned long long)(offset + at), quote(got, piece + at, size - at),
+                 quote(wanted, expected + at, size - at));
+}
+
+/* A piece of body, compared with what is expected there. */
+static int look(struct connection *connection, const struct target *target, const char *piece,
+                size_t size)
+{
+    struct reading *reading = &connection->reading;
+    struct engine *engine = connection->engine;
+    const struct expectation *expected = &target->expected;
+    if (size == 0)
+        return 0;
+    if (reading->size == 0) {
+        int every = engine->options.check_every;
+        connection->compares = every == 0 || (every > 0 && engine->turn++ % (unsigned)every == 0);
+        connection->differs = false;
+    }
+    if (connection->compares && expected->body != NULL && !connection->differs &&
+        reading->size + size <= expected->size &&
+        memcmp(piece, expected->body + reading->size, size) != 0) {
+        connection->differs = true;
+        explain_body(engine, target, reading->size, piece, size);
+    }
+    reading->size += size;
+    /* What is whole and in one piece need not be copied. */
+    if ((engine->options.collect || engine->learns) && !(reading->done && reading->size == size)) {
+        if (connection->body.size + size > TARGET_BODY_MAX)
+            return reading->why = "the body is too long to be kept", -EPROTO;
+        if (bytes_add(&connection->body, piece, size) < 0)
+            return reading->why = "out of memory", -EPROTO;
+    }
     return 0;
 }
 
-/* The connection that asked is the server's first, if it may be kept. */
-static void adopt(struct load_engine *engine, struct lesson *lesson, struct connection *connection)
+static enum fault judge(struct connection *connection, const struct target *target)
 {
-    if (lesson->fd < 0)
-        return;
-    connection->fd = lesson->fd;
-    connection->state = OPEN;
-    connection->has_answered = true;
-    load_watch(engine, connection, EPOLLIN);
+    struct engine *engine = connection->engine;
+    const struct reading *reading = &connection->reading;
+    const struct expectation *expected = &target->expected;
+    if (expected->status != 0 && reading->status != expected->status) {
+        give_example(engine, FAULT_STATUS, target, "%d, and not %d", reading->status,
+                     expected->status);
+        return FAULT_STATUS;
+    }
+    if (expected->size != TARGET_ANY_SIZE && !target->to_head && reading->size != expected->size) {
+        give_example(engine, FAULT_SIZE, target, "a body of %llu bytes, and not %llu",
+                     (unsigned long long)reading->size, (unsigned long long)expected->size);
+        return FAULT_SIZE;
+    }
+    return reading->size > 0 && connection->differs ? FAULT_BODY : FAULT_NONE;
 }
 
-static int learn_server(struct lesson *lesson, struct server *server)
+static void keep_learned(struct engine *engine, struct target *target, const struct ending *ending)
 {
-    int err = 0;
-    lesson->fd = -1;
-    for (uint32_t i = 0; i < server->picker.count && err == 0; i++) {
-        lesson->target = &lesson->engine->targets[server->picker.ids[i]];
-        err = lesson_ask(lesson);
-        bool keeps = err == 0 && lesson->reader.keep_alive && !lesson->engine->setup.churns;
-        if (!keeps && lesson->fd >= 0) {
-            close(lesson->fd);
-            lesson->fd = -1;
+    const struct expectation *expected = &target->expected;
+    engine->learn_fault = FAULT_NONE;
+    if (target->expected.status == 0)
+        target->expected.status = ending->status;
+    if (expected->body != NULL || expected->size != TARGET_ANY_SIZE)
+        return;
+    if (target_expect(target, expected->status, ending->body, ending->size) < 0)
+        engine->learn_fault = FAULT_BODY;
+}
+
+/* The oldest exchange has its whole answer. */
+static void finish(struct connection *connection, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    struct reading *reading = &connection->reading;
+    const struct exchange exchange = *place_exchange(connection, 0);
+    bool collects = engine->options.collect || engine->learns;
+    struct ending ending = {
+        .target = exchange.target,
+        .fault = judge(connection, exchange.target),
+        .due = exchange.due,
+        .sent = exchange.sent,
+        .at = now,
+        .status = reading->status,
+        .body = !collects                   ? NULL
+                : connection->body.size > 0 ? connection->body.data
+                : reading->piece != NULL    ? reading->piece
+                                            : "",
+        .size = reading->size,
+    };
+    engine->measures.statuses[reading->status / 100 % 10]++;
+    connection->used = true;
+    connection->failures = 0;
+    if (engine->learns && ending.fault == FAULT_NONE)
+        keep_learned(engine, exchange.target, &ending);
+    bool closes = reading->closes || engine->options.close;
+    connection->body.size = 0;
+    *reading = (struct reading){ 0 };
+    end(connection, &ending);
+    if (closes)
+        hang_up(connection); /* what was sent behind is asked again */
+    set_alarm(connection);
+}
+
+/* Read answers in the window. Returns what is left of it; negative: the rest makes no sense. */
+static ssize_t take(struct connection *connection, const char *data, size_t size, int64_t now)
+{
+    struct reading *reading = &connection->reading;
+    while (size > 0 && connection->state == OPEN) {
+        if (connection->sent == 0)
+            return reading->why = "bytes that nobody has asked for", -EPROTO;
+        struct target *target = place_exchange(connection, 0)->target;
+        reading->piece_size = 0;
+        ssize_t n = target->protocol->read(reading, target, data, size);
+        if (n < 0 || look(connection, target, reading->piece, reading->piece_size) < 0)
+            return -EPROTO;
+        bool done = reading->done;
+        if (done)
+            finish(connection, now);
+        if (n == 0 && !done)
+            break;
+        data += n;
+        size -= (size_t)n;
+    }
+    return connection->state == OPEN ? (ssize_t)size : 0;
+}
+
+static bool is_farewell(const struct connection *connection, const char *data, size_t size)
+{
+    const struct protocol *protocol = connection->endpoint->wheel[0]->protocol;
+    return connection->count == 0 && protocol->is_farewell != NULL &&
+           protocol->is_farewell(data, size);
+}
+
+/* All that is there, with what was kept before it. False: the connection has failed. */
+static bool digest(struct connection *connection, const char *data, size_t size, int64_t now)
+{
+    struct bytes *kept = &connection->kept;
+    bool joins = kept->size > 0;
+    if (joins) {
+        if (bytes_add(kept, data, size) < 0)
+            return fail(connection, FAULT_RESET, ENOMEM, now), false;
+        data = kept->data;
+        size = kept->size;
+    }
+    if (is_farewell(connection, data, size))
+        return reopen(connection, now), false;
+    ssize_t left = take(connection, data, size, now);
+    if (left > (ssize_t)KEPT_MAX)
+        left = (connection->reading.why = "a head without end", -EPROTO);
+    if (left < 0) {
+        if (connection->count == 0) /* nobody to tell: a fault of its own */
+            connection->engine->measures.faults[FAULT_MALFORMED]++;
+        if (connection->count == 0)
+            give_example(connection->engine, FAULT_MALFORMED, connection->endpoint->wheel[0], "%s",
+                         connection->reading.why);
+        fail(connection, FAULT_MALFORMED, 0, now);
+        return false;
+    }
+    if (joins)
+        memmove(kept->data, data + size - (size_t)left, (size_t)left);
+    kept->size = joins ? (size_t)left : 0;
+    if (!joins && left > 0 && bytes_add(kept, data + size - (size_t)left, (size_t)left) < 0)
+        return fail(connection, FAULT_RESET, ENOMEM, now), false;
+    offer(connection, now);
+    return true;
+}
+
+/* No more will come; `error` says why, or is 0. */
+static void receive_end(struct connection *connection, int error, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    const struct reading *reading = &connection->reading;
+    if (connection->sent > 0 && error == 0) {
+        const struct target *target = place_exchange(connection, 0)->target;
+        if (target->protocol->ends_here(reading)) {
+            finish(connection, now);
+            reopen(connection, now);
+            return;
         }
     }
-    return err;
+    bool begun = reading->begun || connection->kept.size > 0;
+    if (connection->count == 0 || (engine->options.retry && connection->used && !begun))
+        reopen(connection, now);
+    else
+        fail(connection, begun ? FAULT_SHORT : FAULT_RESET, error, now);
 }
 
-static int learn(struct load_engine *engine, char *why, size_t why_size)
+/* Edge-triggered: a short receive has emptied the socket, unless the end is behind it. */
+static void receive(struct connection *connection, unsigned events)
 {
-    struct lesson lesson = {
-        .engine = engine, .fd = -1, .why = why, .why_size = why_size, .wire = malloc(RAW_KEPT_MAX)
-    };
-    int err = lesson.wire != NULL ? 0 : -1;
-    for (int i = 0; i < engine->server_count && err == 0; i++) {
-        err = learn_server(&lesson, &engine->servers[i]);
-        if (err == 0)
-            adopt(engine, &lesson, &engine->connections[i]);
+    bool ends = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    int fd = connection->fd;
+    while (connection->state == OPEN && connection->fd == fd) {
+        ssize_t n = recv(fd, window, sizeof window, MSG_DONTWAIT);
+        int error = errno;
+        if (n < 0 && error == EINTR)
+            continue;
+        if (n < 0 && error == EAGAIN)
+            return;
+        int64_t now = engine_now();
+        if (n <= 0) {
+            receive_end(connection, n < 0 ? error : 0, now);
+            return;
+        }
+        connection->engine->measures.bytes_in += (uint64_t)n;
+        if (!digest(connection, window, (size_t)n, now) || ((size_t)n < sizeof window && !ends))
+            return;
     }
-    free(lesson.wire);
-    load_reader_free(&lesson.reader);
+}
+
+/* --- Turns. --- */
+
+static void handle(struct connection *connection, unsigned events)
+{
+    if (connection == NULL)
+        return;
+    if (connection->state == CONNECTING)
+        conclude_connect(connection, events, engine_now());
+    else if (connection->state == OPEN && connection->rest.size > 0 && (events & EPOLLOUT) != 0)
+        put_rest(connection, engine_now());
+    if (connection->state == OPEN && (events & ~(unsigned)EPOLLOUT) != 0)
+        receive(connection, events);
+    struct engine *engine = connection->engine;
+    if (engine->gathers)
+        gather_more(engine, engine_now());
+    if (engine->between != NULL)
+        engine->between(engine->between_context, engine_now());
+}
+
+static void ring_alarm(struct connection *connection, int64_t now)
+{
+    switch (connection->state) {
+    case RESTING:
+        connection->state = CLOSED;
+        connection->engine->alarms[place_index_of(connection)] = INT64_MAX;
+        if (connection->gathers)
+            dial(connection, now);
+        else
+            offer(connection, now);
+        return;
+    case CONNECTING:
+        fail(connection, FAULT_CONNECT, ETIMEDOUT, now);
+        return;
+    default:
+        fail(connection, FAULT_TIMEOUT, 0, now);
+    }
+}
+
+/* Look at all alarms: 80 KB for 10,000 connections, some microseconds. */
+static void sweep(struct engine *engine, int64_t now)
+{
+    engine->sweep_at = now + SWEEP;
+    for (int i = 0; i < engine->options.connections; i++)
+        if (engine->alarms[i] <= now)
+            ring_alarm(&engine->connections[i], now);
+    if (engine->gathers)
+        gather_more(engine, now);
+    if (engine->also != NULL)
+        sweep(engine->also, now);
+}
+
+static int wait_events(const struct engine *engine, struct epoll_event *events, int64_t until)
+{
+    int64_t wait = until > 0 ? until - engine_now() : 0;
+#ifdef SYS_epoll_pwait2
+    static bool is_old; /* Linux before 5.11 */
+    if (wait > 0 && !is_old) {
+        struct timespec time = { wait / 1000000000, wait % 1000000000 };
+        long count = syscall(SYS_epoll_pwait2, engine->epoll, events, EVENTS_MAX, &time, NULL, 0);
+        if (count >= 0 || errno != ENOSYS)
+            return (int)count;
+        is_old = true;
+    }
+#endif
+    return epoll_wait(engine->epoll, events, EVENTS_MAX, wait > 0 ? (int)(wait / 1000000) : 0);
+}
+
+int engine_turn(struct engine *engine, int64_t until)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = wait_events(engine, events, until < engine->sweep_at ? until : engine->sweep_at);
+    for (int i = 0; i < count; i++)
+        handle(connection_of(events[i].data.u64), events[i].events);
+    int64_t now = engine_now();
+    if (now >= engine->sweep_at)
+        sweep(engine, now);
+    return count > 0 ? count : 0;
+}
+
+void engine_set_between(struct engine *engine, void (*between)(void *context, int64_t now),
+                        void *context)
+{
+    engine->between = between;
+    engine->between_context = context;
+}
+
+bool engine_has_place(struct engine *engine, const struct target *target)
+{
+    struct connection *connection = place_take(place_endpoint_of(engine, target));
+    if (connection != NULL)
+        place_list_first(connection);
+    return connection != NULL;
+}
+
+bool engine_ask(struct engine *engine, struct target *target, int64_t due, bool waits)
+{
+    struct endpoint *endpoint = place_endpoint_of(engine, target);
+    struct connection *connection = endpoint->backlog_count == 0 ? place_take(endpoint) : NULL;
+    if (connection == NULL) {
+        if (waits && !place_push_backlog(endpoint, target, due))
+            engine->measures.faults[FAULT_CONNECT]++;
+        return false;
+    }
+    int64_t now = engine_now();
+    durations_add(&engine->measures.late, now - due);
+    place_assign(connection, target, due);
+    flush(connection, now);
+    if (place_is_free(connection))
+        place_list(connection);
+    return true;
+}
+
+uint64_t engine_backlog(const struct engine *engine)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < engine->endpoint_count; i++)
+        sum += engine->endpoints[i].backlog_count;
+    return sum;
+}
+
+uint64_t engine_under_way(const struct engine *engine)
+{
+    return engine->under_way;
+}
+
+uint64_t engine_drop_backlog(struct engine *engine)
+{
+    uint64_t dropped = engine_backlog(engine);
+    for (int i = 0; i < engine->endpoint_count; i++)
+        engine->endpoints[i].backlog_count = 0;
+    return dropped;
+}
+
+void engine_give_up(struct engine *engine)
+{
+    int64_t now = engine_now();
+    for (int i = 0; i < engine->options.connections; i++)
+        if (engine->connections[i].count > 0)
+            fail(&engine->connections[i], FAULT_TIMEOUT, 0, now);
+}
+
+void engine_use(struct engine *engine, int connections)
+{
+    int64_t now = engine_now();
+    if (connections < engine->endpoint_count)
+        connections = engine->endpoint_count;
+    while (engine->working > connections)
+        engine->connections[--engine->working].works = false;
+    while (engine->working < connections) {
+        struct connection *connection = &engine->connections[engine->working++];
+        connection->works = true;
+        offer(connection, now);
+    }
+}
+
+void engine_close_loop(struct engine *engine, uint64_t budget)
+{
+    int64_t now = engine_now();
+    engine->budget = budget;
+    for (int i = 0; i < engine->working && engine->budget > 0; i++)
+        offer(&engine->connections[i], now);
+}
+
+uint64_t engine_budget(const struct engine *engine)
+{
+    return engine->budget;
+}
+
+void engine_gather(struct engine *engine)
+{
+    engine->gathers = true;
+    engine->gather_next = 0;
+    gather_more(engine, engine_now());
+}
+
+bool engine_is_gathering(const struct engine *engine)
+{
+    return engine->gathers;
+}
+
+int engine_connection_count(const struct engine *engine)
+{
+    return engine->options.connections;
+}
+
+int engine_open_count(const struct engine *engine)
+{
+    return engine->open;
+}
+
+int engine_connect_error(const struct engine *engine)
+{
+    return engine->connect_error;
+}
+
+/* --- Learning. --- */
+
+static int learn_one(struct engine *engine, struct target *target, char *why)
+{
+    uint64_t faults = measures_faults(&engine->measures);
+    engine->learn_fault = -1;
+    engine_ask(engine, target, engine_now(), true);
+    while (engine->learn_fault < 0 && measures_faults(&engine->measures) == faults)
+        engine_turn(engine, engine->sweep_at);
+    for (int i = 1; i < FAULTS && engine->learn_fault < 0; i++)
+        if (engine->measures.faults[i] > 0 && engine->examples[i][0] != '\0')
+            return snprintf(why, TARGET_TEXT_MAX, "%s", engine->examples[i]), -EIO;
+    return engine->learn_fault == FAULT_NONE ? 0 : -ENOMEM;
+}
+
+int engine_learn(struct engine *engine, bool bodies, char why[TARGET_TEXT_MAX])
+{
+    int err = 0;
+    snprintf(why, TARGET_TEXT_MAX, "out of memory");
+    engine->learns = true;
+    for (int i = 0; i < engine->options.target_count && err == 0; i++) {
+        struct target *target = &engine->options.targets[i];
+        err = learn_one(engine, target, why);
+        if (!bodies && target->expected.body == target->learned)
+            target->expected.body = NULL;
+    }
+    engine->learns = false;
+    measures_clear(&engine->measures);
     return err;
 }
 
-/* --- Opening and closing. --- */
+/* --- Beginning and end. --- */
 
-struct load_engine *load_engine_open(const struct load_setup *setup, struct load_target *targets,
-                                     int count, char *why, size_t why_size)
+static void give_connections(struct engine *engine)
 {
-    struct load_engine *engine = calloc(1, sizeof *engine);
-    snprintf(why, why_size, "out of memory");
+    for (int i = 0; i < engine->options.connections; i++) {
+        struct connection *connection = &engine->connections[i];
+        /* Endpoints that weigh more have more: as often as their targets are on the wheel. */
+        const struct target *target = i < engine->endpoint_count
+                                          ? engine->endpoints[i].wheel[0]
+                                          : engine->wheel[(unsigned)i % engine->wheel_size];
+        connection->engine = engine;
+        connection->fd = -1;
+        connection->works = true;
+        connection->endpoint = place_endpoint_of(engine, target);
+        connection->ring = &engine->exchanges[(size_t)i * (size_t)engine->options.pipeline];
+        engine->alarms[i] = INT64_MAX;
+        place_list(connection);
+    }
+    engine->working = engine->options.connections;
+}
+
+struct engine *engine_new(const struct engine_options *options)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return NULL;
-    engine->setup = *setup;
-    if (setup->connections <= 0)
-        engine->setup.connections = 1;
-    if (setup->pipeline <= 0 || setup->churns)
-        engine->setup.pipeline = 1;
-    if (setup->timeout <= 0)
-        engine->setup.timeout = TIMEOUT_DEFAULT;
-    if (setup->check_every == 0)
-        engine->setup.check_every = 1;
-    engine->targets = targets;
-    engine->target_count = count;
-    link_clear(&engine->dial);
-    engine->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (engine->epoll < 0)
-        snprintf(why, why_size, "epoll: %s", strerror(errno));
-    if (engine->epoll < 0 || !open_servers(engine) || !open_connections(engine) ||
-        learn(engine, why, why_size) < 0) {
-        load_engine_close(engine);
-        return NULL;
-    }
+    engine->options = *options;
+    engine->epoll = -1;
+    if (options->connections == 0)
+        engine->options.connections = 1;
+    if (options->pipeline == 0 || options->close)
+        engine->options.pipeline = 1;
+    if (place_make_endpoints(engine) < 0)
+        return engine_free(engine), NULL;
+    if (engine->options.connections < engine->endpoint_count)
+        engine->options.connections = engine->endpoint_count;
+    size_t count = (size_t)engine->options.connections;
+    engine->connections = calloc(count, sizeof *engine->connections);
+    engine->exchanges = calloc(count * (size_t)engine->options.pipeline, sizeof(struct exchange));
+    engine->alarms = calloc(count, sizeof *engine->alarms);
+    engine->owns_epoll = options->with == NULL;
+    engine->epoll = options->with ? options->with->epoll : epoll_create1(EPOLL_CLOEXEC);
+    if (!engine->connections || !engine->exchanges || !engine->alarms || engine->epoll < 0)
+        return engine_free(engine), NULL;
+    give_connections(engine);
+    if (options->with != NULL)
+        options->with->also = engine;
     return engine;
 }
 
-/* Some at a time, so that far servers do not take a round trip for each. Returns how many of the
- * connections from `first` on are done with, or -1. */
-static int connect_some(struct load_engine *engine, int first, char *why, size_t why_size)
+void engine_free(struct engine *engine)
 {
-    struct lesson lessons[CONNECT_BATCH];
-    int count = engine->setup.connections - first, err = 0;
-    count = count < CONNECT_BATCH ? count : CONNECT_BATCH;
-    for (int i = 0; i < count; i++) {
-        struct connection *connection = &engine->connections[first + i];
-        lessons[i] = (struct lesson){ .engine = engine,
-                                      .target = (struct load_target *)connection->server->model,
-                                      .fd = -1,
-                                      .deadline = load_now() + engine->setup.timeout,
-                                      .why = why,
-                                      .why_size = why_size };
-        if (connection->state == OPEN || err < 0)
-            continue;
-        lessons[i].fd = load_socket(lessons[i].target);
-        err = lessons[i].fd < 0 ? complain(&lessons[i], strerror(-lessons[i].fd)) : 0;
+    if (engine == NULL)
+        return;
+    for (int i = 0; engine->connections != NULL && i < engine->options.connections; i++) {
+        struct connection *connection = &engine->connections[i];
+        if (connection->engine != NULL && connection->fd >= 0)
+            close(connection->fd);
+        bytes_free(&connection->rest);
+        bytes_free(&connection->kept);
+        bytes_free(&connection->body);
     }
-    for (int i = 0; i < count; i++) {
-        if (lessons[i].fd < 0)
-            continue;
-        if (err < 0 || (err = lesson_connected(&lessons[i])) < 0)
-            close(lessons[i].fd);
-        else
-            adopt(engine, &lessons[i], &engine->connections[first + i]);
-        engine->connections[first + i].has_answered = false;
+    for (int i = 0; i < engine->endpoint_count; i++) {
+        free(engine->endpoints[i].wheel);
+        free(engine->endpoints[i].backlog);
     }
-    return err < 0 ? -1 : count;
-}
-
-int load_engine_connect(struct load_engine *engine, char *why, size_t why_size)
-{
-    int count = 0;
-    for (int i = 0; i < engine->setup.connections && !engine->setup.churns && count >= 0;
-         i += count)
-        count = connect_some(engine, i, why, why_size);
-    return count < 0 ? -1 : 0;
-}
-
-void load_engine_close(struct load_engine *engine)
-{
-    for (int i = 0; engine->connections != NULL && i < engine->setup.connections; i++) {
-        if (engine->connections[i].fd >= 0)
-            close(engine->connections[i].fd);
-        load_reader_free(&engine->connections[i].reader);
-    }
-    for (int i = 0; i < engine->server_count; i++) {
-        picker_free(&engine->servers[i].picker);
-        free(engine->servers[i].backlog.requests);
-    }
-    picker_free(&engine->picker);
-    free(engine->server_of);
-    free(engine->servers);
-    free(engine->connections);
-    free(engine->rings);
-    if (engine->epoll >= 0)
+    if (engine->owns_epoll && engine->epoll >= 0)
         close(engine->epoll);
+    free(engine->connections);
+    free(engine->exchanges);
+    free(engine->alarms);
+    free(engine->endpoints);
+    free(engine->wheel);
     free(engine);
 }
