@@ -117,9 +117,11 @@ static int find_ceiling(const struct options *options, struct ceiling *ceiling)
     const struct expectation *expected = &options->targets[0].expected;
     size_t size =
         expected->size <= TARGET_BODY_MAX ? (size_t)expected->size : options->request.size;
-    if (!options->quiet && isatty(STDERR_FILENO))
-        fputs("weft-load: looking for the ceiling\r", stderr);
-    return ceiling_find(&engine, size, CEILING_TIME, ceiling, why) < 0 ? fail(why) : 0;
+    bool live = !options->quiet && isatty(STDERR_FILENO);
+    fputs(live ? "looking for the ceiling" : "", stderr);
+    int err = ceiling_find(&engine, size, CEILING_TIME, ceiling, why);
+    fputs(live ? "\r\033[K" : "", stderr);
+    return err < 0 ? fail(why) : 0;
 }
 
 /* All connections, where they are to stay. */
