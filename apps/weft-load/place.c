@@ -83,17 +83,6 @@ int place_make_endpoints(struct engine *engine)
 
 /* --- Places. --- */
 
-size_t place_index_of(const struct connection *connection)
-{
-    return (size_t)(connection - connection->engine->connections);
-}
-
-bool place_is_free(const struct connection *connection)
-{
-    return connection->count < (unsigned)connection->engine->options.pipeline &&
-           connection->works && connection->state != RESTING && connection->rest.size == 0;
-}
-
 static void list(struct connection *connection, bool is_first)
 {
     struct endpoint *endpoint = connection->endpoint;
@@ -133,29 +122,6 @@ struct connection *place_take(struct endpoint *endpoint)
             return connection;
     }
     return NULL;
-}
-
-struct exchange *place_exchange(const struct connection *connection, unsigned offset)
-{
-    unsigned at = connection->first + offset, size = (unsigned)connection->engine->options.pipeline;
-    return &connection->ring[at < size ? at : at - size];
-}
-
-void place_assign(struct connection *connection, struct target *target, int64_t due)
-{
-    struct exchange *exchange = place_exchange(connection, connection->count++);
-    *exchange = (struct exchange){ .due = due, .target = target };
-    connection->engine->under_way++;
-}
-
-void place_pop(struct connection *connection)
-{
-    unsigned size = (unsigned)connection->engine->options.pipeline;
-    connection->first = connection->first + 1 < size ? connection->first + 1 : 0;
-    connection->count--;
-    if (connection->sent > 0)
-        connection->sent--;
-    connection->engine->under_way--;
 }
 
 bool place_push_backlog(struct endpoint *endpoint, struct target *target, int64_t due)

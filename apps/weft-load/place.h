@@ -2,7 +2,7 @@
 #define LOAD_PLACE_H
 
 /* The engine's inside: connections with their places, endpoints with their backlogs, and wheels
- * that say whose turn it is. Nothing here sends or receives: engine.c does. */
+ * that say whose turn it is. Nothing here sends or receives. */
 
 #include "engine.h"
 
@@ -92,10 +92,18 @@ struct endpoint *place_endpoint_of(const struct engine *engine, const struct tar
 /* The target whose turn it is there. */
 struct target *place_next_target(struct endpoint *endpoint);
 
-size_t place_index_of(const struct connection *connection);
+static inline size_t place_index_of(const struct connection *connection)
+{
+    return (size_t)(connection - connection->engine->connections);
+}
 
 /* Whether it can be given a request. */
-bool place_is_free(const struct connection *connection);
+static inline bool place_is_free(const struct connection *connection)
+{
+    return connection->count < (unsigned)connection->engine->options.pipeline &&
+           connection->works && connection->state != RESTING && connection->rest.size == 0;
+}
+
 /* Note that it can, behind those that can too, or before them. */
 void place_list(struct connection *connection);
 void place_list_first(struct connection *connection);
@@ -103,10 +111,30 @@ void place_list_first(struct connection *connection);
 struct connection *place_take(struct endpoint *endpoint);
 
 /* The exchange that is the n-th oldest of a connection. */
-struct exchange *place_exchange(const struct connection *connection, unsigned offset);
-/* Give it a request; end the oldest. */
-void place_assign(struct connection *connection, struct target *target, int64_t due);
-void place_pop(struct connection *connection);
+static inline struct exchange *place_exchange(const struct connection *connection, unsigned offset)
+{
+    unsigned at = connection->first + offset, size = (unsigned)connection->engine->options.pipeline;
+    return &connection->ring[at < size ? at : at - size];
+}
+
+/* Give it a request. */
+static inline void place_assign(struct connection *connection, struct target *target, int64_t due)
+{
+    struct exchange *exchange = place_exchange(connection, connection->count++);
+    *exchange = (struct exchange){ .due = due, .target = target };
+    connection->engine->under_way++;
+}
+
+/* The oldest has ended. */
+static inline void place_pop(struct connection *connection)
+{
+    unsigned size = (unsigned)connection->engine->options.pipeline;
+    connection->first = connection->first + 1 < size ? connection->first + 1 : 0;
+    connection->count--;
+    if (connection->sent > 0)
+        connection->sent--;
+    connection->engine->under_way--;
+}
 
 /* A request that has to wait; false without memory. And the one that has waited longest. */
 bool place_push_backlog(struct endpoint *endpoint, struct target *target, int64_t due);
