@@ -10,7 +10,7 @@
 #include "contest.h"
 #include "echo.h"
 #include "floor/echo_epoll.h"
-#include "peers/peer.h"
+#include "peers/servers.h"
 #include "server.h"
 
 #include <arpa/inet.h>

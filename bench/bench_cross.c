@@ -8,7 +8,7 @@
 
 #include "bench.h"
 #include "floor/cross_floor.h"
-#include "rival.h"
+#include "peers/peer.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -217,7 +217,7 @@ static double floor_awake(void *arg)
     return cross_floor_awake(((struct row *)arg)->count);
 }
 
-static struct rival go;
+static struct peer go;
 
 static void compare(const char *name, struct row row, struct bench_side other)
 {
@@ -237,9 +237,9 @@ static void beside_memory(const char *name, struct row row)
 
 static void beside_go(const char *name, struct row row, const char *operation)
 {
-    struct rival_run run = { &go, operation, row.count };
-    bool is_here = go.questions && bench_wants(name) && rival_ns(&run) > 0;
-    compare(name, row, (struct bench_side){ "go", NULL, is_here ? rival_ns : NULL, &run });
+    struct peer_run run = { &go, operation, row.count };
+    bool is_here = go.questions && bench_wants(name) && peer_ns(&run) > 0;
+    compare(name, row, (struct bench_side){ "go", NULL, is_here ? peer_ns : NULL, &run });
 }
 
 static void alone(const char *name, struct row row)
@@ -250,7 +250,7 @@ static void alone(const char *name, struct row row)
 int main(int argc, char **argv)
 {
     bench_begin("cross", NULL, argc, argv);
-    rival_start(&go, "go", (const char *[]){ RIVAL_GO_CROSS, NULL });
+    peer_start(&go, "go", (const char *[]){ PEER_CROSS_GO, NULL });
     bench_pin(0);
     struct row mail = { ping, pong, 10000, ASLEEP, 0 },
                mail_awake = { ping, pong, 100000, AWAKE, 0 };
@@ -265,6 +265,6 @@ int main(int argc, char **argv)
     alone("cross/post", posts);
     beside_go("cross/mail beside Go", mail_awake, "pingpong");
     beside_go("cross/pour", many, "pour");
-    rival_stop(&go);
+    peer_stop(&go);
     return bench_end();
 }

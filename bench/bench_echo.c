@@ -11,7 +11,7 @@
 #include "echo.h"
 #include "floor/echo_epoll.h"
 #include "floor/echo_uring.h"
-#include "peers/peer.h"
+#include "peers/servers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,10 +20,11 @@
 static const struct contestant contestants[] = {
     { "weft", NULL, echo_weft },
     { "floor", "an epoll loop", echo_epoll },
-    { "uring", "an io_uring loop", echo_uring },
     { "uv", "libuv", peer_uv_echo },
     { "go", NULL, peer_go_echo },
-    { "asyncio", NULL, peer_asyncio_echo },
+    { "asyncio", "asyncio's streams", peer_asyncio_echo },
+    { "buffered", "asyncio's BufferedProtocol", peer_asyncio_buffered_echo },
+    { "uring", "an io_uring loop", echo_uring },
     { NULL, NULL, NULL },
 };
 

@@ -10,7 +10,7 @@
 #include "floor/http_epoll.h"
 #include "hello.h"
 #include "peers/nginx.h"
-#include "peers/peer.h"
+#include "peers/servers.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "floor/http_epoll.h"
 #include "hello.h"
 #include "peers/nginx.h"
-#include "peers/peer.h"
+#include "peers/servers.h"
 
 #include <stdio.h>
 

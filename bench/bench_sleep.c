@@ -5,7 +5,7 @@
  *     bench_sleep [--size SLEEPERS]        a tenth of it of goroutines, a hundredth of tasks */
 
 #include "bench.h"
-#include "rival.h"
+#include "peers/peer.h"
 #include "usage.h"
 
 #include <stdio.h>
@@ -110,20 +110,20 @@ static void run(const char *name, long count, bool stackless)
         print(name, &crowd.cost);
 }
 
-static void run_rival(const char *name, long count)
+static void run_peer(const char *name, long count)
 {
-    struct rival rival;
-    rival_start(&rival, name, (const char *const[]){ RIVAL_GO, NULL });
-    if (!rival.questions) {
+    struct peer peer;
+    peer_start(&peer, name, (const char *const[]){ PEER_TASKS_GO, NULL });
+    if (!peer.questions) {
         bench_note("SKIP: go is not here");
         return;
     }
     struct cost cost = {
-        .start = rival_ns(&(struct rival_run){ &rival, "sleep_start", count }),
-        .bytes = rival_ns(&(struct rival_run){ &rival, "sleep_memory", count }),
-        .wake = rival_ns(&(struct rival_run){ &rival, "sleep_wake", count }),
+        .start = peer_ns(&(struct peer_run){ &peer, "sleep_start", count }),
+        .bytes = peer_ns(&(struct peer_run){ &peer, "sleep_memory", count }),
+        .wake = peer_ns(&(struct peer_run){ &peer, "sleep_wake", count }),
     };
-    rival_stop(&rival);
+    peer_stop(&peer);
     print(name, &cost);
 }
 
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
     bench_pin(-1);
     long count = bench_size(SLEEPERS);
     run("stackless", count, true);
-    run_rival("go", count / 10);
+    run_peer("go", count / 10);
     run("task", count / 100, false);
     return bench_end();
 }

@@ -11,7 +11,7 @@
 #include "load.h"
 #include "server.h"
 
-#define CONTESTANTS_MAX 6
+#define CONTESTANTS_MAX 7
 
 struct contestant {
     const char *name; /* as a bench_side's */

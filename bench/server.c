@@ -112,7 +112,8 @@ int server_listen(int *port)
 {
     struct sockaddr_in address = loopback(0);
     socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* who is accepted inherits it */
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 511) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &size) < 0)
         die("listen");

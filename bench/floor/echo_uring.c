@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <linux/io_uring.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -129,11 +127,8 @@ static void receive_all(int fd)
 
 static void accepted(const struct io_uring_cqe *cqe)
 {
-    int one = 1;
-    if (cqe->res >= 0) {
-        setsockopt(cqe->res, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (cqe->res >= 0)
         receive_all(cqe->res);
-    }
     if (!(cqe->flags & IORING_CQE_F_MORE))
         accept_all((int)(uint32_t)cqe->user_data);
 }

@@ -2,8 +2,6 @@
 
 #include "hello.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,23 +27,27 @@ static void add(int epoll, int fd)
 
 static void accept_one(int epoll, int listener)
 {
-    int one = 1, fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
-        return;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    add(epoll, fd);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        add(epoll, fd);
 }
 
-/* The load sends whole requests: none is split between two receives. */
+/* The load sends whole requests: none is split between two receives. Compilers make vectors of the
+ * inner loop, as long as what it sums up is a byte: memmem() is ten times as dear. */
 static size_t count_requests(const char *data, size_t size)
 {
     size_t count = 0;
-    const char *end = data + size, *next;
-    while ((next = memmem(data, (size_t)(end - data), "\r\n\r\n", 4)) && count < PIPELINED_MAX) {
-        count++;
-        data = next + 4;
+    while (size > 3) {
+        size_t block = size - 3 < 240 ? size - 3 : 240;
+        unsigned char found = 0;
+        for (const char *at = data; at < data + block; at++)
+            found = (unsigned char)(found + ((at[0] == '\r') & (at[1] == '\n') & (at[2] == '\r') &
+                                             (at[3] == '\n')));
+        count += found;
+        data += block;
+        size -= block;
     }
-    return count;
+    return count < PIPELINED_MAX ? count : PIPELINED_MAX;
 }
 
 static void answer_one(int fd)

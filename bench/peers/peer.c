@@ -1,49 +1,57 @@
 #include "peers/peer.h"
 
-#include <stdio.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-/* The process itself becomes the program, for its CPU time is what is measured; a child of it waits
- * for the port. */
-void peer_become(struct server_ends ends, const char *const words[])
+static void become(const char *const words[], const int questions[2], const int answers[2])
 {
-    int out[2], port = SERVER_NOT_HERE;
-    if (!words[0] || pipe(out) < 0) {
-        server_ready(ends, SERVER_NOT_HERE);
-        return;
-    }
-    if (fork() == 0) {
-        close(out[1]);
-        FILE *answers = fdopen(out[0], "r");
-        if (!answers || fscanf(answers, "%d", &port) != 1)
-            port = SERVER_NOT_HERE;
-        server_ready(ends, port);
-        _exit(0);
-    }
-    dup2(out[1], STDOUT_FILENO);
-    close(out[0]);
-    close(out[1]);
+    dup2(questions[0], STDIN_FILENO);
+    dup2(answers[1], STDOUT_FILENO);
     execvp(words[0], (char *const *)(uintptr_t)words);
-    _exit(1);
+    _exit(127);
 }
 
-void peer_go_echo(struct server_ends ends)
+void peer_start(struct peer *peer, const char *name, const char *const words[])
 {
-    peer_become(ends, (const char *const[]){ PEER_GO, "echo", NULL });
+    int questions[2], answers[2];
+    *peer = (struct peer){ .name = name };
+    signal(SIGPIPE, SIG_IGN); /* it may be missing: then it has no answer to anything */
+    if (!words[0] || pipe2(questions, O_CLOEXEC) < 0)
+        return;
+    if (pipe2(answers, O_CLOEXEC) < 0 || (peer->process = fork()) < 0) {
+        perror(name);
+        exit(1);
+    }
+    if (peer->process == 0)
+        become(words, questions, answers);
+    close(questions[0]);
+    close(answers[1]);
+    peer->questions = fdopen(questions[1], "w");
+    peer->answers = fdopen(answers[0], "r");
 }
 
-void peer_go_http(struct server_ends ends)
+void peer_stop(struct peer *peer)
 {
-    peer_become(ends, (const char *const[]){ PEER_GO, "http", NULL });
+    if (!peer->questions)
+        return;
+    fclose(peer->questions);
+    fclose(peer->answers);
+    waitpid(peer->process, NULL, 0);
+    peer->questions = NULL;
 }
 
-void peer_asyncio_echo(struct server_ends ends)
+double peer_ns(void *arg)
 {
-    peer_become(ends, (const char *const[]){ "python3", PEER_ASYNCIO, NULL });
-}
-
-void peer_uv_echo(struct server_ends ends)
-{
-    peer_become(ends, (const char *const[]){ PEER_UV, NULL });
+    const struct peer_run *run = arg;
+    char line[64];
+    fprintf(run->peer->questions, "%s %ld\n", run->operation, run->count);
+    fflush(run->peer->questions);
+    if (!fgets(line, sizeof line, run->peer->answers) || line[0] == '-')
+        return -1;
+    return strtod(line, NULL);
 }

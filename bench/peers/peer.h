@@ -1,17 +1,37 @@
 #ifndef BENCH_PEERS_PEER_H
 #define BENCH_PEERS_PEER_H
 
-/* A server of somebody else's: a program that prints its port on a line and then serves. */
+/* The same operations in another language: a process that is asked for one run after another, so
+ * that its runs and ours can take turns.
+ *
+ * It reads lines "operation count" and answers each with the nanoseconds of one operation, or "-"
+ * for an operation that it does not have. */
 
-#include "server.h"
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
 
-/* In the child: become it. The first word is searched in PATH; NULL ends the words. */
-void peer_become(struct server_ends ends, const char *const words[]);
+struct peer {
+    const char *name;
+    FILE *questions; /* NULL: it is not on this machine */
+    FILE *answers;
+    pid_t process;
+};
 
-/* The bodies; where one was not built it says SERVER_NOT_HERE. */
-void peer_go_echo(struct server_ends ends);
-void peer_go_http(struct server_ends ends);
-void peer_asyncio_echo(struct server_ends ends);
-void peer_uv_echo(struct server_ends ends);
+/* Start it, by the words of its command, NULL at the end; the first word is searched in PATH. */
+void peer_start(struct peer *peer, const char *name, const char *const words[]);
+
+/* End it. */
+void peer_stop(struct peer *peer);
+
+/* What a bench_side's run is given. */
+struct peer_run {
+    struct peer *peer;
+    const char *operation;
+    long count;
+};
+
+/* One run: nanoseconds of an operation; below 0: it has none of the name. */
+double peer_ns(void *run);
 
 #endif

@@ -65,7 +65,6 @@ static void connected(uv_stream_t *listener, int status)
         uv_close((uv_handle_t *)client, gone);
         return;
     }
-    uv_tcp_nodelay(client, 1);
     uv_read_start((uv_stream_t *)client, lend, have_read);
 }
 
@@ -79,6 +78,7 @@ int main(void)
     if (uv_tcp_bind(&listener, (const struct sockaddr *)&address, 0) != 0 ||
         uv_listen((uv_stream_t *)&listener, 511, connected) != 0)
         return 1;
+    uv_tcp_nodelay(&listener, 1); /* clients inherit it */
     uv_tcp_getsockname(&listener, (struct sockaddr *)&address, &size);
     printf("%d\n", ntohs(address.sin_port));
     fflush(stdout);

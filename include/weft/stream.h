@@ -62,8 +62,8 @@ struct weft_listen_options {
     uint32_t high_mark;
     uint32_t low_mark;
     uint32_t input_max;
-    int backlog; /* 0: 511 */
-    bool delay;
+    int backlog; /* 0: 511; of loops that share an address the first one's holds */
+    bool delay;  /* likewise */
     size_t size; /* set by the macro */
 };
 

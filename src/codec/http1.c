@@ -4,7 +4,8 @@
  *     response                 VERSION  STATUS  REASON_START  REASON  LINE_LF  -> headers
  *
  *     state         eats                        then
- *     START         one CR, if there is one     START_LF, or METHOD
+ *     START         one CR, if there is one     START_LF, or METHOD: a line that is cut, has a
+ *                                               fault, or is not of version 1.1
  *     START_LF      LF                          METHOD
  *     METHOD        token, SP                   TARGET
  *     TARGET        visible bytes, SP           VERSION
@@ -131,11 +132,41 @@ static bool line_feed(struct wf_http1_parser *parser, const char *window, uint8_
 
 /* --- the first line --- */
 
-static void step_start(struct wf_http1_parser *parser, const char *window)
+/* It is eaten. */
+static void begin_headers(struct wf_http1_parser *parser, const char *window)
+{
+    enter(parser, STATE_NAME_START);
+    parser->limit = parser->scanned + parser->limits.block_max;
+    if (!parser->is_response)
+        wf_http1_note_target(parser, window);
+}
+
+/* Eat a line of version 1.1 if all of it is there and has no fault that the states would find. */
+static bool take_request_line(struct wf_http1_parser *parser, const char *window, uint32_t end)
+{
+    static const char rest[] = " HTTP/1.1\r\n";
+    const uint32_t rest_size = sizeof rest - 1, from = parser->scanned;
+    uint32_t space = wf_http1_run_scalar(window, from, end, WF_HTTP1_TOKEN);
+    if (space == from || space == end || window[space] != ' ')
+        return false;
+    uint32_t stop = wf_http1_run(window, space + 1, end, WF_HTTP1_TARGET);
+    if (stop == space + 1 || end - stop < rest_size || memcmp(window + stop, rest, rest_size) != 0)
+        return false;
+    parser->head.method_name = (struct wf_http1_span){ from, space - from };
+    parser->head.target = (struct wf_http1_span){ space + 1, stop - space - 1 };
+    parser->head.version_minor = 1;
+    parser->is_11 = true;
+    eat_to(parser, stop + rest_size);
+    wf_http1_note_method(parser, window);
+    begin_headers(parser, window);
+    return true;
+}
+
+static void step_start(struct wf_http1_parser *parser, const char *window, uint32_t end)
 {
     if (window[parser->scanned] == '\r')
         pass(parser, STATE_START_LF);
-    else
+    else if (!take_request_line(parser, window, end))
         enter(parser, STATE_METHOD);
 }
 
@@ -245,11 +276,8 @@ static void step_line_cr(struct wf_http1_parser *parser, const char *window)
 
 static void step_line_lf(struct wf_http1_parser *parser, const char *window)
 {
-    if (!line_feed(parser, window, STATE_NAME_START))
-        return;
-    parser->limit = parser->scanned + parser->limits.block_max;
-    if (!parser->is_response)
-        wf_http1_note_target(parser, window);
+    if (line_feed(parser, window, STATE_NAME_START))
+        begin_headers(parser, window);
 }
 
 /* --- header lines --- */
@@ -383,7 +411,7 @@ static void step(struct wf_http1_parser *parser, const char *window, uint32_t en
 {
     switch (parser->state) {
     case STATE_START:
-        return step_start(parser, window);
+        return step_start(parser, window, end);
     case STATE_START_LF:
         return step_start_lf(parser, window);
     case STATE_METHOD:

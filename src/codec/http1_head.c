@@ -29,14 +29,18 @@
 void wf_http1_note_method(struct wf_http1_parser *parser, const char *window)
 {
     static const char *const names[] = {
-        [WF_HTTP1_METHOD_GET] = "GET",         [WF_HTTP1_METHOD_HEAD] = "HEAD",
-        [WF_HTTP1_METHOD_POST] = "POST",       [WF_HTTP1_METHOD_PUT] = "PUT",
-        [WF_HTTP1_METHOD_DELETE] = "DELETE",   [WF_HTTP1_METHOD_OPTIONS] = "OPTIONS",
-        [WF_HTTP1_METHOD_PATCH] = "PATCH",     [WF_HTTP1_METHOD_TRACE] = "TRACE",
-        [WF_HTTP1_METHOD_CONNECT] = "CONNECT",
+        [WF_HTTP1_METHOD_HEAD] = "HEAD",       [WF_HTTP1_METHOD_POST] = "POST",
+        [WF_HTTP1_METHOD_PUT] = "PUT",         [WF_HTTP1_METHOD_DELETE] = "DELETE",
+        [WF_HTTP1_METHOD_OPTIONS] = "OPTIONS", [WF_HTTP1_METHOD_PATCH] = "PATCH",
+        [WF_HTTP1_METHOD_TRACE] = "TRACE",     [WF_HTTP1_METHOD_CONNECT] = "CONNECT",
     };
-    for (uint8_t method = WF_HTTP1_METHOD_GET; method <= WF_HTTP1_METHOD_CONNECT; method++)
-        if (wf_http1_span_is(window, parser->head.method_name, names[method])) {
+    struct wf_http1_span name = parser->head.method_name;
+    if (name.len == 3 && memcmp(window + name.offset, "GET", 3) == 0) { /* nearly always */
+        parser->head.method = WF_HTTP1_METHOD_GET;
+        return;
+    }
+    for (uint8_t method = WF_HTTP1_METHOD_HEAD; method <= WF_HTTP1_METHOD_CONNECT; method++)
+        if (wf_http1_span_is(window, name, names[method])) {
             parser->head.method = method;
             return;
         }

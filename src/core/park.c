@@ -60,8 +60,10 @@ int wf_enter_slowly(weft_task **out, const void *frame)
     weft_task *task = loop->current;
     if (WF_UNLIKELY(loop->watch != NULL))
         loop->watch->suspends(loop, task);
-    if (WF_UNLIKELY(--task->budget == 0))
+    if (WF_UNLIKELY(--task->budget == 0)) {
+        loop->until_look = 1; /* it may have taken long, if all that it did was transfers */
         wf_task_yield(task);
+    }
     if (WF_UNLIKELY(task->innermost->effective)) {
         wf_check_innermost(task, frame); /* a dead scope says anything */
         wf_task_deliver_cancel(task);

@@ -231,12 +231,25 @@ int wf_http_respond_write(struct wf_http_exchange *x, int status, weft_slice hea
     bool taken;
     x->status = status; /* from here on it is this response's turn */
     int err = wf_http_write(x->stream, head, body, x->server->options.send_timeout, &taken);
-    x->sent = body.size;
     if (err < 0) {
         wf_http_respond_failed(x, err, taken);
         x->status = x->broken ? status : 0;
     }
     return err;
+}
+
+/* A small body goes behind the head: to copy it costs less than a second piece. Returns what is
+ * left of it. */
+static weft_slice join(weft_stream *stream, char space[static WF_HTTP_HEAD_SMALL], weft_slice *head,
+                       weft_slice body)
+{
+    size_t size = head->size + body.size;
+    if (head->data != space || body.size == 0 || size > WF_HTTP_HEAD_SMALL ||
+        size >= weft_stream_high_mark(stream))
+        return body;
+    memcpy(space + head->size, body.data, body.size);
+    head->size = size;
+    return (weft_slice){ "", 0 };
 }
 
 int weft_http_send(weft_http *http, int status, const char *content_type, const void *data,
@@ -252,7 +265,10 @@ int weft_http_send(weft_http *http, int status, const char *content_type, const 
         return err;
     if (!wf_http_respond_has_body(x, status))
         body.size = 0;
-    return wf_http_respond_write(x, status, head, body);
+    weft_slice rest = join(x->stream, space, &head, body);
+    err = wf_http_respond_write(x, status, head, rest);
+    x->sent = x->status ? body.size : 0;
+    return err;
 }
 
 /* Print into a small space, or into the arena. */

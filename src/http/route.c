@@ -118,6 +118,15 @@ static int serves(const weft_http_route *route, const char *method)
 
 /* --- the table, for a request --- */
 
+/* A line without parameters whose path is the request's, byte for byte: none has a greater rank. */
+static const weft_http_route *find_plain(struct wf_http_exchange *x)
+{
+    for (const weft_http_route *route = x->server->options.routes; route && route->method; route++)
+        if (strcmp(route->path, x->path) == 0 && strcmp(route->method, x->method) == 0)
+            return strstr(route->path, "/:") ? NULL : route;
+    return NULL;
+}
+
 static const weft_http_route *find(struct wf_http_exchange *x)
 {
     const weft_http_route *best = NULL;
@@ -196,16 +205,18 @@ static const char *allowed(struct wf_http_exchange *x)
 static bool is_decodable(struct wf_http_exchange *x)
 {
     size_t size = strlen(x->path);
-    if (!memchr(x->path, '%', size))
-        return true;
     char *scratch = weft_arena_alloc(x->http.arena, size);
     return !scratch || wf_http1_decode_path(scratch, size, x->path, size) >= 0;
 }
 
 int wf_http_route_find(struct wf_http_exchange *x)
 {
-    if (!is_decodable(x))
+    bool has_escapes = strchr(x->path, '%') != NULL;
+    if (has_escapes && !is_decodable(x))
         return 400;
+    x->route = has_escapes ? NULL : find_plain(x);
+    if (x->route)
+        return 200;
     x->route = find(x);
     if (x->route)
         return fill_params(x);

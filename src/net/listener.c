@@ -44,7 +44,8 @@ static int open_socket(weft_listener *listener, const char *text)
 {
     if (listener->loop->group)
         return wf_share_open(listener, text);
-    return wf_socket_listen(&listener->address, (int)listener->backlog_max, &listener->file);
+    return wf_socket_listen(&listener->address, (int)listener->backlog_max, listener->options.delay,
+                            &listener->file);
 }
 
 static int listen_on_socket(weft_listener *listener, const char *address,

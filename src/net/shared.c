@@ -134,7 +134,8 @@ static void sit_down(struct wf_share *share, weft_listener *listener, int fd)
 
 static int open_first(struct wf_share *share, weft_listener *listener)
 {
-    int fd = wf_socket_listen(&listener->address, (int)listener->backlog_max, &share->file);
+    int fd = wf_socket_listen(&listener->address, (int)listener->backlog_max,
+                              listener->options.delay, &share->file);
     if (fd < 0)
         return fd;
     share->last = listener->address;

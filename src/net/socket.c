@@ -119,8 +119,6 @@ int wf_socket_stream(weft_loop *loop, int fd, const struct wf_stream_options *op
         wf_slab_put(&net->sockets, socket);
         return err;
     }
-    if (!options->delay)
-        set_no_delay(fd);
     wf_stream_init(&socket->stream, loop, &socket_ops, options);
     *stream = &socket->stream;
     return 0;
@@ -138,6 +136,8 @@ int wf_socket_connect(weft_loop *loop, const struct wf_address *address,
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
+    if (!options->delay)
+        set_no_delay(fd);
     int err = wf_socket_stream(loop, fd, options, &stream);
     if (err < 0)
         return err;
@@ -194,11 +194,14 @@ static bool is_stale(const struct wf_address *address)
     return refused;
 }
 
-int wf_socket_listen(struct wf_address *address, int backlog, struct wf_socket_file *file)
+int wf_socket_listen(struct wf_address *address, int backlog, bool delay,
+                     struct wf_socket_file *file)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
+    if (!delay)
+        set_no_delay(fd);
     int err = bind_and_listen(fd, address, backlog);
     if (err == -EADDRINUSE && is_stale(address)) {
         unlink(address->local.sun_path);

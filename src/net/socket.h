@@ -22,8 +22,10 @@ struct wf_socket_file {
     uint64_t device, inode; /* inode 0: none */
 };
 
-/* A socket that listens: its descriptor, or -errno. *address becomes the real one. */
-int wf_socket_listen(struct wf_address *address, int backlog, struct wf_socket_file *file);
+/* A socket that listens: its descriptor, or -errno. *address becomes the real one. `delay` (Nagle's
+ * algorithm) is inherited by whom it accepts. */
+int wf_socket_listen(struct wf_address *address, int backlog, bool delay,
+                     struct wf_socket_file *file);
 
 /* Another descriptor of the same socket, or -errno. */
 int wf_socket_duplicate(int fd);

@@ -274,6 +274,60 @@ static void test_dispatch_endless_chains_starve_neither_timers_nor_io(void **sta
     assert_int_equal(weft_run(starvation_main, NULL, .no_signals = true), 0);
 }
 
+/* A task that works long and never waits, alone: its budgets are turns, and with each the kernel is
+ * asked, not after WF_RESUMES_PER_LOOK of them. */
+
+static int busy_calls;
+
+static int hear_byte(void *arg)
+{
+    assert_int_equal(weft_poll_fd(*(int *)arg, WEFT_READABLE), WEFT_READABLE);
+    stop_it = true;
+    return 0;
+}
+
+static int work_without_waiting(void *arg)
+{
+    weft_task *finished;
+    weft_spawn(weft_background(), return_zero, NULL, .task = &finished);
+    weft_await(finished);
+    assert_int_equal(write(*(int *)arg, "x", 1), 1);
+    while (!stop_it) {
+        int64_t end = real_now() + WEFT_MICROSECOND;
+        assert_int_equal(weft_await(finished), 0);
+        busy_calls++;
+        while (real_now() < end)
+            ;
+    }
+    weft_task_release(finished);
+    return 0;
+}
+
+static int long_budgets_main(void *arg)
+{
+    int pipes[2];
+    (void)arg;
+    weft_scope s;
+    assert_int_equal(pipe(pipes), 0);
+    weft_scope_begin(&s);
+    weft_spawn(&s, hear_byte, &pipes[0]);
+    weft_sleep(MILLISECOND);
+    weft_spawn(&s, work_without_waiting, &pipes[1]);
+    assert_int_equal(weft_scope_end(&s), 0);
+    close(pipes[0]);
+    close(pipes[1]);
+    return 0;
+}
+
+static void test_dispatch_long_budgets_keep_nobody_from_the_kernel(void **state)
+{
+    (void)state;
+    stop_it = false;
+    busy_calls = 0;
+    assert_int_equal(weft_run(long_budgets_main, NULL, .no_signals = true), 0);
+    assert_in_range(busy_calls, 1, 3 * WF_TASK_BUDGET);
+}
+
 /* The slice cuts a long turn; what is left keeps its order. */
 
 enum { LONG_TURN = 3000 };
@@ -508,6 +562,7 @@ int main(void)
         core_test(test_dispatch_ticks_may_step_back),
         core_test(test_dispatch_a_task_that_never_blocks_yields_every_128_operations),
         core_test(test_dispatch_endless_chains_starve_neither_timers_nor_io),
+        core_test(test_dispatch_long_budgets_keep_nobody_from_the_kernel),
         core_test(test_semantics_11_a_long_turn_is_cut_and_goes_on_in_order),
         core_test(test_semantics_11_a_storm_of_timers_is_cut_and_keeps_its_order),
         core_test(test_dispatch_tasks_and_callbacks_are_one_fifo),

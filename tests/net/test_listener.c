@@ -857,13 +857,20 @@ static void test_listen_on_all_takes_both_families(void **state)
 
 /* Nagle's algorithm is off on both sides unless somebody wants it. */
 
+static bool is_connected(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+}
+
 static int count_no_delay(void)
 {
     int count = 0;
     for (int fd = 3; fd < 64; fd++) {
         int on = 0;
         socklen_t size = sizeof on;
-        if (getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0)
+        if (getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0 && is_connected(fd))
             count += on != 0;
     }
     return count;
