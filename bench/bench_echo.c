@@ -34,14 +34,13 @@ static void measure(const char *size_name, size_t size, int connections)
     char name[64];
     memset(bytes, 'x', sizeof bytes);
     snprintf(name, sizeof name, "echo/%s/%d", size_name, connections);
-    contest_run(&(struct contest){
-        .name = name,
-        .ask = { .scheme = "echo",
-                 .message = { .body = bytes, .body_size = size, .check = LOAD_CHECK_BODY },
-                 .connections = connections },
-        .requests = connections < 1000 ? 4000 : 4L * connections,
-        .rate = 20000,
-        .contestants = contestants });
+    contest_run(&(struct contest){ .name = name,
+                                   .ask = { .scheme = "echo",
+                                            .request = { .body = bytes, .body_size = size },
+                                            .connections = connections },
+                                   .requests = connections < 1000 ? 4000 : 4L * connections,
+                                   .rate = 20000,
+                                   .contestants = contestants });
 }
 
 int main(int argc, char **argv)

@@ -35,23 +35,23 @@ static const struct contestant readers[] = {
     { NULL, NULL, NULL },
 };
 
-static void measure(const char *name, const char *path, const struct load_message *message,
+static void measure(const char *name, const char *path, const struct request_options *request,
                     int connections)
 {
     contest_run(&(struct contest){
         .name = name,
-        .ask = { .scheme = "http", .path = path, .message = *message, .connections = connections },
+        .ask = { .scheme = "http", .path = path, .request = *request, .connections = connections },
         .requests = REQUESTS,
         .rate = RATE,
-        .contestants = message->body ? readers : all });
+        .contestants = request->body ? readers : all });
 }
 
-static void measure_pipelined(const char *name, const struct load_message *message)
+static void measure_pipelined(const char *name, const struct request_options *request)
 {
     contest_run(&(struct contest){ .name = name,
                                    .ask = { .scheme = "http",
                                             .path = "/hello",
-                                            .message = *message,
+                                            .request = *request,
                                             .connections = 64,
                                             .pipeline = PIPELINED },
                                    .requests = 10 * REQUESTS,
@@ -61,23 +61,21 @@ static void measure_pipelined(const char *name, const struct load_message *messa
 static void measure_all(void)
 {
     static char body[BODY];
-    struct load_message hello = { .headers = { "Accept: */*" },
-                                  .header_count = 1,
-                                  .check = LOAD_CHECK_BODY };
-    struct load_message browser = {
-        .headers = { "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-                     "Accept-Language: en-US,en;q=0.5", "Accept-Encoding: gzip, deflate, br",
-                     "Connection: keep-alive",
-                     "Cookie: session=5f2b7c1e9a0d4f63; theme=dark; seen=1",
-                     "Upgrade-Insecure-Requests: 1" },
-        .header_count = 6,
-        .check = LOAD_CHECK_BODY
+    static const char *const any[] = { "Accept: */*" };
+    static const char *const many[] = {
+        "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        "Accept-Language: en-US,en;q=0.5",
+        "Accept-Encoding: gzip, deflate, br",
+        "Connection: keep-alive",
+        "Cookie: session=5f2b7c1e9a0d4f63; theme=dark; seen=1",
+        "Upgrade-Insecure-Requests: 1",
     };
-    struct load_message post = { .headers = { "Content-Type: application/octet-stream" },
-                                 .header_count = 1,
-                                 .body = body,
-                                 .body_size = BODY,
-                                 .check = LOAD_CHECK_BODY };
+    static const char *const bytes[] = { "Content-Type: application/octet-stream" };
+    struct request_options hello = { .headers = any, .header_count = 1 };
+    struct request_options browser = { .headers = many, .header_count = 6 };
+    struct request_options post = {
+        .headers = bytes, .header_count = 1, .body = body, .body_size = BODY
+    };
     memset(body, 'x', BODY);
     measure("http/hello/8", "/hello", &hello, 8);
     measure("http/hello/64", "/hello", &hello, 64);

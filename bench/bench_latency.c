@@ -17,10 +17,9 @@
 #define STEPS  14
 #define REPEAT 5
 
-static const struct load_ask ask = {
+static const struct bench_ask ask = {
     .scheme = "http",
     .path = "/hello",
-    .message = { .check = LOAD_CHECK_BODY },
     .connections = 64,
 };
 
@@ -31,13 +30,13 @@ static int compare(const void *left, const void *right)
 }
 
 /* Microseconds, the median of some runs of half a second; below 0: it cannot keep up. */
-static double measure(struct load *load, double rate)
+static double measure(struct bench_load *load, double rate)
 {
     double p99[REPEAT];
     int slow = 0;
     for (int i = 0; i < REPEAT; i++) {
-        const struct load_result *result = load_run(load, (long)(rate / 2), rate);
-        p99[i] = (double)load_histogram_quantile(&result->latency, 0.99) / 1e3;
+        const struct load_result *result = bench_load_run(load, (long)(rate / 2), rate);
+        p99[i] = (double)durations_quantile(&result->measures.from_due, 0.99) / 1e3;
         slow += result->achieved < 0.98 * rate;
     }
     qsort(p99, REPEAT, sizeof *p99, compare);
@@ -52,7 +51,8 @@ static void measure_server(const char *name, void (*body)(struct server_ends end
     if (!bench_wants(row))
         return;
     server_start(&server, name, body);
-    struct load *load = server.port == SERVER_NOT_HERE ? NULL : load_open(server.port, &ask);
+    struct bench_load *load =
+        server.port == SERVER_NOT_HERE ? NULL : bench_load_open(server.port, &ask);
     double us = load ? 0 : -1;
     for (int step = 1; step <= STEPS && us >= 0; step++) {
         us = measure(load, step * STEP);
@@ -61,7 +61,7 @@ static void measure_server(const char *name, void (*body)(struct server_ends end
             bench_value(row, "us", us);
     }
     if (load)
-        load_end(load);
+        bench_load_end(load);
     else
         bench_note("SKIP: %s is not here", name);
     server_stop(&server);

@@ -13,7 +13,7 @@ struct runner {
     const struct contest *contest;
     const struct contestant *who;
     struct server server;
-    struct load *load;           /* NULL: it is not here */
+    struct bench_load *load;     /* NULL: it is not here */
     struct server_report before; /* ours: when the row began */
     double sent, seconds;        /* since then */
 };
@@ -23,10 +23,10 @@ static double run(struct runner *runner, double rate)
 {
     const struct contest *contest = runner->contest;
     double before = server_cpu_ns(&runner->server);
-    const struct load_result *result = load_run(runner->load, contest->requests, rate);
-    runner->sent += (double)result->right;
-    runner->seconds += (double)result->elapsed / 1e9;
-    return (server_cpu_ns(&runner->server) - before) / (1e3 * (double)result->right);
+    const struct load_result *result = bench_load_run(runner->load, contest->requests, rate);
+    runner->sent += (double)result->measures.answered;
+    runner->seconds += (double)result->measures.answered / result->achieved;
+    return (server_cpu_ns(&runner->server) - before) / (1e3 * (double)result->measures.answered);
 }
 
 static double run_full(void *runner)
@@ -47,22 +47,23 @@ static void enter(struct runner *runner, const struct contest *contest,
     server_start(&runner->server, who->name, who->body);
     if (runner->server.port == SERVER_NOT_HERE)
         return;
-    runner->load = load_open(runner->server.port, &contest->ask);
+    runner->load = bench_load_open(runner->server.port, &contest->ask);
     for (int i = 0; i < WARM_UPS; i++)
-        load_run(runner->load, contest->requests, 0);
+        bench_load_run(runner->load, contest->requests, 0);
 }
 
 static void leave(struct runner *runner)
 {
     if (runner->load)
-        load_end(runner->load);
+        bench_load_end(runner->load);
     server_stop(&runner->server);
 }
 
 /* Ours and the floor's have to be as long. */
 static void compare_answers(const struct runner *ours, const struct runner *floor)
 {
-    size_t our_size = load_answer_size(ours->load), floor_size = load_answer_size(floor->load);
+    size_t our_size = bench_load_answer_size(ours->load),
+           floor_size = bench_load_answer_size(floor->load);
     if (our_size != floor_size)
         bench_note("answers of different size, %zu and %zu bytes", our_size, floor_size);
 }
@@ -120,9 +121,9 @@ void contest_run(const struct contest *contest)
     if (contest->rate > 0)
         measure(contest->name, runners, count, run_at_rate);
     measure(full, runners, count, run_full);
-    struct load_limit limit = load_limit(&contest->ask);
+    struct ceiling ceiling = bench_load_ceiling(runners[0].load);
     bench_note("the generator's ceiling: %.0f requests a second, %.2f us of its CPU each",
-               limit.rate, limit.cpu_ns / 1e3);
+               ceiling.rate, ceiling.cpu_ns / 1e3);
     for (int i = 0; i < count; i++)
         leave(&runners[i]);
 }

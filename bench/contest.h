@@ -3,7 +3,7 @@
 
 /* Servers that are asked the same, one beside the other: what a request costs each of their
  * processes in CPU time, user and system. Each server has the last CPU to itself while it is
- * measured, the generator (apps/weft-load) another one, and checks every answer.
+ * measured, the generator (weft-load's engine) another one, and checks every answer.
  *
  * Two rows: "NAME" at a rate below what the slowest of them can do, with the times of the requests
  * fixed beforehand; and "NAME/full", as fast as each one goes. */
@@ -21,7 +21,7 @@ struct contestant {
 
 struct contest {
     const char *name; /* of the rows */
-    struct load_ask ask;
+    struct bench_ask ask;
     long requests;                        /* in a run */
     double rate;                          /* a second; 0: no such row */
     const struct contestant *contestants; /* weft first; NULL's name ends the list */

@@ -15,7 +15,7 @@ ask()
 {
     case $1 in
     weft-load) taskset -c 0 "$folder/apps/weft-load/weft-load" -c 64 -t "${seconds}s" -q --json - "$2" |
-        python3 -c 'import json, sys; print(round(json.load(sys.stdin)["steps"][0]["achieved"]))' ;;
+        python3 -c 'import json, sys; print(round(json.load(sys.stdin)["steps"][0]["answered_per_s"]))' ;;
     wrk) taskset -c 0 wrk -t1 -c64 -d"$seconds" "$2" | sed -n 's/^Requests\/sec: *\([0-9]*\).*/\1/p' ;;
     h2load) taskset -c 0 h2load --h1 -t1 -c64 -D"$seconds" "$2" | sed -n 's/^finished in .*, \([0-9]*\)[.0-9]* req.*/\1/p' ;;
     esac

@@ -1,8 +1,8 @@
 #ifndef STOREFRONT_LOAD_H
 #define STOREFRONT_LOAD_H
 
-/* The clients, in a process of their own so that neither shop pays for them: one thread, epoll, and
- * the codec; nothing else of weft, which must not measure itself.
+/* The clients, in a process of their own so that neither shop pays for them: weft-load's engine,
+ * one thread, epoll, and the codec; nothing else of weft, which must not measure itself.
  *
  * The loop is open: requests have a time at which they are due, whatever became of those before,
  * and their latency counts from that time. So a shop that stands still for 400 ms is seen by all
@@ -24,8 +24,7 @@
  * begin or nothing came for 20 s. */
 int load_main(struct board *board, const struct products *products, char **words);
 
-/* Read "127.0.0.1:80" or "[::1]:80"; false when it is neither. */
-struct sockaddr_storage;
-bool load_address(const char *text, struct sockaddr_storage *address);
+/* Whether an address, "127.0.0.1:80" or "[::1]:80", is one that the load can ask. */
+bool load_reaches(const char *address);
 
 #endif

@@ -6,11 +6,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 const char *const stage_state_names[STATES] = { "ok", "slow", "dead", "block", "pool" };
@@ -242,13 +240,12 @@ static int handle_switch(weft_http *http, void *app)
 static int handle_load(weft_http *http, void *app)
 {
     struct stage *stage = ((struct storefront *)app)->stage;
-    struct sockaddr_storage address;
     int rate = read_number(weft_http_param(http, "rate"));
     if (rate < 0 || rate > STAGE_RATE_MAX)
         return refuse(http, 404, "a load is 0 to " WEFT_STRING(STAGE_RATE_MAX) " pages a second");
     if (stage_is_foreign(http))
         return refuse(http, 403, "from another page");
-    if (!load_address(stage->address, &address))
+    if (!load_reaches(stage->address))
         return refuse(http, 409, "the load needs a TCP port");
     if (stage->is_busy)
         return refuse(http, 409, "another switch is moving");

@@ -1,18 +1,21 @@
 #ifndef LOAD_CEILING_H
 #define LOAD_CEILING_H
 
-/* What this generator can do at most, on this machine and with these requests: a closed loop
- * against the null server, which runs in a process of its own, on another CPU where there is one.
- * A server that comes near it may be quicker than measured. */
+/* What the generator can do at most, on this machine and with these requests: a closed loop against
+ * the null server, in a process and on a processor of its own where there are two. A server that
+ * comes near it may be quicker than measured. */
 
 #include "engine.h"
 
-/* `echoes`: of the echo protocol, else of HTTP. The address in `message` and `setup` stays theirs.
- * Returns 0, or -1 with a sentence. */
-int load_ceiling(const struct load_setup *setup, const struct load_message *message, bool echoes,
-                 int64_t duration, struct load_result *result, char *why, size_t why_size);
+struct ceiling {
+    double rate;   /* right answers in a second */
+    double cpu_ns; /* the generator's processor time for each */
+};
 
-/* Stay on one CPU: the first of those allowed, or the last. Returns false where it cannot be. */
-bool load_pin(bool last);
+/* The engine's options are those of the run; their targets, all of one protocol, are asked with
+ * their very bytes, at another address. `size` is that of the body in HTTP's answers. Takes 1.2
+ * times the duration. 0, or negative with a sentence. */
+int ceiling_find(const struct engine_options *options, size_t size, int64_t duration,
+                 struct ceiling *ceiling, char why[TARGET_TEXT_MAX]);
 
 #endif

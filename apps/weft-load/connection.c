@@ -1,414 +1,376 @@
-/* One connection: it is opened, sends what it was given, reads answers, and ends. */
+/* A connection's life but for what it receives: it is opened, given requests, sends them, and ends.
+ *
+ * Whatever happens to a connection ends in an offer: it takes what waits, sends it, connects for
+ * that if need be, and is listed if it has room left. That can fail, and failing offers again;
+ * connection_offer() makes a queue of this, so nothing here nests. */
 
-#include "inside.h"
+#include "connection.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define PAUSE (50 * LOAD_SECOND / 1000) /* after a connect that failed */
+#define SCRATCH_SIZE   (64u << 10) /* what one send of several requests has */
+#define CONNECTING_MAX 128
+#define REST           INT64_C(10000000)   /* after a connection that brought nothing, … */
+#define REST_MAX       INT64_C(1000000000) /* … doubled each time up to this */
 
-static struct request *request_at(const struct load_engine *engine,
-                                  const struct connection *connection, uint32_t index)
+static char scratch[SCRATCH_SIZE];
+
+static void dial(struct connection *connection, int64_t now);
+
+/* --- How requests end. --- */
+
+void connection_end(struct connection *connection, const struct ending *ending)
 {
-    uint32_t at = connection->first + index, room = (uint32_t)engine->setup.pipeline;
-    return &connection->requests[at < room ? at : at - room];
+    struct engine *engine = connection->engine;
+    if (ending->fault == FAULT_NONE) {
+        engine->measures.answered++;
+        durations_add(&engine->measures.from_due, ending->at - ending->due);
+        durations_add(&engine->measures.from_sent, ending->at - ending->sent);
+    } else {
+        engine->measures.faults[ending->fault]++;
+    }
+    place_pop(connection);
+    if (engine->options.ended != NULL)
+        engine->options.ended(engine->options.context, ending);
 }
 
-static struct load_target *target_of(const struct load_engine *engine,
-                                     const struct request *request)
+void connection_set_alarm(struct connection *connection)
 {
-    return &engine->targets[request->target];
+    struct engine *engine = connection->engine;
+    int64_t at = INT64_MAX;
+    if (engine->options.timeout > 0 && connection->sent > 0)
+        at = place_exchange(connection, 0)->sent + engine->options.timeout;
+    engine->alarms[place_index_of(connection)] = at;
 }
 
-void load_watch(struct load_engine *engine, struct connection *connection, uint32_t events)
+void connection_hang_up(struct connection *connection)
 {
-    struct epoll_event event = { .events = events, .data.ptr = connection };
-    if (connection->watched == events)
-        return;
-    epoll_ctl(engine->epoll, connection->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
-              connection->fd, &event);
-    connection->watched = events;
-}
-
-/* --- Requests under way. --- */
-
-void load_assign(struct load_engine *engine, struct connection *connection, int64_t due,
-                 int64_t now, uint32_t target)
-{
-    engine->under_way++;
-    struct request *request = request_at(engine, connection, connection->count++);
-    *request = (struct request){ .due = due, .sent = now, .target = target };
-}
-
-/* The first one is not under way any more. Returns false when it was not even sent whole: nothing
- * can follow it then. */
-static bool pop(struct load_engine *engine, struct connection *connection)
-{
-    bool was_sent = connection->sent > 0;
-    connection->first++;
-    if (connection->first == (uint32_t)engine->setup.pipeline)
-        connection->first = 0;
-    connection->count--;
-    connection->sent -= was_sent;
-    engine->under_way--;
-    return was_sent;
-}
-
-void load_hang_up(struct load_engine *engine, struct connection *connection)
-{
-    engine->connecting -= connection->state == CONNECTING;
+    struct engine *engine = connection->engine;
     if (connection->fd >= 0)
         close(connection->fd);
-    link_remove(&connection->link);
+    if (connection->state == OPEN)
+        engine->open--;
     connection->fd = -1;
     connection->state = CLOSED;
-    connection->watched = 0;
-    connection->is_reading = connection->has_answered = false;
     connection->sent = 0;
-    connection->offset = 0;
-    connection->since = 0;
+    connection->used = false;
+    connection->reading = (struct reading){ 0 };
+    connection->rest.size = connection->rest_at = 0;
+    connection->kept.size = connection->body.size = 0;
+    engine->alarms[place_index_of(connection)] = INT64_MAX;
 }
 
-/* It ends, and what it had under way comes back: to be sent again, for the server never began with
- * it. */
-static void end(struct load_engine *engine, struct connection *connection, int64_t now)
+/* Nothing came of it: do not try again at once. An open loop has its own pace. */
+static void rest(struct connection *connection, int64_t now)
 {
-    int64_t since = connection->since;
-    bool failed = connection->state == CONNECTING;
-    load_hang_up(engine, connection);
-    connection->since = failed ? since : 0;
-    while (connection->count > 0) {
-        struct request request = *request_at(engine, connection, 0);
-        engine->result->retried++;
-        pop(engine, connection);
-        load_defer(engine, &request);
+    int64_t time = REST << (connection->failures < 7 ? connection->failures : 7);
+    connection->failures++;
+    connection->state = RESTING;
+    connection->engine->alarms[place_index_of(connection)] =
+        now + (time < REST_MAX ? time : REST_MAX);
+}
+
+void connection_gather(struct engine *engine, int64_t now)
+{
+    while (engine->gather_next < engine->options.connections &&
+           engine->gather_open < CONNECTING_MAX) {
+        struct connection *connection = &engine->connections[engine->gather_next++];
+        if (connection->state != CLOSED)
+            continue;
+        connection->gathers = true;
+        engine->gather_open++;
+        dial(connection, now);
     }
-    load_offer(engine, connection, now);
+    if (engine->gather_open == 0)
+        engine->gathers = false;
 }
 
-/* It ends before its time. Someone has to be blamed, so that a server that always does this does
- * not make us ask for ever: the first request, unless the connection did answer before. Then the
- * server closed what it had kept open, as it may. */
-static void lose(struct load_engine *engine, struct connection *connection, enum load_error error,
-                 const char *text, int64_t now)
+static void gathered(struct connection *connection)
 {
-    if (connection->count > 0 && !(error == LOAD_RESET && connection->has_answered)) {
-        const struct request *request = request_at(engine, connection, 0);
-        load_blame(engine, error, target_of(engine, request), text);
-        pop(engine, connection);
-    }
-    end(engine, connection, now);
-}
-
-/* There is no connection: one request pays for it, and the next attempt has to wait a little. */
-static void fail(struct load_engine *engine, struct connection *connection, int error, int64_t now)
-{
-    struct backlog *backlog = &connection->server->backlog;
-    if (connection->count > 0) {
-        load_blame(engine, LOAD_CONNECT, target_of(engine, request_at(engine, connection, 0)),
-                   strerror(error));
-        pop(engine, connection);
-    } else if (backlog->count > 0) {
-        load_blame(engine, LOAD_CONNECT, connection->server->model, strerror(error));
-        backlog->first++;
-        backlog->count--;
-        engine->result->waiting--;
-    } else if (!engine->is_open && engine->is_issuing && engine->left > 0) {
-        load_blame(engine, LOAD_CONNECT, connection->server->model, strerror(error));
-        engine->result->due++;
-        engine->left--;
-    }
-    connection->since = now + PAUSE;
-    end(engine, connection, now);
-}
-
-/* --- Opening. --- */
-
-void load_dial(struct load_engine *engine, struct connection *connection, int64_t now)
-{
-    link_remove(&connection->link);
-    connection->state = CONNECTING;
-    engine->connecting++;
-    connection->since = now;
-    connection->fd = load_socket(connection->server->model);
-    if (connection->fd < 0) {
-        fail(engine, connection, -connection->fd, now);
+    if (!connection->gathers)
         return;
-    }
-    /* Near by it is connected already: then this saves waiting to hear so. */
-    if (connection->count > 0)
-        load_flush(engine, connection);
-    if (connection->state == CONNECTING)
-        load_watch(engine, connection, EPOLLIN | EPOLLOUT);
+    connection->gathers = false;
+    connection->engine->gather_open--;
 }
 
-static void connected(struct load_engine *engine, struct connection *connection)
+static void explain(struct engine *engine, enum fault fault, const struct target *target, int error,
+                    const struct reading *reading)
 {
-    connection->state = OPEN;
-    engine->connecting--;
-    engine->result->connects++;
+    switch (fault) {
+    case FAULT_CONNECT:
+        engine_note(engine, fault, target, "%s", strerror(error));
+        break;
+    case FAULT_RESET:
+        engine_note(engine, fault, target, "%s",
+                    error ? strerror(error) : "closed before the answer");
+        break;
+    case FAULT_SHORT:
+        engine_note(engine, fault, target, "ends after %llu bytes of body%s%s",
+                    (unsigned long long)reading->size, error ? ": " : "",
+                    error ? strerror(error) : "");
+        break;
+    case FAULT_TIMEOUT:
+        engine_note(engine, fault, target, "no answer within %g s",
+                    (double)engine->options.timeout / 1e9);
+        break;
+    default:
+        engine_note(engine, fault, target, "%s", reading->why);
+    }
+}
+
+void connection_fail(struct connection *connection, enum fault fault, int error, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    bool rests = !connection->used && !engine->options.tireless && engine->budget > 0;
+    if (fault == FAULT_CONNECT)
+        engine->connect_error = error;
+    if (connection->count > 0)
+        explain(engine, fault, place_exchange(connection, 0)->target, error, &connection->reading);
+    else if (connection->gathers)
+        engine->measures.faults[fault]++;
+    unsigned lost = connection->count;
+    connection_hang_up(connection);
+    if (rests)
+        rest(connection, now);
+    while (lost-- > 0) {
+        const struct exchange exchange = *place_exchange(connection, 0);
+        connection_end(connection, &(struct ending){ .target = exchange.target,
+                                                     .fault = fault,
+                                                     .error = error,
+                                                     .due = exchange.due,
+                                                     .sent = exchange.sent,
+                                                     .at = now });
+    }
+    gathered(connection);
+    if (!rests)
+        connection_offer(connection, now);
+}
+
+void connection_reopen(struct connection *connection, int64_t now)
+{
+    connection_hang_up(connection);
+    connection_offer(connection, now);
 }
 
 /* --- Sending. --- */
 
-/* The bytes to send next: of one request where they lie, of several put together. */
-static const char *gather(struct load_engine *engine, const struct connection *connection,
-                          size_t *size)
+/* The bytes of requests that are to be sent; one needs no copy. Returns how many requests. */
+static unsigned compose(struct connection *connection, const char **data, size_t *size)
 {
-    const struct load_target *target =
-        target_of(engine, request_at(engine, connection, connection->sent));
-    const char *bytes = target->request + connection->offset;
-    *size = target->request_size - connection->offset;
-    uint32_t next = connection->sent + 1;
-    if (next == connection->count || *size > LOAD_OUT_MAX)
-        return bytes;
-    memcpy(engine->out, bytes, *size);
-    for (; next < connection->count; next++) {
-        target = target_of(engine, request_at(engine, connection, next));
-        if (*size + target->request_size > LOAD_OUT_MAX)
+    const struct target *target = place_exchange(connection, connection->sent)->target;
+    unsigned count = 0, left = connection->count - connection->sent;
+    *data = target->request;
+    *size = target->request_size;
+    if (left == 1 || target->request_size > SCRATCH_SIZE)
+        return 1;
+    for (*size = 0; count < left; count++, *size += target->request_size) {
+        target = place_exchange(connection, connection->sent + count)->target;
+        if (target->request_size > SCRATCH_SIZE - *size)
             break;
-        memcpy(engine->out + *size, target->request, target->request_size);
-        *size += target->request_size;
+        memcpy(scratch + *size, target->request, target->request_size);
     }
-    return engine->out;
+    *data = scratch;
+    return count;
 }
 
-static void advance(struct load_engine *engine, struct connection *connection, size_t sent)
+/* As much as the kernel takes; false: the connection has failed, or has asked for a pause. */
+static bool put(struct connection *connection, const char *data, size_t size, int64_t now)
 {
-    engine->result->bytes_out += sent;
-    while (sent > 0) {
-        size_t left =
-            target_of(engine, request_at(engine, connection, connection->sent))->request_size -
-            connection->offset;
-        if (sent < left) {
-            connection->offset += sent;
-            return;
-        }
-        sent -= left;
-        connection->offset = 0;
-        connection->sent++;
-        engine->result->sent++;
-    }
-}
-
-void load_flush(struct load_engine *engine, struct connection *connection)
-{
-    while (connection->sent < connection->count) {
-        size_t size;
-        const char *bytes = gather(engine, connection, &size);
-        ssize_t n = send(connection->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        int error = n < 0 ? errno : 0;
-        if (error == EAGAIN) {
-            load_watch(engine, connection, EPOLLIN | EPOLLOUT);
-            return;
-        }
-        if (error != 0) {
-            if (connection->state == CONNECTING)
-                fail(engine, connection, error, load_now());
-            else if (connection->is_reading || error == EPIPE || error == ECONNRESET)
-                load_watch(engine, connection, EPOLLIN); /* an answer may lie there: read it */
-            else
-                lose(engine, connection, LOAD_RESET, strerror(error), load_now());
-            return;
-        }
-        if (connection->state == CONNECTING)
-            connected(engine, connection);
-        advance(engine, connection, (size_t)n);
-    }
-    load_watch(engine, connection, EPOLLIN);
-}
-
-/* --- Answers. --- */
-
-static void count_right(struct load_engine *engine, const struct request *request, int64_t now)
-{
-    struct load_result *result = engine->result;
-    result->right++;
-    load_histogram_add(&result->latency, now - request->due);
-    if (engine->is_open)
-        load_histogram_add(&result->service, now - request->sent);
-}
-
-static void judge(struct load_engine *engine, const struct connection *connection,
-                  const struct request *request, int64_t now)
-{
-    char text[LOAD_EXAMPLE_MAX];
-    const struct load_target *target = target_of(engine, request);
-    if (connection->reader.wrong == LOAD_RIGHT) {
-        count_right(engine, request, now);
-        return;
-    }
-    load_reader_tell(&connection->reader, &target->expected, text, sizeof text);
-    load_blame(engine, (enum load_error)connection->reader.wrong, target, text);
-}
-
-/* Bytes behind the last answer: that one was not right after all. */
-static void stray(struct load_engine *engine, struct connection *connection, int64_t now)
-{
-    if (engine->result->right > 0)
-        engine->result->right--;
-    else
-        engine->result->due++;
-    load_blame(engine, LOAD_MALFORMED, connection->server->model, "bytes that nobody asked for");
-    end(engine, connection, now);
-}
-
-/* What is to be done after an answer. Returns whether the connection goes on. */
-static bool answered(struct load_engine *engine, struct connection *connection, bool keeps,
-                     int64_t now)
-{
-    connection->is_reading = false;
-    connection->has_answered = true;
-    keeps = pop(engine, connection) && keeps;
-    engine->answers++;
-    engine->last = now;
-    if (keeps && !engine->setup.churns)
-        return true;
-    if (engine->setup.churns && !keeps) { /* the server closes first: no TIME_WAIT here */
-        connection->state = ENDING;
-        connection->since = now;
+    ssize_t n = send(connection->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        int error = errno;
+        connection_fail(connection, FAULT_RESET, error, now);
         return false;
     }
-    if (engine->setup.churns) {
-        struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-        setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    }
-    end(engine, connection, now);
+    size_t written = n > 0 ? (size_t)n : 0;
+    connection->engine->measures.bytes_out += written;
+    if (written == size)
+        return true;
+    if (bytes_add(&connection->rest, data + written, size - written) < 0)
+        connection_fail(connection, FAULT_RESET, ENOMEM, now);
     return false;
 }
 
-/* Read one answer, or a part of one. Returns how many bytes it was, or -1: the connection does not
- * go on. */
-static ptrdiff_t take(struct load_engine *engine, struct connection *connection, const char *bytes,
-                      size_t len, int64_t now)
+void connection_flush(struct connection *connection, int64_t now)
 {
-    const struct request *request = request_at(engine, connection, 0);
-    struct load_target *target = target_of(engine, request);
-    struct load_reader *reader = &connection->reader;
-    size_t used;
-    if (!connection->is_reading) {
-        bool looks = target->expected.check >= LOAD_CHECK_BODY &&
-                     engine->answers % engine->setup.check_every == 0;
-        used = load_quick(&target->expected, bytes, len, looks);
-        if (used > 0) {
-            count_right(engine, request, now);
-            return answered(engine, connection, target->expected.keep_alive, now) ? (ptrdiff_t)used
-                                                                                  : -1;
-        }
-        load_reader_begin(reader, looks);
-        connection->is_reading = true;
+    if (connection->state == CLOSED && connection->count > 0)
+        dial(connection, now);
+    while (connection->state == OPEN && connection->sent < connection->count &&
+           connection->rest.size == 0) {
+        const char *data;
+        size_t size;
+        unsigned count = compose(connection, &data, &size);
+        for (unsigned i = 0; i < count; i++)
+            place_exchange(connection, connection->sent + i)->sent = now;
+        connection->sent += count;
+        connection->engine->measures.asked += count;
+        connection_set_alarm(connection);
+        if (!put(connection, data, size, now))
+            return;
     }
-    switch (target->protocol->feed(reader, &target->expected, bytes, len, &used)) {
-    case LOAD_MORE:
-        return (ptrdiff_t)len;
-    case LOAD_DONE:
-        judge(engine, connection, request, now);
-        return answered(engine, connection, reader->keep_alive, now) ? (ptrdiff_t)used : -1;
+}
+
+void connection_put_rest(struct connection *connection, int64_t now)
+{
+    struct bytes *rest = &connection->rest;
+    ssize_t n = send(connection->fd, rest->data + connection->rest_at,
+                     rest->size - connection->rest_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EINTR) {
+            int error = errno;
+            connection_fail(connection, FAULT_RESET, error, now);
+        }
+        return;
+    }
+    connection->engine->measures.bytes_out += (uint64_t)n;
+    connection->rest_at += (size_t)n;
+    if (connection->rest_at < rest->size)
+        return;
+    rest->size = connection->rest_at = 0;
+    connection_offer(connection, now);
+}
+
+/* Its free places: for the closed loop's next requests, for who waits, or for who comes. */
+static void offer_one(struct connection *connection, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    struct endpoint *endpoint = connection->endpoint;
+    while (engine->budget > 0 && place_is_free(connection)) {
+        engine->budget--;
+        place_assign(connection, place_next_target(endpoint), now);
+    }
+    while (endpoint->backlog_count > 0 && place_is_free(connection)) {
+        struct exchange exchange = place_pop_backlog(endpoint);
+        place_assign(connection, exchange.target, exchange.due);
+    }
+    connection_flush(connection, now);
+    if (place_is_free(connection))
+        place_list(connection);
+}
+
+/* A connection can fail while it is offered requests, and then be offered others: one after the
+ * other, and not within one another, however many wait. */
+void connection_offer(struct connection *connection, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    if (connection->is_offered)
+        return;
+    connection->is_offered = true;
+    connection->next_offer = engine->offers;
+    engine->offers = connection;
+    if (engine->is_offering)
+        return;
+    engine->is_offering = true;
+    while ((connection = engine->offers) != NULL) {
+        engine->offers = connection->next_offer;
+        connection->is_offered = false;
+        offer_one(connection, now);
+    }
+    engine->is_offering = false;
+}
+
+/* --- Connecting. --- */
+
+static void opened(struct connection *connection, int64_t now)
+{
+    connection->state = OPEN;
+    connection->engine->open++;
+    connection->engine->measures.connects++;
+    connection->engine->alarms[place_index_of(connection)] = INT64_MAX;
+    gathered(connection);
+    connection_offer(connection, now);
+}
+
+/* What comes with an event: the connection, and above the 48 bits of its address which of its
+ * sockets that is. */
+static uint64_t tag_of(const struct connection *connection)
+{
+    return (uint64_t)(uintptr_t)connection | (uint64_t)connection->generation << 48;
+}
+
+struct connection *connection_of(uint64_t tag)
+{
+    struct connection *connection =
+        (struct connection *)(uintptr_t)(tag & ((UINT64_C(1) << 48) - 1));
+    return connection->generation == tag >> 48 ? connection : NULL;
+}
+
+static int open_socket(struct connection *connection)
+{
+    struct engine *engine = connection->engine;
+    const struct target *target = connection->endpoint->wheel[0];
+    connection->generation++;
+    struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                 .data.u64 = tag_of(connection) };
+    int one = 1, family = target->address.ss_family;
+    connection->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (connection->fd < 0)
+        return errno;
+    if (family != AF_UNIX)
+        setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    int error = 0;
+    if (connect(connection->fd, (const struct sockaddr *)&target->address, target->address_size) <
+        0)
+        error = errno;
+    if ((error == 0 || error == EINPROGRESS) &&
+        epoll_ctl(engine->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0)
+        return errno;
+    return error;
+}
+
+static void dial(struct connection *connection, int64_t now)
+{
+    struct engine *engine = connection->engine;
+    int error = open_socket(connection);
+    if (error == 0) {
+        opened(connection, now);
+    } else if (error == EINPROGRESS) {
+        connection->state = CONNECTING;
+        if (engine->options.timeout > 0)
+            engine->alarms[place_index_of(connection)] = now + engine->options.timeout;
+    } else if (error == EAGAIN) { /* a Unix listener's queue is full: that is no failure */
+        connection_hang_up(connection);
+        connection->state = RESTING;
+        engine->alarms[place_index_of(connection)] = now + REST;
+    } else {
+        connection_fail(connection, FAULT_CONNECT, error, now);
+    }
+}
+
+void connection_conclude(struct connection *connection, unsigned events, int64_t now)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0)
+        connection_fail(connection, FAULT_CONNECT, error, now);
+    else if ((events & EPOLLOUT) != 0)
+        opened(connection, now);
+}
+
+/* --- Alarms. --- */
+
+void connection_ring(struct connection *connection, int64_t now)
+{
+    switch (connection->state) {
+    case RESTING:
+        connection->state = CLOSED;
+        connection->engine->alarms[place_index_of(connection)] = INT64_MAX;
+        if (connection->gathers)
+            dial(connection, now);
+        else
+            connection_offer(connection, now);
+        return;
+    case CONNECTING:
+        connection_fail(connection, FAULT_CONNECT, ETIMEDOUT, now);
+        return;
     default:
-        lose(engine, connection, LOAD_MALFORMED, "bytes that are no answer", now);
-        return -1;
-    }
-}
-
-static void hear_end(struct load_engine *engine, struct connection *connection, int error)
-{
-    int64_t now = load_now();
-    const struct request *request = request_at(engine, connection, 0);
-    if (connection->state == ENDING || connection->count == 0) {
-        end(engine, connection, now);
-        return;
-    }
-    const struct load_target *target = target_of(engine, request);
-    if (error == 0 && connection->is_reading &&
-        target->protocol->end(&connection->reader, &target->expected)) {
-        judge(engine, connection, request, now);
-        pop(engine, connection);
-        engine->answers++;
-        engine->last = now;
-        end(engine, connection, now);
-        return;
-    }
-    lose(engine, connection, connection->is_reading ? LOAD_SHORT : LOAD_RESET,
-         error != 0               ? strerror(error)
-         : connection->is_reading ? "closed in the middle of an answer"
-                                  : "closed without an answer",
-         now);
-}
-
-static void receive(struct load_engine *engine, struct connection *connection)
-{
-    ssize_t n = recv(connection->fd, engine->in, sizeof engine->in, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) {
-        hear_end(engine, connection, n < 0 ? errno : 0);
-        return;
-    }
-    int64_t now = load_now();
-    size_t used = 0, len = (size_t)n;
-    engine->result->bytes_in += len;
-    if (connection->state == ENDING)
-        return;
-    while (used < len) {
-        if (connection->count == 0) {
-            stray(engine, connection, now);
-            return;
-        }
-        ptrdiff_t piece = take(engine, connection, engine->in + used, len - used, now);
-        if (piece < 0)
-            return;
-        used += (size_t)piece;
-    }
-    load_offer(engine, connection, now);
-}
-
-/* --- Events. --- */
-
-void load_event(struct load_engine *engine, struct connection *connection, uint32_t events)
-{
-    if (connection->state == CLOSED)
-        return;
-    if (connection->state == CONNECTING) {
-        int error = 0;
-        socklen_t size = sizeof error;
-        getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-        if (error != 0) {
-            fail(engine, connection, error, load_now());
-            return;
-        }
-        if ((events & EPOLLOUT) == 0)
-            return;
-        connected(engine, connection);
-        load_offer(engine, connection, load_now());
-        return;
-    }
-    if ((events & EPOLLOUT) != 0 && connection->sent < connection->count)
-        load_flush(engine, connection);
-    if (connection->state != CLOSED && (events & ~(uint32_t)EPOLLOUT) != 0)
-        receive(engine, connection);
-}
-
-/* Whatever has lasted too long. */
-void load_expire(struct load_engine *engine, struct connection *connection, int64_t now)
-{
-    int64_t timeout = engine->setup.timeout;
-    if (connection->state == CONNECTING && now - connection->since > timeout) {
-        fail(engine, connection, ETIMEDOUT, now);
-    } else if (connection->state == ENDING && now - connection->since > timeout) {
-        end(engine, connection, now);
-    } else if (connection->count > 0 && connection->state == OPEN &&
-               now - request_at(engine, connection, 0)->sent > timeout) {
-        const char *text =
-            connection->is_reading ? "only a part of an answer in time" : "no answer in time";
-        while (connection->count > 1 && now - request_at(engine, connection, 1)->sent > timeout) {
-            load_blame(engine, LOAD_TIMEOUT, target_of(engine, request_at(engine, connection, 0)),
-                       text);
-            pop(engine, connection);
-        }
-        lose(engine, connection, LOAD_TIMEOUT, text, now);
+        connection_fail(connection, FAULT_TIMEOUT, 0, now);
     }
 }

@@ -1,457 +1,327 @@
-/* The engine from outside a run: servers and connections are set up, answers learned. */
-
-#include "inside.h"
+#include "connection.h"
 
 #include <errno.h>
-#include <math.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-#define TIMEOUT_DEFAULT (10 * LOAD_SECOND)
-#define RAW_KEPT_MAX    (128u << 10) /* of a first answer */
-#define CONNECT_BATCH   64
+#define EVENTS_MAX 256
+#define SWEEP      INT64_C(10000000) /* from one look at the alarms to the next */
 
-int load_socket(const struct load_target *target)
+int64_t engine_now(void)
 {
-    int one = 1, family = target->address.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    const struct sockaddr *address = (const struct sockaddr *)&target->address;
-    if (connect(fd, address, target->address_size) < 0 && errno != EINPROGRESS) {
-        int error = errno;
-        close(fd);
-        return -error;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+struct measures *engine_measures(struct engine *engine)
+{
+    return &engine->measures;
+}
+
+const char *engine_example(const struct engine *engine, enum fault fault)
+{
+    return engine->examples[fault];
+}
+
+void engine_note(struct engine *engine, enum fault fault, const struct target *target,
+                 const char *format, ...)
+{
+    char *text = engine->examples[fault];
+    if (text[0] != '\0')
+        return;
+    int size = snprintf(text, EXAMPLE_MAX, "%.90s: ", target->url);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + size, (size_t)(EXAMPLE_MAX - size), format, arguments);
+    va_end(arguments);
+}
+
+/* --- Turns. --- */
+
+static void handle(struct connection *connection, unsigned events)
+{
+    if (connection == NULL)
+        return;
+    if (connection->state == CONNECTING)
+        connection_conclude(connection, events, engine_now());
+    else if (connection->state == OPEN && connection->rest.size > 0 && (events & EPOLLOUT) != 0)
+        connection_put_rest(connection, engine_now());
+    if (connection->state == OPEN && (events & ~(unsigned)EPOLLOUT) != 0)
+        answer_receive(connection, events);
+    struct engine *engine = connection->engine;
+    if (engine->gathers)
+        connection_gather(engine, engine_now());
+    if (engine->between != NULL)
+        engine->between(engine->between_context, engine_now());
+}
+
+/* Look at all alarms: 80 KB for 10,000 connections, some microseconds. */
+static void sweep(struct engine *engine, int64_t now)
+{
+    engine->sweep_at = now + SWEEP;
+    for (int i = 0; i < engine->options.connections; i++)
+        if (engine->alarms[i] <= now)
+            connection_ring(&engine->connections[i], now);
+    if (engine->gathers)
+        connection_gather(engine, now);
+    if (engine->also != NULL)
+        sweep(engine->also, now);
+}
+
+static int wait_events(const struct engine *engine, struct epoll_event *events, int64_t until)
+{
+    int64_t wait = until > 0 ? until - engine_now() : 0;
+#ifdef SYS_epoll_pwait2
+    static bool is_old; /* Linux before 5.11 */
+    if (wait > 0 && !is_old) {
+        struct timespec time = { wait / 1000000000, wait % 1000000000 };
+        long count = syscall(SYS_epoll_pwait2, engine->epoll, events, EVENTS_MAX, &time, NULL, 0);
+        if (count >= 0 || errno != ENOSYS)
+            return (int)count;
+        is_old = true;
     }
-    return fd;
+#endif
+    return epoll_wait(engine->epoll, events, EVENTS_MAX, wait > 0 ? (int)(wait / 1000000) : 0);
 }
 
-void load_blame(struct load_engine *engine, enum load_error error, const struct load_target *target,
-                const char *text)
+int engine_turn(struct engine *engine, int64_t until)
 {
-    char *example = engine->result->example[error];
-    engine->result->errors[error]++;
-    if (example[0] == '\0')
-        snprintf(example, LOAD_EXAMPLE_MAX, "%.100s: %s", target->url, text);
-}
-
-uint64_t load_result_failed(const struct load_result *result)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < LOAD_ERRORS; i++)
-        sum += result->errors[i];
-    return sum;
-}
-
-/* --- Picking. --- */
-
-/* By weights: steps of the golden ratio fall evenly, and never twice in a row where there is a
- * choice. */
-uint32_t load_pick(struct picker *picker)
-{
-    uint64_t turn = picker->turn++;
-    if (picker->upto == NULL)
-        return picker->ids[picker->count == 1 ? 0 : turn % picker->count];
-    double part = fmod((double)(turn % (1u << 30)) * 0.6180339887498949, 1);
-    uint32_t low = 0, high = picker->count - 1;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (part < picker->upto[middle])
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return picker->ids[low];
-}
-
-static bool picker_init(struct picker *picker, uint32_t room)
-{
-    picker->ids = calloc(room, sizeof *picker->ids);
-    picker->upto = calloc(room, sizeof *picker->upto);
-    return picker->ids != NULL && picker->upto != NULL;
-}
-
-/* While it is filled, `upto` has the weights. */
-static void picker_add(struct picker *picker, uint32_t id, double weight)
-{
-    picker->ids[picker->count] = id;
-    picker->upto[picker->count++] = weight;
-}
-
-static void picker_ready(struct picker *picker)
-{
-    double sum = 0, all = 0;
-    bool same = true;
-    for (uint32_t i = 0; i < picker->count; i++) {
-        same = same && picker->upto[i] == picker->upto[0];
-        all += picker->upto[i];
-    }
-    for (uint32_t i = 0; i < picker->count; i++)
-        picker->upto[i] = (sum += picker->upto[i]) / all;
-    if (same) {
-        free(picker->upto);
-        picker->upto = NULL;
-    }
-}
-
-static void picker_free(struct picker *picker)
-{
-    free(picker->ids);
-    free(picker->upto);
-}
-
-/* --- Servers. --- */
-
-static bool is_same_server(const struct load_target *one, const struct load_target *other)
-{
-    return one->protocol == other->protocol && one->address_size == other->address_size &&
-           memcmp(&one->address, &other->address, one->address_size) == 0;
-}
-
-static struct server *server_for(struct load_engine *engine, const struct load_target *target)
-{
-    for (int i = engine->server_count - 1; i >= 0; i--)
-        if (is_same_server(engine->servers[i].model, target))
-            return &engine->servers[i];
-    struct server *server = &engine->servers[engine->server_count++];
-    server->model = target;
-    link_clear(&server->free);
-    return server;
-}
-
-/* Targets find their servers, and each server its targets. */
-static bool open_servers(struct load_engine *engine)
-{
-    int count = engine->target_count;
-    engine->servers = calloc((size_t)count, sizeof *engine->servers);
-    engine->server_of = calloc((size_t)count, sizeof(struct server *));
-    if (engine->servers == NULL || engine->server_of == NULL ||
-        !picker_init(&engine->picker, (uint32_t)count))
-        return false;
-    for (int i = 0; i < count; i++) {
-        struct load_target *target = &engine->targets[i];
-        engine->server_of[i] = server_for(engine, target);
-        engine->server_of[i]->weight += target->weight;
-        engine->server_of[i]->picker.count++;
-        picker_add(&engine->picker, (uint32_t)i, target->weight);
-    }
-    picker_ready(&engine->picker);
-    for (int i = 0; i < engine->server_count; i++) {
-        uint32_t room = engine->servers[i].picker.count;
-        engine->servers[i].picker.count = 0;
-        if (!picker_init(&engine->servers[i].picker, room))
-            return false;
-    }
+    struct epoll_event events[EVENTS_MAX];
+    int count = wait_events(engine, events, until < engine->sweep_at ? until : engine->sweep_at);
     for (int i = 0; i < count; i++)
-        picker_add(&engine->server_of[i]->picker, (uint32_t)i, engine->targets[i].weight);
-    for (int i = 0; i < engine->server_count; i++)
-        picker_ready(&engine->servers[i].picker);
+        handle(connection_of(events[i].data.u64), events[i].events);
+    int64_t now = engine_now();
+    if (now >= engine->sweep_at)
+        sweep(engine, now);
+    return count > 0 ? count : 0;
+}
+
+void engine_set_between(struct engine *engine, void (*between)(void *context, int64_t now),
+                        void *context)
+{
+    engine->between = between;
+    engine->between_context = context;
+}
+
+bool engine_has_place(struct engine *engine, const struct target *target)
+{
+    struct connection *connection = place_take(place_endpoint_of(engine, target));
+    if (connection != NULL)
+        place_list_first(connection);
+    return connection != NULL;
+}
+
+bool engine_ask(struct engine *engine, struct target *target, int64_t due, bool waits)
+{
+    struct endpoint *endpoint = place_endpoint_of(engine, target);
+    struct connection *connection = endpoint->backlog_count == 0 ? place_take(endpoint) : NULL;
+    if (connection == NULL) {
+        if (waits && !place_push_backlog(endpoint, target, due))
+            engine->measures.faults[FAULT_CONNECT]++;
+        return false;
+    }
+    int64_t now = engine_now();
+    durations_add(&engine->measures.late, now - due);
+    place_assign(connection, target, due);
+    connection_flush(connection, now);
+    if (place_is_free(connection))
+        place_list(connection);
     return true;
 }
 
-/* Each server has a connection; the others are dealt out by weight. */
-static bool open_connections(struct load_engine *engine)
+uint64_t engine_backlog(const struct engine *engine)
 {
-    struct load_setup *setup = &engine->setup;
-    struct picker picker = { 0 };
-    if (setup->connections < engine->server_count)
-        setup->connections = engine->server_count;
-    size_t count = (size_t)setup->connections;
-    engine->connections = calloc(count, sizeof *engine->connections);
-    engine->rings = calloc(count * (size_t)setup->pipeline, sizeof *engine->rings);
-    bool good = engine->connections != NULL && engine->rings != NULL &&
-                picker_init(&picker, (uint32_t)engine->server_count);
-    for (int i = 0; i < engine->server_count && good; i++)
-        picker_add(&picker, (uint32_t)i, engine->servers[i].weight);
-    if (good)
-        picker_ready(&picker);
-    for (int i = 0; i < setup->connections && good; i++) {
-        struct connection *connection = &engine->connections[i];
-        uint32_t at = i < engine->server_count ? (uint32_t)i : load_pick(&picker);
-        connection->server = &engine->servers[at];
-        connection->fd = -1;
-        connection->requests = engine->rings + (size_t)i * (size_t)setup->pipeline;
-    }
-    picker_free(&picker);
-    return good;
+    uint64_t sum = 0;
+    for (int i = 0; i < engine->endpoint_count; i++)
+        sum += engine->endpoints[i].backlog_count;
+    return sum;
 }
 
-/* --- The first answers: one after the other, and slowly. --- */
-
-struct lesson {
-    struct load_engine *engine;
-    struct load_target *target;
-    int fd;
-    int64_t deadline;
-    size_t sent; /* of the request */
-    char *wire;  /* the answer, as far as it is kept */
-    size_t size;
-    struct load_reader reader;
-    char *why;
-    size_t why_size;
-};
-
-static int complain(struct lesson *lesson, const char *what)
+uint64_t engine_under_way(const struct engine *engine)
 {
-    snprintf(lesson->why, lesson->why_size, "%s: %s", lesson->target->url, what);
-    return -1;
+    return engine->under_way;
 }
 
-static int await(struct lesson *lesson, short events)
+uint64_t engine_drop_backlog(struct engine *engine)
 {
-    struct pollfd poll_fd = { .fd = lesson->fd, .events = events };
-    for (;;) {
-        volatile sig_atomic_t *stop = lesson->engine->setup.stop;
-        int64_t left = lesson->deadline - load_now();
-        if (stop != NULL && *stop)
-            return complain(lesson, "interrupted");
-        if (left <= 0)
-            return complain(lesson,
-                            events == POLLIN ? "no answer in time" : "no connection in time");
-        int count = poll(&poll_fd, 1, (int)(left / (LOAD_SECOND / 1000)) + 1);
-        if (count > 0)
-            return 0;
+    uint64_t dropped = engine_backlog(engine);
+    for (int i = 0; i < engine->endpoint_count; i++)
+        engine->endpoints[i].backlog_count = 0;
+    return dropped;
+}
+
+void engine_give_up(struct engine *engine)
+{
+    int64_t now = engine_now();
+    for (int i = 0; i < engine->options.connections; i++)
+        if (engine->connections[i].count > 0)
+            connection_fail(&engine->connections[i], FAULT_TIMEOUT, 0, now);
+}
+
+void engine_use(struct engine *engine, int connections)
+{
+    int64_t now = engine_now();
+    if (connections < engine->endpoint_count)
+        connections = engine->endpoint_count;
+    while (engine->working > connections)
+        engine->connections[--engine->working].works = false;
+    while (engine->working < connections) {
+        struct connection *connection = &engine->connections[engine->working++];
+        connection->works = true;
+        connection_offer(connection, now);
     }
 }
 
-static int lesson_connected(struct lesson *lesson)
+void engine_close_loop(struct engine *engine, uint64_t budget)
 {
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (await(lesson, POLLOUT) < 0)
-        return -1;
-    getsockopt(lesson->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    return error != 0 ? complain(lesson, strerror(error)) : 0;
+    int64_t now = engine_now();
+    engine->budget = budget;
+    for (int i = 0; i < engine->working && engine->budget > 0; i++)
+        connection_offer(&engine->connections[i], now);
 }
 
-static int lesson_connect(struct lesson *lesson)
+uint64_t engine_budget(const struct engine *engine)
 {
-    lesson->fd = load_socket(lesson->target);
-    return lesson->fd < 0 ? complain(lesson, strerror(-lesson->fd)) : lesson_connected(lesson);
+    return engine->budget;
 }
 
-/* As much as goes. What cannot be sent to a server that closes may have an answer nevertheless. */
-static void lesson_send(struct lesson *lesson)
+void engine_gather(struct engine *engine)
 {
-    const struct load_target *target = lesson->target;
-    size_t left = target->request_size - lesson->sent;
-    ssize_t n = left > 0 ? send(lesson->fd, target->request + lesson->sent, left, MSG_NOSIGNAL) : 0;
-    if (n > 0)
-        lesson->sent += (size_t)n;
-    else if (n < 0 && errno != EAGAIN)
-        lesson->sent = target->request_size;
+    engine->gathers = true;
+    engine->gather_next = 0;
+    connection_gather(engine, engine_now());
 }
 
-static void keep_raw(struct lesson *lesson, const char *bytes, size_t size)
+bool engine_is_gathering(const struct engine *engine)
 {
-    if (lesson->size + size > RAW_KEPT_MAX)
-        lesson->size = RAW_KEPT_MAX + 1; /* too long to be of use */
-    else
-        memcpy(lesson->wire + lesson->size, bytes, size);
-    if (lesson->size <= RAW_KEPT_MAX)
-        lesson->size += size;
+    return engine->gathers;
 }
 
-/* Returns 1 when the answer is whole. */
-static int lesson_receive(struct lesson *lesson)
+int engine_connection_count(const struct engine *engine)
 {
-    struct load_engine *engine = lesson->engine;
-    struct load_expected *expected = &lesson->target->expected;
-    size_t used;
-    bool sends = lesson->sent < lesson->target->request_size;
-    if (await(lesson, sends ? POLLIN | POLLOUT : POLLIN) < 0)
-        return -1;
-    lesson_send(lesson);
-    ssize_t n = recv(lesson->fd, engine->in, sizeof engine->in, 0);
-    if (n < 0 && errno == EAGAIN)
-        return 0;
-    if (n < 0)
-        return complain(lesson, strerror(errno));
-    if (n == 0) {
-        lesson->reader.keep_alive = false;
-        return lesson->target->protocol->end(&lesson->reader, expected)
-                   ? 1
-                   : complain(lesson, "closed before the first answer was whole");
-    }
-    switch (
-        lesson->target->protocol->feed(&lesson->reader, expected, engine->in, (size_t)n, &used)) {
-    case LOAD_MORE:
-        keep_raw(lesson, engine->in, (size_t)n);
-        return 0;
-    case LOAD_DONE:
-        keep_raw(lesson, engine->in, used);
-        return used < (size_t)n ? complain(lesson, "more bytes than one answer has") : 1;
-    default:
-        return complain(lesson, "the first answer is none that one can read");
-    }
+    return engine->options.connections;
 }
 
-static int lesson_ask(struct lesson *lesson)
+int engine_open_count(const struct engine *engine)
 {
-    struct load_expected *expected = &lesson->target->expected;
-    int step;
-    lesson->size = lesson->sent = 0;
-    load_reader_begin(&lesson->reader, true);
-    lesson->reader.learns = expected->status == 0 && expected->body == NULL;
-    lesson->deadline = load_now() + lesson->engine->setup.timeout;
-    if (lesson->fd < 0 && lesson_connect(lesson) < 0)
-        return -1;
-    lesson_send(lesson);
-    do
-        step = lesson_receive(lesson);
-    while (step == 0);
-    if (step < 0)
-        return -1;
-    if (!lesson->reader.learns && lesson->reader.wrong != LOAD_RIGHT)
-        return complain(lesson, "the first answer is not what was sent");
-    if (lesson->reader.learns && lesson->size <= RAW_KEPT_MAX)
-        lesson->target->protocol->learn(expected, &lesson->reader, lesson->wire, lesson->size);
-    else if (lesson->reader.learns)
-        lesson->target->protocol->learn(expected, &lesson->reader, NULL, 0);
-    return 0;
+    return engine->open;
 }
 
-/* The connection that asked is the server's first, if it may be kept. */
-static void adopt(struct load_engine *engine, struct lesson *lesson, struct connection *connection)
+int engine_connect_error(const struct engine *engine)
 {
-    if (lesson->fd < 0)
-        return;
-    connection->fd = lesson->fd;
-    connection->state = OPEN;
-    connection->has_answered = true;
-    load_watch(engine, connection, EPOLLIN);
+    return engine->connect_error;
 }
 
-static int learn_server(struct lesson *lesson, struct server *server)
+/* --- Learning. --- */
+
+static int learn_one(struct engine *engine, struct target *target, char *why)
+{
+    uint64_t faults = measures_faults(&engine->measures);
+    engine->learn_fault = -1;
+    engine_ask(engine, target, engine_now(), true);
+    while (engine->learn_fault < 0 && measures_faults(&engine->measures) == faults)
+        engine_turn(engine, engine->sweep_at);
+    for (int i = 1; i < FAULTS && engine->learn_fault < 0; i++)
+        if (engine->measures.faults[i] > 0 && engine->examples[i][0] != '\0')
+            return snprintf(why, TARGET_TEXT_MAX, "%s", engine->examples[i]), -EIO;
+    return engine->learn_fault == FAULT_NONE ? 0 : -ENOMEM;
+}
+
+int engine_learn(struct engine *engine, bool bodies, char why[TARGET_TEXT_MAX])
 {
     int err = 0;
-    lesson->fd = -1;
-    for (uint32_t i = 0; i < server->picker.count && err == 0; i++) {
-        lesson->target = &lesson->engine->targets[server->picker.ids[i]];
-        err = lesson_ask(lesson);
-        bool keeps = err == 0 && lesson->reader.keep_alive && !lesson->engine->setup.churns;
-        if (!keeps && lesson->fd >= 0) {
-            close(lesson->fd);
-            lesson->fd = -1;
-        }
+    snprintf(why, TARGET_TEXT_MAX, "out of memory");
+    engine->learns = true;
+    for (int i = 0; i < engine->options.target_count && err == 0; i++) {
+        struct target *target = &engine->options.targets[i];
+        err = learn_one(engine, target, why);
+        if (!bodies && target->expected.body == target->learned)
+            target->expected.body = NULL;
     }
+    engine->learns = false;
+    measures_clear(&engine->measures);
     return err;
 }
 
-static int learn(struct load_engine *engine, char *why, size_t why_size)
+/* --- Beginning and end. --- */
+
+static void give_connections(struct engine *engine)
 {
-    struct lesson lesson = {
-        .engine = engine, .fd = -1, .why = why, .why_size = why_size, .wire = malloc(RAW_KEPT_MAX)
-    };
-    int err = lesson.wire != NULL ? 0 : -1;
-    for (int i = 0; i < engine->server_count && err == 0; i++) {
-        err = learn_server(&lesson, &engine->servers[i]);
-        if (err == 0)
-            adopt(engine, &lesson, &engine->connections[i]);
+    for (int i = 0; i < engine->options.connections; i++) {
+        struct connection *connection = &engine->connections[i];
+        /* Endpoints that weigh more have more: as often as their targets are on the wheel. */
+        const struct target *target = i < engine->endpoint_count
+                                          ? engine->endpoints[i].wheel[0]
+                                          : engine->wheel[(unsigned)i % engine->wheel_size];
+        connection->engine = engine;
+        connection->fd = -1;
+        connection->works = true;
+        connection->endpoint = place_endpoint_of(engine, target);
+        connection->ring = &engine->exchanges[(size_t)i * (size_t)engine->options.pipeline];
+        engine->alarms[i] = INT64_MAX;
+        place_list(connection);
     }
-    free(lesson.wire);
-    load_reader_free(&lesson.reader);
-    return err;
+    engine->working = engine->options.connections;
 }
 
-/* --- Opening and closing. --- */
-
-struct load_engine *load_engine_open(const struct load_setup *setup, struct load_target *targets,
-                                     int count, char *why, size_t why_size)
+struct engine *engine_new(const struct engine_options *options)
 {
-    struct load_engine *engine = calloc(1, sizeof *engine);
-    snprintf(why, why_size, "out of memory");
+    struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return NULL;
-    engine->setup = *setup;
-    if (setup->connections <= 0)
-        engine->setup.connections = 1;
-    if (setup->pipeline <= 0 || setup->churns)
-        engine->setup.pipeline = 1;
-    if (setup->timeout <= 0)
-        engine->setup.timeout = TIMEOUT_DEFAULT;
-    if (setup->check_every == 0)
-        engine->setup.check_every = 1;
-    engine->targets = targets;
-    engine->target_count = count;
-    link_clear(&engine->dial);
-    engine->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (engine->epoll < 0)
-        snprintf(why, why_size, "epoll: %s", strerror(errno));
-    if (engine->epoll < 0 || !open_servers(engine) || !open_connections(engine) ||
-        learn(engine, why, why_size) < 0) {
-        load_engine_close(engine);
-        return NULL;
-    }
+    engine->options = *options;
+    engine->epoll = -1;
+    if (options->connections == 0)
+        engine->options.connections = 1;
+    if (options->pipeline == 0 || options->close)
+        engine->options.pipeline = 1;
+    if (place_make_endpoints(engine) < 0)
+        return engine_free(engine), NULL;
+    if (engine->options.connections < engine->endpoint_count)
+        engine->options.connections = engine->endpoint_count;
+    size_t count = (size_t)engine->options.connections;
+    engine->connections = calloc(count, sizeof *engine->connections);
+    engine->exchanges = calloc(count * (size_t)engine->options.pipeline, sizeof(struct exchange));
+    engine->alarms = calloc(count, sizeof *engine->alarms);
+    engine->owns_epoll = options->with == NULL;
+    engine->epoll = options->with ? options->with->epoll : epoll_create1(EPOLL_CLOEXEC);
+    if (!engine->connections || !engine->exchanges || !engine->alarms || engine->epoll < 0)
+        return engine_free(engine), NULL;
+    give_connections(engine);
+    if (options->with != NULL)
+        options->with->also = engine;
     return engine;
 }
 
-/* Some at a time, so that far servers do not take a round trip for each. Returns how many of the
- * connections from `first` on are done with, or -1. */
-static int connect_some(struct load_engine *engine, int first, char *why, size_t why_size)
+void engine_free(struct engine *engine)
 {
-    struct lesson lessons[CONNECT_BATCH];
-    int count = engine->setup.connections - first, err = 0;
-    count = count < CONNECT_BATCH ? count : CONNECT_BATCH;
-    for (int i = 0; i < count; i++) {
-        struct connection *connection = &engine->connections[first + i];
-        lessons[i] = (struct lesson){ .engine = engine,
-                                      .target = (struct load_target *)connection->server->model,
-                                      .fd = -1,
-                                      .deadline = load_now() + engine->setup.timeout,
-                                      .why = why,
-                                      .why_size = why_size };
-        if (connection->state == OPEN || err < 0)
-            continue;
-        lessons[i].fd = load_socket(lessons[i].target);
-        err = lessons[i].fd < 0 ? complain(&lessons[i], strerror(-lessons[i].fd)) : 0;
+    if (engine == NULL)
+        return;
+    for (int i = 0; engine->connections != NULL && i < engine->options.connections; i++) {
+        struct connection *connection = &engine->connections[i];
+        if (connection->engine != NULL && connection->fd >= 0)
+            close(connection->fd);
+        bytes_free(&connection->rest);
+        bytes_free(&connection->kept);
+        bytes_free(&connection->body);
     }
-    for (int i = 0; i < count; i++) {
-        if (lessons[i].fd < 0)
-            continue;
-        if (err < 0 || (err = lesson_connected(&lessons[i])) < 0)
-            close(lessons[i].fd);
-        else
-            adopt(engine, &lessons[i], &engine->connections[first + i]);
-        engine->connections[first + i].has_answered = false;
+    for (int i = 0; i < engine->endpoint_count; i++) {
+        free(engine->endpoints[i].wheel);
+        free(engine->endpoints[i].backlog);
     }
-    return err < 0 ? -1 : count;
-}
-
-int load_engine_connect(struct load_engine *engine, char *why, size_t why_size)
-{
-    int count = 0;
-    for (int i = 0; i < engine->setup.connections && !engine->setup.churns && count >= 0;
-         i += count)
-        count = connect_some(engine, i, why, why_size);
-    return count < 0 ? -1 : 0;
-}
-
-void load_engine_close(struct load_engine *engine)
-{
-    for (int i = 0; engine->connections != NULL && i < engine->setup.connections; i++) {
-        if (engine->connections[i].fd >= 0)
-            close(engine->connections[i].fd);
-        load_reader_free(&engine->connections[i].reader);
-    }
-    for (int i = 0; i < engine->server_count; i++) {
-        picker_free(&engine->servers[i].picker);
-        free(engine->servers[i].backlog.requests);
-    }
-    picker_free(&engine->picker);
-    free(engine->server_of);
-    free(engine->servers);
-    free(engine->connections);
-    free(engine->rings);
-    if (engine->epoll >= 0)
+    if (engine->owns_epoll && engine->epoll >= 0)
         close(engine->epoll);
+    free(engine->connections);
+    free(engine->exchanges);
+    free(engine->alarms);
+    free(engine->endpoints);
+    free(engine->wheel);
     free(engine);
 }

@@ -1,106 +1,115 @@
 #ifndef LOAD_ENGINE_H
 #define LOAD_ENGINE_H
 
-/* The engine: connections to servers, and runs of requests over them.
+/* Connections that ask and are answered: what the load generator, the storefront's load and the
+ * bench have in common. One thread, epoll, the codec; nothing else of weft, because what measures
+ * must not be made of what is measured.
  *
- * One thread, one level-triggered epoll, raw sockets; of weft only the codec, for a generator must
- * not measure itself with what it measures. Connections are opened once and kept from run to run.
+ *     engine_new       targets, connections; nothing is connected yet
+ *     engine_gather    connect all, a few at a time
+ *     engine_learn     ask each target once: from then on its answers have to be like the first
+ *     load_run         (run.h) a closed or an open loop over them; again and again
+ *     engine_free
  *
- *     engine = load_engine_open(&setup, targets, count, why, sizeof why);
- *     load_engine_run(engine, &(struct load_plan){ .requests = 100000 }, result);      closed loop
- *     load_engine_run(engine, &(struct load_plan){ .rate = 20000, .duration = ... }, result);
- *     load_engine_close(engine);
+ * or, for who decides himself when to ask for what: engine_ask and engine_turn.
  *
- * Closed loop (no rate): each connection keeps `pipeline` requests under way. It finds out how much
- * a server can do, and says little about waiting: a server that pauses is not asked meanwhile.
+ * A connection:
  *
- * Open loop: request i is due when the schedule says so, whatever became of those before. It goes
- * to the next connection in turn that has room; where all have `pipeline` requests under way it
- * waits here, in a backlog without a limit, and its time counts from when it was due. Nothing is
- * skipped: after the schedule's end the backlog is sent and awaited for as long as `timeout`.
+ *     CLOSED --ask--> CONNECTING ----> OPEN --the server or an error--> CLOSED
+ *        ^                 |             |
+ *        '--- a while --- RESTING <------'  it failed before it carried one answer
  *
- * The engine sleeps until shortly before the next due time and spins for the rest of it. How late
- * it noticed a due time nevertheless is counted: then the generator was too slow, not the server.
+ * Each has `pipeline` places for requests under way. A request that finds no place waits in the
+ * backlog of its endpoint, which has no limit, and its latency counts from when it was due.
  *
- * Costs: a receive and a send for what is at hand, no allocation per request; a connection has
- * about 150 bytes, and 24 for each request that may be under way. */
+ * A request costs one send and one receive where nothing is pipelined, a reading of the clock, and
+ * no allocation. Readiness is edge-triggered: a receive that was short is not tried again. */
 
-#include "histogram.h"
+#include "measures.h"
 #include "target.h"
 
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-#define LOAD_EXAMPLE_MAX 200
-
-struct load_engine;
-
-/* All zeros is a useful setup. */
-struct load_setup {
-    int connections;             /* 0: 1 */
-    int pipeline;                /* requests under way on one; 0: 1 */
-    bool churns;                 /* one exchange per connection: connect, ask, close */
-    int64_t timeout;             /* nanoseconds, for an answer and for connecting; 0: 10 s */
-    unsigned check_every;        /* look at the body of each n-th answer; 0: of each */
-    volatile sig_atomic_t *stop; /* or NULL; when it is set the run ends at once */
+/* A request that has ended. */
+struct ending {
+    struct target *target;
+    enum fault fault;
+    int error;             /* errno of CONNECT and RESET, or 0 */
+    int64_t due, sent, at; /* nanoseconds, CLOCK_MONOTONIC */
+    int status;
+    const char *body; /* whole, if the engine collects; else NULL */
+    uint64_t size;
 };
 
-struct load_result;
+struct engine;
 
-/* One run. Without a rate it is a closed loop; one of `requests` and `duration` has to be given,
- * and the first that is reached ends it. */
-struct load_plan {
-    uint64_t requests;
-    int64_t duration; /* nanoseconds */
-    double rate;      /* requests a second */
-    double rate_end;  /* 0: the same; else the rate moves to this one within `duration` */
-    bool is_poisson;
-    uint64_t seed;
-    int64_t ramp_up; /* open loop or closed: put the connections to work one by one in this time */
-    void (*progress)(void *context, const struct load_result *so_far); /* once a second, or NULL */
+struct engine_options {
+    struct target *targets; /* borrowed until engine_free() */
+    int target_count;
+    int connections;     /* 0: one */
+    int pipeline;        /* requests under way on each; 0: one */
+    int64_t timeout;     /* nanoseconds for an answer, and to connect; 0: for ever */
+    int check_every;     /* compare the body of each n-th answer; 0: of each, negative: of none */
+    bool close;          /* one exchange on each connection */
+    bool collect;        /* `ended` gets whole bodies */
+    bool retry;          /* a kept connection that ends before the answer begins: ask once more */
+    bool tireless;       /* connect again at once, also where nothing has come of it */
+    bool newest_first;   /* the connection that was busy last goes first, not the one before all */
+    struct engine *with; /* the turns of that one are also this one's; NULL: it has its own */
+    void (*ended)(void *context, const struct ending *ending); /* NULL: nobody looks */
     void *context;
 };
 
-/* Invariant after a run: due = right + the sum of errors. */
-struct load_result {
-    uint64_t due; /* requests whose time had come; closed loop: that were issued */
-    uint64_t sent;
-    uint64_t right; /* answered as they should be */
-    uint64_t errors[LOAD_ERRORS];
-    char example[LOAD_ERRORS][LOAD_EXAMPLE_MAX]; /* the first one of each kind, for people */
-    uint64_t retried;  /* sent again, for the server had closed a kept connection meanwhile */
-    uint64_t connects; /* connections that were opened */
-    uint64_t bytes_out, bytes_in;
-    uint64_t waiting, waiting_max; /* due and without a connection: now, and at most */
-    double offered;                /* requests a second of the plan; closed loop: as achieved */
-    double achieved;               /* right answers a second */
-    int64_t elapsed;               /* to the last answer, or the plan's end if that is later */
-    int64_t cpu;                   /* of this thread */
+/* NULL without memory or descriptors, and errno. */
+struct engine *engine_new(const struct engine_options *options);
+void engine_free(struct engine *engine);
 
-    /* Right answers since they were due; closed loop: since they were sent. */
-    struct load_histogram latency;
+/* The time, as all of this counts it. */
+int64_t engine_now(void);
 
-    /* The same since they were sent, and due times until the engine noticed; closed loop: empty. */
-    struct load_histogram service, late;
-};
+/* Begin to connect all that are not: at most 128 of them at a time, as a listener's queue is not
+ * endless. */
+void engine_gather(struct engine *engine);
+bool engine_is_gathering(const struct engine *engine);
+int engine_connection_count(const struct engine *engine);
+int engine_open_count(const struct engine *engine);
+int engine_connect_error(const struct engine *engine); /* errno of the newest failure */
 
-/* Connect to each server once and ask for each target once, to learn the answers; the other
- * connections are opened when a run needs them, or by load_engine_connect(). `targets` are kept.
- * Returns NULL with a sentence in `why` where that fails. */
-struct load_engine *load_engine_open(const struct load_setup *setup, struct load_target *targets,
-                                     int count, char *why, size_t why_size);
+/* Ask each target once, one after the other, and expect the same status, size and body of all that
+ * follow, where nothing was said before. 0, or negative with a sentence. */
+int engine_learn(struct engine *engine, bool bodies, char why[TARGET_TEXT_MAX]);
 
-/* Open all connections now. Returns 0, or -1 with a sentence. Not with `churns`. */
-int load_engine_connect(struct load_engine *engine, char *why, size_t why_size);
+/* Ask. False if no place is free, and then the request waits in the backlog or, without `waits`, is
+ * forgotten. */
+bool engine_ask(struct engine *engine, struct target *target, int64_t due, bool waits);
+bool engine_has_place(struct engine *engine, const struct target *target);
+uint64_t engine_backlog(const struct engine *engine);
+uint64_t engine_under_way(const struct engine *engine);
+/* Forget the backlog; returns how many that were. */
+uint64_t engine_drop_backlog(struct engine *engine);
+/* End all that is under way, as timeouts. */
+void engine_give_up(struct engine *engine);
 
-/* Run. None is under way when it returns. Returns 0, or -1 when it was stopped; the result is good
- * in both cases, and cleared before. */
-int load_engine_run(struct load_engine *engine, const struct load_plan *plan,
-                    struct load_result *result);
+/* Wait for events until this time, 0: not at all; and handle them. Returns how many there were. */
+int engine_turn(struct engine *engine, int64_t until);
 
-void load_engine_close(struct load_engine *engine);
+/* Call this after each event, however many come at once: who has requests that are due does not
+ * wait for all of them. NULL: nobody. */
+void engine_set_between(struct engine *engine, void (*between)(void *context, int64_t now),
+                        void *context);
 
-uint64_t load_result_failed(const struct load_result *result);
+/* From now on the first so many connections are given requests, one for each address at least; at
+ * the beginning all are. The others end what they have. */
+void engine_use(struct engine *engine, int connections);
+
+/* Closed loop: each connection asks again as soon as it has a place, `budget` times in all; 0 ends
+ * it. Who is asked goes round. */
+void engine_close_loop(struct engine *engine, uint64_t budget);
+uint64_t engine_budget(const struct engine *engine);
+/* The target whose turn it is. */
+struct target *engine_next_target(struct engine *engine);
+
+/* What was seen since the last clear. */
+struct measures *engine_measures(struct engine *engine);
+/* The first of these faults, for people; "" if there was none. */
+const char *engine_example(const struct engine *engine, enum fault fault);
 
 #endif

@@ -1,269 +1,278 @@
-/* weft-load: a load generator. The command line is in options.c, the work in the engine, the words
- * in report.c; this is what holds them together. */
+/* weft-load: how long a server takes to answer, under a load of one's choice.
+ *
+ *     options --> targets --> engine: learn --> ceiling --> connect --> a run for each step -->
+ * report
+ *
+ * The parts below the program are a library that the storefront and the bench link too: engine.h
+ * and run.h. */
 
 #include "ceiling.h"
 #include "null.h"
+#include "options.h"
 #include "report.h"
-#include "schedule.h"
+#include "run.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define EXIT_WRONG   1
-#define EXIT_USAGE   2
-#define WHY          512
-#define FILES_SPARE  32 /* descriptors that are no connections */
-#define CEILING_TIME LOAD_SECOND
+#define FILES_RESERVED 16 /* descriptors that are no connections */
+#define CEILING_TIME   INT64_C(1000000000)
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stopped;
 
-static void on_signal(int signal)
+static void on_interrupt(int signal)
 {
     (void)signal;
-    stop = 1;
+    stopped = stopped < 2 ? stopped + 1 : 2;
 }
 
-static void catch_signals(void)
+static int fail(const char *what)
 {
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-    sigaction(SIGINT, &action, NULL); /* the second one ends at once */
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    fprintf(stderr, "weft-load: %s\n", what);
+    return 1;
 }
 
-static int complain(const char *why)
-{
-    fprintf(stderr, "weft-load: %s\n", why);
-    return EXIT_WRONG;
-}
+/* --- The machine. --- */
 
-/* As many descriptors as one may have. */
-static int raise_limit(int connections)
+/* As many descriptors as there may be. */
+static int raise_files(int connections)
 {
-    char why[WHY];
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur >= (rlim_t)connections + FILES_SPARE)
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
         return 0;
-    snprintf(why, sizeof why,
-             "%d connections need %d descriptors, and this process may have %llu: ulimit -Hn, or "
-             "fewer --connections",
-             connections, connections + FILES_SPARE, (unsigned long long)limit.rlim_cur);
-    return complain(why);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max == RLIM_INFINITY || (rlim_t)connections + FILES_RESERVED <= files.rlim_max)
+        return 0;
+    fprintf(stderr,
+            "weft-load: %d connections need %d descriptors, and this process may have %llu; "
+            "'ulimit -Hn', or the limits of the account, has to give more\n",
+            connections, connections + FILES_RESERVED, (unsigned long long)files.rlim_max);
+    return 1;
 }
 
-static int run_null(const struct load_options *options)
+static int run_null(const struct options *options)
 {
-    char name[64], why[WHY];
-    const char *address = options->null_address;
-    bool echoes = address != NULL && strncmp(address, "echo://", 7) == 0;
-    if (address != NULL && strstr(address, "://") != NULL)
-        address = strstr(address, "://") + 3;
-    int listener = load_null_listen(address, name, sizeof name, why, sizeof why);
-    if (listener < 0)
-        return complain(why);
-    printf("%s://%s\n", echoes ? "echo" : "http", name);
+    char why[TARGET_TEXT_MAX];
+    const char *url = options->target_count > 0 ? options->urls[0] : "http://127.0.0.1:0";
+    if (raise_files(0) != 0)
+        return 1;
+    struct null *null = null_open(url, options->request.size, why);
+    if (null == NULL)
+        return fail(why);
+    puts(null_url(null));
     fflush(stdout);
-    int err = load_null_serve(listener, echoes, &stop);
-    close(listener);
-    return err < 0 ? complain(strerror(-err)) : 0;
+    int err = null_serve(null);
+    null_close(null);
+    return fail(strerror(-err));
 }
 
-/* --- Results. --- */
+/* --- Running. --- */
 
-static int write_file(const char *name, const struct load_report *report,
-                      void (*write)(FILE *file, const struct load_report *report))
+static struct engine_options engine_options_of(const struct options *options)
 {
-    bool is_standard = strcmp(name, "-") == 0;
-    FILE *file = is_standard ? stdout : fopen(name, "w");
-    if (file == NULL) {
-        fprintf(stderr, "weft-load: %s: %s\n", name, strerror(errno));
-        return EXIT_WRONG;
-    }
-    write(file, report);
-    bool good = fflush(file) == 0 && !ferror(file);
-    if (!is_standard && fclose(file) != 0)
-        good = false;
-    return good ? 0 : complain("the results could not be written");
+    int every = options->check == CHECK_BODY ? options->check_every : -1;
+    return (struct engine_options){ .targets = options->targets,
+                                    .target_count = options->target_count,
+                                    .connections = options->connections,
+                                    .pipeline = options->pipeline,
+                                    .timeout = options->timeout,
+                                    .check_every = every,
+                                    .close = options->request.close };
 }
 
-/* The summary goes where no results for programs go. */
-static int tell(const struct load_options *options, const struct load_report *report)
+/* What the first answers have told, less what is not to be checked. */
+static int learn(struct engine *engine, const struct options *options)
 {
-    bool is_taken = (options->json != NULL && strcmp(options->json, "-") == 0) ||
-                    (options->csv != NULL && strcmp(options->csv, "-") == 0);
-    int status = 0;
-    if (!options->quiet)
-        load_report_text(is_taken ? stderr : stdout, report);
-    if (options->json != NULL)
-        status |= write_file(options->json, report, load_report_json);
-    if (options->csv != NULL)
-        status |= write_file(options->csv, report, load_report_csv);
-    for (int i = 0; i < report->count; i++)
-        status |= load_result_failed(report->results[i]) > 0;
-    return status;
-}
-
-/* --- Runs. --- */
-
-struct session {
-    struct load_options options;
-    struct load_target *targets;
-    int target_count;
-    struct load_engine *engine;
-    struct load_result *results[LOAD_STEPS_MAX];
-    int count;
-    struct load_result *ceiling;
-    struct load_progress *progress;
-};
-
-static int init_targets(struct session *session)
-{
-    char why[WHY];
-    const struct load_options *options = &session->options;
-    session->targets = calloc((size_t)options->url_count, sizeof *session->targets);
-    if (session->targets == NULL)
-        return complain("out of memory");
-    for (int i = 0; i < options->url_count; i++) {
-        session->target_count++;
-        if (load_target_init(&session->targets[i], options->urls[i], &options->message, why,
-                             sizeof why) < 0) {
-            complain(why);
-            return EXIT_USAGE;
+    char why[TARGET_TEXT_MAX];
+    if (engine_learn(engine, options->check == CHECK_BODY, why) < 0)
+        return fail(why);
+    for (int i = 0; i < options->target_count; i++) {
+        struct expectation *expected = &options->targets[i].expected;
+        if (expected->status >= 400 && options->expect_status == 0) {
+            fprintf(
+                stderr,
+                "weft-load: %s: the answer is a %d; --expect-status %d says that it has to be\n",
+                options->targets[i].url, expected->status, expected->status);
+            return 1;
         }
+        if (options->check >= CHECK_STATUS)
+            expected->size = TARGET_ANY_SIZE;
+        if (options->check == CHECK_NONE)
+            expected->status = 0;
     }
     return 0;
 }
 
-static int find_ceiling(struct session *session)
+/* With answers as long as those that were learned. */
+static int find_ceiling(const struct options *options, struct ceiling *ceiling)
 {
-    char why[WHY];
-    const struct load_options *options = &session->options;
-    bool echoes = options->url_count > 0 && strncmp(options->urls[0], "echo://", 7) == 0;
-    struct load_setup setup = options->setup;
-    setup.stop = &stop;
-    session->ceiling = calloc(1, sizeof *session->ceiling);
-    if (session->ceiling == NULL)
-        return complain("out of memory");
-    if (load_ceiling(&setup, &options->message, echoes, CEILING_TIME, session->ceiling, why,
-                     sizeof why) < 0)
-        return complain(why);
+    char why[TARGET_TEXT_MAX];
+    const struct engine_options engine = engine_options_of(options);
+    const struct expectation *expected = &options->targets[0].expected;
+    size_t size =
+        expected->size <= TARGET_BODY_MAX ? (size_t)expected->size : options->request.size;
+    bool live = !options->quiet && isatty(STDERR_FILENO);
+    fputs(live ? "looking for the ceiling" : "", stderr);
+    int err = ceiling_find(&engine, size, CEILING_TIME, ceiling, why);
+    fputs(live ? "\r\033[K" : "", stderr);
+    return err < 0 ? fail(why) : 0;
+}
+
+/* All connections, where they are to stay. */
+static void gather(struct engine *engine, const struct options *options)
+{
+    if (options->request.close || options->ramp > 0)
+        return;
+    engine_gather(engine);
+    while (engine_is_gathering(engine))
+        engine_turn(engine, engine_now() + 10000000);
+    int missing = engine_connection_count(engine) - engine_open_count(engine);
+    if (missing > 0)
+        fprintf(stderr, "weft-load: %d of %d connections could not be made: %s\n", missing,
+                engine_connection_count(engine), strerror(engine_connect_error(engine)));
+}
+
+static void run_step(struct engine *engine, const struct options *options, int step,
+                     struct report *report)
+{
+    struct load_run run = {
+        .requests = options->requests,
+        .duration = options->requests > 0 ? 0 : options->duration,
+        .rate = options->steps[step].from,
+        .rate_end = options->steps[step].to,
+        .seed = options->seed,
+        .ramp = options->ramp,
+        .spin = options->spin,
+        .give_up = options->timeout,
+        .stop = &stopped,
+    };
+    struct load_result *result = report->results[step];
+    if (options->warm_up > 0 && step == 0) {
+        struct load_run warm = run;
+        warm.requests = 0;
+        warm.duration = options->warm_up;
+        warm.rate_end = warm.rate;
+        load_run(engine, &warm, result);
+    }
+    run.tick = report_second;
+    run.context = report;
+    report->step_time = 0;
+    load_run(engine, &run, result);
+}
+
+static int run_all(struct engine *engine, const struct options *options, struct report *report)
+{
+    int steps = options->step_count > 0 ? options->step_count : 1;
+    struct sigaction action = { .sa_handler = on_interrupt };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    prctl(PR_SET_TIMERSLACK, 1UL);
+    while (report->count < steps && !stopped) {
+        report->results[report->count] = malloc(sizeof(struct load_result));
+        if (report->results[report->count] == NULL)
+            return fail("out of memory");
+        run_step(engine, options, report->count, report);
+        report->count++;
+    }
+    report_end_line(report);
+    return 0;
+}
+
+/* --- Reporting. --- */
+
+static int write_file(const struct report *report, const char *path,
+                      void (*write)(const struct report *report, FILE *file))
+{
+    bool is_stdout = strcmp(path, "-") == 0;
+    FILE *file = is_stdout ? stdout : fopen(path, "w");
+    if (file != NULL)
+        write(report, file);
+    bool good = file != NULL && !ferror(file) && fflush(file) == 0;
+    if (!good)
+        fprintf(stderr, "weft-load: %s: %s\n", path, strerror(errno));
+    if (file != NULL && !is_stdout && fclose(file) != 0 && good)
+        return fail("a file could not be written");
+    return good ? 0 : 1;
+}
+
+static bool is_dash(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+static int report_all(const struct report *report)
+{
+    const struct options *options = report->options;
+    int status = report_faults(report) > 0;
+    bool is_taken = is_dash(options->json) || is_dash(options->csv);
     if (!options->quiet)
-        load_report_ceiling(options->mode == LOAD_MODE_CEILING ? stdout : stderr, session->ceiling);
-    return 0;
-}
-
-static int run_step(struct session *session, const struct load_step *step)
-{
-    struct load_plan plan = session->options.plan;
-    struct load_result *result = calloc(1, sizeof *result);
-    if (result == NULL)
-        return complain("out of memory");
-    plan.rate = step->rate;
-    plan.rate_end = step->rate_end;
-    if (session->progress != NULL) {
-        plan.progress = load_progress_show;
-        plan.context = session->progress;
-    }
-    session->results[session->count++] = result;
-    load_engine_run(session->engine, &plan, result);
-    if (session->progress != NULL)
-        load_progress_clear(session->progress);
-    return 0;
-}
-
-static int warm_up(struct session *session)
-{
-    if (session->options.warm_up == 0)
-        return 0;
-    struct load_result *result = calloc(1, sizeof *result);
-    const struct load_step *step = &session->options.steps[0];
-    struct load_plan plan = { .duration = session->options.warm_up, .rate = step->rate };
-    if (result == NULL)
-        return complain("out of memory");
-    load_engine_run(session->engine, &plan, result);
-    free(result);
-    return 0;
-}
-
-static int run(struct session *session)
-{
-    char why[WHY];
-    struct load_options *options = &session->options;
-    options->setup.stop = &stop;
-    session->engine =
-        load_engine_open(&options->setup, session->targets, session->target_count, why, sizeof why);
-    if (session->engine == NULL)
-        return complain(why);
-    if (options->plan.ramp_up == 0 && load_engine_connect(session->engine, why, sizeof why) < 0)
-        return complain(why);
-    int status = warm_up(session);
-    for (int i = 0; i < options->step_count && status == 0 && !stop; i++)
-        status = run_step(session, &options->steps[i]);
+        report_summary(report, is_taken ? stderr : stdout);
+    if (options->json != NULL)
+        status |= write_file(report, options->json, report_json);
+    if (options->csv != NULL)
+        status |= write_file(report, options->csv, report_csv);
     return status;
 }
 
-static void open_progress(struct session *session)
+static int run(struct options *options)
 {
-    if (session->options.quiet || !isatty(STDERR_FILENO))
-        return;
-    session->progress = calloc(1, sizeof *session->progress);
-    if (session->progress != NULL)
-        session->progress->file = stderr;
+    struct report report = { .options = options, .live = !options->quiet && isatty(STDERR_FILENO) };
+    const struct engine_options engine_options = engine_options_of(options);
+    struct engine *engine = engine_new(&engine_options);
+    if (engine == NULL)
+        return fail(strerror(errno));
+    options->connections = engine_connection_count(engine);
+    report.engine = engine;
+    int status = learn(engine, options);
+    if (status == 0 && options->ceiling)
+        status = find_ceiling(options, &report.ceiling);
+    if (status == 0) {
+        gather(engine, options);
+        status = run_all(engine, options, &report);
+    }
+    if (status == 0 && report.count > 0)
+        status = report_all(&report);
+    for (int i = 0; i < report.count; i++)
+        free(report.results[i]);
+    free(report.seconds);
+    engine_free(engine);
+    return status;
 }
 
-static void end_session(struct session *session)
+/* Nobody else is asked. */
+static int run_ceiling(const struct options *options)
 {
-    if (session->engine != NULL)
-        load_engine_close(session->engine);
-    for (int i = 0; i < session->target_count; i++)
-        load_target_free(&session->targets[i]);
-    for (int i = 0; i < session->count; i++)
-        free(session->results[i]);
-    free(session->targets);
-    free(session->ceiling);
-    free(session->progress);
-}
-
-static int generate(struct session *session)
-{
-    int status = raise_limit(session->options.setup.connections);
-    if (status == 0 && session->options.ceiling)
-        status = find_ceiling(session);
-    if (status != 0 || session->options.mode == LOAD_MODE_CEILING)
-        return status;
-    open_progress(session);
-    status = init_targets(session);
+    struct ceiling ceiling;
+    int status = find_ceiling(options, &ceiling);
     if (status == 0)
-        status = run(session);
-    struct load_report report = { .options = &session->options,
-                                  .targets = session->targets,
-                                  .target_count = session->target_count,
-                                  .results = (const struct load_result *const *)session->results,
-                                  .count = session->count,
-                                  .ceiling = session->ceiling };
-    return session->count > 0 ? status | tell(&session->options, &report) : status;
+        report_ceiling(&ceiling, stdout);
+    return status;
 }
 
-int main(int argc, char **argv)
+static int ask(struct options *options)
 {
-    static struct session session;
-    int status = load_options_read(&session.options, argc, argv);
-    if (status != 0 || session.options.mode == LOAD_MODE_NOTHING)
-        return status;
-    catch_signals();
-    prctl(PR_SET_TIMERSLACK, 1L); /* sleep as short as asked */
-    status =
-        session.options.mode == LOAD_MODE_NULL ? run_null(&session.options) : generate(&session);
-    end_session(&session);
+    bool is_alone = options->target_count == 0;
+    if (is_alone && options_add_url(options, "http://127.0.0.1") > 0)
+        return 1;
+    if (options_resolve(options) > 0)
+        return 2;
+    if (raise_files(options->connections) != 0)
+        return 1;
+    return is_alone ? run_ceiling(options) : run(options);
+}
+
+int main(int count, char **words)
+{
+    struct options options;
+    int status = options_read(&options, count, words);
+    if (status < 0)
+        status = options.is_null ? run_null(&options) : ask(&options);
+    options_free(&options);
     return status;
 }

@@ -1,210 +1,214 @@
 #include "null.h"
 
+#include "target.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#define EVENTS_MAX  256
-#define IN_MAX      (64u << 10)
-#define ANSWERS_MAX 1024
-#define BACKLOG     4096
+#define EVENTS_MAX 256
+#define BATCH      64 /* answers in one send */
+#define FILES_MAX  1048576
 
-static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, world\n";
-static const char end_of_head[4] = "\r\n\r\n";
-#define ANSWER_SIZE (sizeof answer - 1)
-
-/* A connection is its descriptor and how much of a blank line has come. */
-struct null_server {
+struct null {
     int epoll, listener;
     bool echoes;
-    uint8_t *matched; /* by descriptor */
-    size_t room;
-    char in[IN_MAX];
-    char out[ANSWERS_MAX * ANSWER_SIZE];
+    char *answers; /* BATCH times the same */
+    size_t answer_size;
+    unsigned char *matched; /* for each descriptor: bytes of a blank line that ended a receive */
+    char url[TARGET_TEXT_MAX];
 };
 
-static bool make_room(struct null_server *server, int fd)
+static char buffer[256 << 10];
+
+static int complain(char *why, const char *what)
 {
-    if ((size_t)fd >= server->room) {
-        size_t room = 2 * (size_t)fd + 64;
-        uint8_t *moved = realloc(server->matched, room);
-        if (moved == NULL)
-            return false;
-        server->matched = moved;
-        server->room = room;
-    }
-    server->matched[fd] = 0;
-    return true;
+    int error = errno;
+    snprintf(why, TARGET_TEXT_MAX, "%.150s: %s", what, strerror(error));
+    return -error;
 }
 
-static void accept_some(struct null_server *server)
+static int make_answers(struct null *null, size_t size)
+{
+    char head[128];
+    int length = snprintf(head, sizeof head,
+                          "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: "
+                          "%zu\r\n\r\n",
+                          size);
+    null->answer_size = (size_t)length + size;
+    null->answers = malloc(BATCH * null->answer_size);
+    null->matched = calloc(FILES_MAX, 1);
+    if (null->answers == NULL || null->matched == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < BATCH; i++) {
+        memcpy(null->answers + i * null->answer_size, head, (size_t)length);
+        memset(null->answers + i * null->answer_size + length, 'x', size);
+    }
+    return 0;
+}
+
+static int watch(const struct null *null, int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+    return epoll_ctl(null->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* The address as a URL has it. */
+static void tell_url(struct null *null, const struct target *target)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char text[INET6_ADDRSTRLEN] = "";
+    getsockname(null->listener, (struct sockaddr *)&address, &size);
+    int family = address.ss_family, port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+    if (family == AF_INET)
+        inet_ntop(family, &((struct sockaddr_in *)&address)->sin_addr, text, sizeof text);
+    else if (family == AF_INET6)
+        inet_ntop(family, &((struct sockaddr_in6 *)&address)->sin6_addr, text, sizeof text);
+    if (family == AF_UNIX)
+        snprintf(null->url, sizeof null->url, "%s", target->url);
+    else
+        snprintf(null->url, sizeof null->url, family == AF_INET ? "%s://%s:%d" : "%s://[%s]:%d",
+                 target->protocol->scheme, text, port);
+}
+
+static int listen_at(struct null *null, const struct target *target, char *why)
+{
+    int one = 1, family = target->address.ss_family;
+    null->listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    null->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (null->listener < 0 || null->epoll < 0)
+        return complain(why, "socket");
+    setsockopt(null->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    struct stat file; /* a socket that another one has left */
+    const char *path = ((const struct sockaddr_un *)&target->address)->sun_path;
+    if (family == AF_UNIX && lstat(path, &file) == 0 && S_ISSOCK(file.st_mode))
+        unlink(path);
+    if (bind(null->listener, (const struct sockaddr *)&target->address, target->address_size) < 0 ||
+        listen(null->listener, 4096) < 0 || watch(null, null->listener) < 0)
+        return complain(why, target->url);
+    tell_url(null, target);
+    return 0;
+}
+
+static void accept_all(const struct null *null)
 {
     int fd, one = 1;
-    while ((fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+    while ((fd = accept4(null->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        if (!make_room(server, fd) || epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        if (fd >= FILES_MAX || watch(null, fd) < 0)
             close(fd);
+        else
+            null->matched[fd] = 0;
     }
 }
 
-/* How many heads end in these bytes. */
-static size_t count_heads(uint8_t *matched, const char *bytes, size_t size)
+/* Blank lines, also those that two receives share. */
+static size_t count_heads(unsigned char *matched, const char *data, size_t size)
 {
-    size_t count = 0, state = *matched;
-    for (size_t i = 0; i < size;) {
-        if (state == 0) { /* nothing begun: jump to the next '\r' */
-            const char *next = memchr(bytes + i, '\r', size - i);
-            if (next == NULL)
-                break;
-            i = (size_t)(next - bytes);
-        }
-        state = bytes[i] == end_of_head[state] ? state + 1 : bytes[i] == '\r';
-        i++;
-        if (state == 4) {
+    static const char blank[] = "\r\n\r\n";
+    size_t count = 0;
+    const char *end = data + size, *next;
+    if (*matched == 0 && size >= 4 && memcmp(end - 4, blank, 4) == 0) {
+        while ((next = memmem(data, (size_t)(end - data), blank, 4)) != NULL) {
             count++;
-            state = 0;
+            data = next + 4;
+        }
+        return count;
+    }
+    for (; data < end; data++) {
+        *matched = *data == blank[*matched] ? *matched + 1 : *data == '\r';
+        if (*matched == 4) {
+            count++;
+            *matched = 0;
         }
     }
-    *matched = (uint8_t)state;
     return count;
 }
 
-/* Whoever does not read what it is sent is hung up on. */
-static bool send_all(int fd, const char *bytes, size_t size)
+/* A client that does not read what it asked for is let go. */
+static int answer(int fd, const char *data, size_t size)
 {
-    while (size > 0) {
-        ssize_t n = send(fd, bytes, size, MSG_NOSIGNAL);
-        if (n < 0 && errno == EAGAIN) {
-            struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
-            if (poll(&poll_fd, 1, 1000) != 1)
-                return false;
-            continue;
-        }
-        if (n < 0)
-            return false;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return true;
+    return send(fd, data, size, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -1;
 }
 
-static bool send_answers(const struct null_server *server, int fd, size_t count)
+static int serve_one(struct null *null, int fd)
 {
-    bool good = true;
-    for (; count > 0 && good; count -= count < ANSWERS_MAX ? count : ANSWERS_MAX)
-        good = send_all(fd, server->out, (count < ANSWERS_MAX ? count : ANSWERS_MAX) * ANSWER_SIZE);
-    return good;
-}
-
-static void serve(struct null_server *server, int fd)
-{
-    ssize_t n = recv(fd, server->in, IN_MAX, 0);
+    ssize_t n = recv(fd, buffer, sizeof buffer, 0);
     if (n < 0 && errno == EAGAIN)
-        return;
-    bool good = n > 0;
-    if (good && server->echoes)
-        good = send_all(fd, server->in, (size_t)n);
-    else if (good)
-        good = send_answers(server, fd, count_heads(&server->matched[fd], server->in, (size_t)n));
-    if (!good)
-        close(fd);
+        return 0;
+    if (n <= 0)
+        return -1;
+    if (null->echoes)
+        return answer(fd, buffer, (size_t)n);
+    size_t count = count_heads(&null->matched[fd], buffer, (size_t)n);
+    for (; count > 0; count -= count < BATCH ? count : BATCH)
+        if (answer(fd, null->answers, (count < BATCH ? count : BATCH) * null->answer_size) < 0)
+            return -1;
+    return 0;
 }
 
-static void serve_events(struct null_server *server)
+int null_serve(struct null *null)
 {
     struct epoll_event events[EVENTS_MAX];
-    int count = epoll_wait(server->epoll, events, EVENTS_MAX, 1000);
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.fd == server->listener)
-            accept_some(server);
-        else
-            serve(server, events[i].data.fd);
+    for (;;) {
+        int count = epoll_wait(null->epoll, events, EVENTS_MAX, -1);
+        if (count < 0 && errno != EINTR)
+            return -errno;
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.fd == null->listener)
+                accept_all(null);
+            else if (serve_one(null, events[i].data.fd) < 0)
+                close(events[i].data.fd);
+        }
     }
 }
 
-int load_null_serve(int listener, bool echoes, volatile sig_atomic_t *stop)
+struct null *null_open(const char *url, size_t size, char why[TARGET_TEXT_MAX])
 {
-    struct null_server *server = calloc(1, sizeof *server);
-    struct epoll_event event = { .events = EPOLLIN, .data.fd = listener };
-    if (server == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < ANSWERS_MAX; i++)
-        memcpy(server->out + i * ANSWER_SIZE, answer, ANSWER_SIZE);
-    server->listener = listener;
-    server->echoes = echoes;
-    server->epoll = epoll_create1(EPOLL_CLOEXEC);
-    int err = server->epoll >= 0 && epoll_ctl(server->epoll, EPOLL_CTL_ADD, listener, &event) == 0
-                  ? 0
-                  : -errno;
-    while (err == 0 && !*stop)
-        serve_events(server);
-    close(server->epoll);
-    free(server->matched);
-    free(server);
-    return err;
-}
-
-static int bind_to(const struct addrinfo *found)
-{
-    int one = 1;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-static void tell_name(int fd, char *name, size_t size)
-{
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    char host[64], port[16];
-    getsockname(fd, (struct sockaddr *)&address, &len);
-    getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(name, size, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
-int load_null_listen(const char *text, char *name, size_t name_size, char *why, size_t why_size)
-{
-    char host[256];
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found;
-    snprintf(host, sizeof host, "%s", text != NULL ? text : "127.0.0.1:0");
-    char *colon = strrchr(host, ':');
-    if (colon == NULL || colon[1] == '\0') {
-        snprintf(why, why_size, "%.100s: not host:port", host);
-        return -1;
+    struct target target;
+    struct null *null = calloc(1, sizeof *null);
+    snprintf(why, TARGET_TEXT_MAX, "out of memory");
+    if (null == NULL)
+        return NULL;
+    null->epoll = null->listener = -1;
+    int err = target_init(&target, url, &(struct request_options){ .size = 1 }, why);
+    if (err == 0) {
+        null->echoes = target.protocol == &echo_protocol;
+        err = make_answers(null, size);
+        if (err == 0)
+            err = listen_at(null, &target, why);
+        target_fini(&target);
     }
-    *colon = '\0';
-    bool is_v6 = host[0] == '[' && colon > host && colon[-1] == ']';
-    if (is_v6)
-        colon[-1] = '\0';
-    int err = getaddrinfo(host + is_v6, colon + 1, &hints, &found);
-    if (err != 0) {
-        snprintf(why, why_size, "%.100s: %s", text, gai_strerror(err));
-        return -1;
-    }
-    int fd = bind_to(found);
-    freeaddrinfo(found);
-    if (fd < 0)
-        snprintf(why, why_size, "%.100s: %s", text != NULL ? text : "127.0.0.1", strerror(errno));
-    else
-        tell_name(fd, name, name_size);
-    return fd;
+    if (err == 0)
+        return null;
+    null_close(null);
+    return NULL;
+}
+
+const char *null_url(const struct null *null)
+{
+    return null->url;
+}
+
+void null_close(struct null *null)
+{
+    if (null == NULL)
+        return;
+    if (null->epoll >= 0)
+        close(null->epoll);
+    if (null->listener >= 0)
+        close(null->listener);
+    free(null->answers);
+    free(null->matched);
+    free(null);
 }

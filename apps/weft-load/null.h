@@ -1,21 +1,24 @@
 #ifndef LOAD_NULL_H
 #define LOAD_NULL_H
 
-/* A server that does nothing: it shows what the generator and the kernel can do.
- *
- * For HTTP it counts the blank lines that end a head and answers each with the same bytes, one send
- * for all that came together; bodies are bytes without blank lines to it. For echo it sends back
- * what came. It never looks at anything else, so no server can be quicker by much. */
+/* The least a server can do: it answers each blank line with the same bytes, or sends back what
+ * came, and parses nothing. What a load generator reaches with it is the generator's ceiling. A
+ * request's body goes unread, so it must not have a blank line of its own. */
 
-#include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
+#include "target.h"
 
-/* Serve a listening socket until *stop; 0, or -errno. */
-int load_null_serve(int listener, bool echoes, volatile sig_atomic_t *stop);
+struct null;
 
-/* Listen at host:port, [v6]:port; text NULL: 127.0.0.1 and a free port. The descriptor, or -1 with
- * a sentence; `name` becomes the address as a URL has it. */
-int load_null_listen(const char *text, char *name, size_t name_size, char *why, size_t why_size);
+/* Listen at "http://HOST:PORT", "echo://HOST:PORT" or a Unix socket of either; port 0: any. HTTP's
+ * answers have a body of so many bytes. NULL, with a sentence. */
+struct null *null_open(const char *url, size_t size, char why[TARGET_TEXT_MAX]);
+
+/* Where it listens: the URL, with the port that it got. */
+const char *null_url(const struct null *null);
+
+/* Serve for ever; returns only with a failure, -errno. */
+int null_serve(struct null *null);
+
+void null_close(struct null *null);
 
 #endif

@@ -1,456 +1,578 @@
 #include "options.h"
 
-#include "schedule.h"
+#include "weft/define.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define EXIT_USAGE       2
-#define DURATION_DEFAULT (10 * LOAD_SECOND)
-#define CONNECTIONS_MAX  1000000
-#define PIPELINE_MAX     4096
-#define FILE_MAX         (1u << 30)
+#define USAGE 2 /* the exit status of who does not know what is meant */
 
-static const char usage_text[] =
+static const char help[] =
     "usage: weft-load [OPTION...] URL[=WEIGHT]...\n"
-    "       weft-load --null [ADDRESS]      weft-load --ceiling [OPTION...]\n"
+    "       weft-load --null [URL]        serve the least there is, to find the ceiling\n"
     "\n"
-    "Ask servers, see how long they take, and look at every answer. Without --rate it is a closed\n"
-    "loop: each connection asks again when it is answered. With it requests are due at fixed\n"
-    "times whatever the server does, and latency counts from then: use this one for latencies.\n"
+    "Ask, see how long the answers take, and look at each of them. Without a rate each connection\n"
+    "asks when it was answered (closed loop); with one, requests are due at their times whatever\n"
+    "became of those before, and latency counts from there (open loop). One thread.\n"
     "\n"
-    "  URL    http://host[:port]/path, host[:port]/path, http://unix:/socket:/path,\n"
-    "         echo://host:port (sends bytes, expects the same), @FILE of such lines.\n"
-    "         http://host/a=3 http://host/b=1: three times as often (where there is no query)\n"
+    "  http://HOST[:PORT]/PATH  unix:/SOCKET[:/PATH]  echo://HOST:PORT  echo+unix:/SOCKET\n"
     "\n"
-    "What is asked\n"
-    "  -X, --method NAME        default: GET, or POST where there is a body\n"
-    "  -H, --header LINE        'Name: value'; @FILE has one on each line\n"
-    "  -d, --data TEXT          the body; @FILE. For echo: the bytes that are sent (default: 64)\n"
-    "      --size BYTES         a body of so many bytes that nobody reads\n"
-    "      --close              one exchange for each connection: connect, ask, close\n"
+    "how much\n"
+    "  -c, --connections N      50\n"
+    "  -t, --duration TIME      10s; of each step\n"
+    "  -n, --requests N         closed loop: so many, however long it takes\n"
+    "  -r, --rate R             open loop: R a second, 1000 or 2.5k\n"
+    "             R..S          ... from R to S, linearly\n"
+    "             R,S,T         ... in steps: a table of latency over load\n"
+    "      --poisson[=SEED]     arrivals at random around that rate\n"
+    "  -p, --pipeline N         requests under way on a connection: 1\n"
+    "      --warm-up TIME       before anything counts\n"
+    "      --ramp-connections TIME   from one to all in so long\n"
     "\n"
-    "How much\n"
-    "  -r, --rate RATE          requests a second: 20k; 1k..50k rises; 1k,2k,5k one by one\n"
-    "      --poisson[=SEED]     gaps as of independent users, not even ones\n"
-    "  -c, --connections N      default: 16\n"
-    "  -p, --pipeline N         requests under way on each (default: 1)\n"
-    "  -t, --duration TIME      of each step: 10s, 500ms, 2m (default: 10s)\n"
-    "  -n, --requests N         of each step; with it there is no default duration\n"
-    "      --ramp-up TIME       put connections to work one by one\n"
-    "      --warm-up TIME       before, not counted\n"
-    "      --timeout TIME       for an answer and for connecting (default: 10s)\n"
+    "what\n"
+    "  -X, --method NAME        GET; POST with a body\n"
+    "  -H, --header LINE        'Name: value', again and again\n"
+    "      --header-file FILE   such lines\n"
+    "  -d, --data TEXT|@FILE    the body; of an echo, its bytes\n"
+    "      --size N             bytes of an echo, or of --null's answers: 64\n"
+    "      --close              one exchange on each connection\n"
+    "      --targets FILE       lines of URL [WEIGHT]; asked in turn, as often as they weigh\n"
     "\n"
-    "What is expected\n"
-    "      --expect-status N    default: that of the first answer, and below 400\n"
-    "      --check WHAT         body (default), length or status have to be those of the first\n"
-    "      --check-every N      the body of each n-th answer (default: of each one)\n"
+    "what is right: what is like the first answer of its URL, unless it is said\n"
+    "      --expect-status N\n"
+    "      --expect-body TEXT|@FILE\n"
+    "      --check WHAT         body, size, status or none; status and size include no body\n"
+    "      --check-every N      compare the body of every N-th answer only\n"
+    "      --timeout TIME       10s\n"
     "\n"
-    "What is told\n"
-    "      --json FILE          results; - is standard output\n"
-    "      --csv FILE           one line for each step\n"
-    "      --ceiling            first find out what this program can do at most here\n"
-    "  -q, --quiet              no summary and no progress\n"
+    "what is said\n"
+    "      --json FILE|-        all of it\n"
+    "      --csv FILE|-         a row for each second and each step\n"
+    "  -q, --quiet              no progress, no summary\n"
+    "      --ceiling            first the same against --null on another processor: the most there\n"
+    "                           can be. Without a URL that is all\n"
+    "      --spin TIME          open loop: stay awake so long before a request is due and for an\n"
+    "                           answer: 200us; 0 on a machine with one processor\n"
     "      --help, --version\n"
     "\n"
-    "Ctrl-C ends a run early, with its summary. The exit status is 0 when every answer was right,\n"
-    "1 when something was not, 2 when the command line was not understood.\n"
+    "examples\n"
+    "  weft-load http://127.0.0.1:8080/\n"
+    "  weft-load -r 20k -t 30s http://127.0.0.1:8080/\n"
+    "  weft-load -r 1k,2k,5k,10k --csv load.csv http://127.0.0.1:8080/\n"
+    "  weft-load -H 'Accept: text/html' -d @order.json http://127.0.0.1:8080/orders\n"
+    "  weft-load http://127.0.0.1:8080/=9 http://127.0.0.1:8080/search=1\n"
+    "  weft-load --ceiling -c 8 -p 16 http://127.0.0.1:8080/\n"
     "\n"
-    "  weft-load http://127.0.0.1:8080/                       as fast as it goes, 16 connections\n"
-    "  weft-load -r 20k -c 64 -t 30s http://127.0.0.1:8080/   latencies at 20,000 a second\n"
-    "  weft-load -r 1k,5k,20k --csv steps.csv shop:8080/      latency over load\n"
-    "  weft-load -p 16 -n 1M http://127.0.0.1:8080/           a million, 16 at a time\n"
-    "  weft-load -d @order.json -H 'Content-Type: application/json' shop:8080/orders\n"
-    "  weft-load --null 127.0.0.1:9000                        a server that does nothing\n";
+    "Ctrl-C ends early and still says what was seen. The exit status is 0 when every answer was\n"
+    "right, 1 when not, 2 when it was not clear what to do.\n";
 
-enum {
-    NULL_SERVER = 256,
-    CEILING,
-    CLOSE,
-    POISSON,
-    RAMP_UP,
-    WARM_UP,
-    TIMEOUT,
-    EXPECT_STATUS,
-    CHECK,
-    CHECK_EVERY,
-    JSON,
-    CSV,
-    SIZE,
-    HELP,
-    VERSION
-};
-
-static const struct option long_options[] = {
-    { "method", required_argument, NULL, 'X' },
-    { "header", required_argument, NULL, 'H' },
-    { "data", required_argument, NULL, 'd' },
-    { "size", required_argument, NULL, SIZE },
-    { "close", no_argument, NULL, CLOSE },
-    { "rate", required_argument, NULL, 'r' },
-    { "poisson", optional_argument, NULL, POISSON },
-    { "connections", required_argument, NULL, 'c' },
-    { "pipeline", required_argument, NULL, 'p' },
-    { "duration", required_argument, NULL, 't' },
-    { "requests", required_argument, NULL, 'n' },
-    { "ramp-up", required_argument, NULL, RAMP_UP },
-    { "warm-up", required_argument, NULL, WARM_UP },
-    { "timeout", required_argument, NULL, TIMEOUT },
-    { "expect-status", required_argument, NULL, EXPECT_STATUS },
-    { "check", required_argument, NULL, CHECK },
-    { "check-every", required_argument, NULL, CHECK_EVERY },
-    { "json", required_argument, NULL, JSON },
-    { "csv", required_argument, NULL, CSV },
-    { "ceiling", no_argument, NULL, CEILING },
-    { "null", no_argument, NULL, NULL_SERVER },
-    { "quiet", no_argument, NULL, 'q' },
-    { "help", no_argument, NULL, HELP },
-    { "version", no_argument, NULL, VERSION },
-    { NULL, 0, NULL, 0 },
-};
-
-static int refuse(const char *what, const char *text)
+__attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
 {
-    fprintf(stderr, "weft-load: %s: %s\n", text, what);
-    return EXIT_USAGE;
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("weft-load: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("; --help has what there is\n", stderr);
+    va_end(arguments);
+    return USAGE;
 }
 
-/* --- Numbers. --- */
+/* --- Words. --- */
 
-bool load_read_number(const char *text, double *number)
+static double read_decimal(const char *text, const char **end)
 {
-    char *end;
+    char *after;
     if (strspn(text, "0123456789.") == 0)
-        return false;
-    errno = 0;
-    *number = strtod(text, &end);
-    if (*end == 'k' || *end == 'K')
-        *number *= 1e3;
-    else if (*end == 'M')
-        *number *= 1e6;
-    end += *end == 'k' || *end == 'K' || *end == 'M';
-    return *end == '\0' && errno == 0 && *number > 0 && *number <= 1e12 &&
-           strpbrk(text, "xXeEpP") == NULL;
+        return *end = text, -1;
+    double number = strtod(text, &after);
+    *end = after;
+    return isfinite(number) ? number : -1;
 }
 
-static bool read_count(const char *text, double max, uint64_t *count)
-{
-    double number;
-    if (!load_read_number(text, &number) || number > max || number != (double)(uint64_t)number)
-        return false;
-    *count = (uint64_t)number;
-    return true;
-}
-
-bool load_read_duration(const char *text, int64_t *duration)
+/* "250ms", "10s", "2m", "3": nanoseconds; negative: it is none. */
+static int64_t read_time(const char *text)
 {
     static const struct {
         const char *name;
-        double seconds;
-    } units[] = {
-        { "", 1 }, { "s", 1 }, { "ms", 1e-3 }, { "us", 1e-6 }, { "m", 60 }, { "h", 3600 }
-    };
-    size_t digits = strspn(text, "0123456789.");
-    double number = strtod(text, NULL);
-    if (digits == 0 || !(number > 0))
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(text + digits, units[i].name) != 0 || number * units[i].seconds > 1e6)
-            continue;
-        *duration = (int64_t)(number * units[i].seconds * LOAD_SECOND);
-        return *duration > 0;
-    }
-    return false;
+        double size;
+    } units[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 },  { "s", 1e9 },
+                  { "", 1e9 }, { "m", 60e9 }, { "h", 3600e9 } };
+    const char *unit;
+    double number = read_decimal(text, &unit);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (number >= 0 && strcmp(unit, units[i].name) == 0 && number * units[i].size < 1e15)
+            return (int64_t)(number * units[i].size);
+    return -1;
 }
 
-static bool read_step(char *text, struct load_step *step)
+/* "1000", "2.5k", "1M": negative: it is none. `end` is what follows. */
+static double read_count(const char *text, const char **end)
 {
-    char *dots = strstr(text, "..");
-    if (dots != NULL)
-        *dots = '\0';
-    if (!load_read_number(text, &step->rate))
-        return false;
-    step->rate_end = step->rate;
-    return dots == NULL || load_read_number(dots + 2, &step->rate_end);
+    double number = read_decimal(text, end);
+    if (**end == 'k' || **end == 'K')
+        number *= 1e3, (*end)++;
+    else if (**end == 'M')
+        number *= 1e6, (*end)++;
+    return number > 1e12 ? -1 : number;
 }
 
-int load_read_rates(const char *text, struct load_step *steps, int room)
+/* A whole number of at least 1; 0: it is none. */
+static uint64_t read_whole(const char *text, uint64_t max)
 {
-    char *copy = strdup(text), *rest = copy, *piece;
-    int count = 0;
-    while (copy != NULL && count >= 0 && (piece = strsep(&rest, ",")) != NULL)
-        count = count < room && read_step(piece, &steps[count]) ? count + 1 : -1;
-    free(copy);
-    return copy != NULL && count > 0 ? count : -1;
+    const char *end;
+    double number = read_count(text, &end);
+    bool good = *end == '\0' && number >= 1 && number <= (double)max && number == floor(number);
+    return good ? (uint64_t)number : 0;
 }
 
-/* --- Texts, and files of them. --- */
-
-/* A whole file, with a NUL behind it. */
-static char *read_file(const char *path, size_t *size)
+/* A file in whole. */
+static int read_file(const char *path, struct bytes *bytes)
 {
-    FILE *file = fopen(path, "rb");
-    size_t room = 4096, len = 0, n;
-    char *bytes = malloc(room);
-    while (file != NULL && bytes != NULL && (n = fread(bytes + len, 1, room - 1 - len, file)) > 0) {
-        len += n;
-        if (len < room - 1)
-            continue;
-        char *moved = room < FILE_MAX ? realloc(bytes, room *= 2) : NULL;
-        if (moved == NULL)
-            free(bytes);
-        bytes = moved;
-    }
-    if (file == NULL || bytes == NULL || ferror(file)) {
-        fprintf(stderr, "weft-load: %s: %s\n", path, strerror(errno != 0 ? errno : EFBIG));
-        free(bytes);
-        bytes = NULL;
-    }
-    if (file != NULL)
+    char piece[16384];
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (file == NULL)
+        return refuse("%s: %s", path, strerror(errno));
+    size_t n;
+    int status = -1;
+    while ((n = fread(piece, 1, sizeof piece, file)) > 0)
+        if (bytes_add(bytes, piece, n) < 0)
+            status = refuse("%s: out of memory", path);
+    if (ferror(file))
+        status = refuse("%s: it cannot be read", path);
+    if (file != stdin)
         fclose(file);
-    if (bytes != NULL)
-        bytes[len] = '\0';
-    *size = len;
-    return bytes;
+    return status;
 }
 
-static int add_header(struct load_options *options, const char *line)
+/* Text, or @FILE. */
+static int read_text(const char *word, struct bytes *bytes)
 {
-    struct load_message *message = &options->message;
-    if (message->header_count == LOAD_HEADERS_MAX)
-        return refuse("more headers than there is room for", line);
-    message->headers[message->header_count++] = line;
-    return 0;
+    bytes->size = 0;
+    if (bytes_add(bytes, "", 0) < 0)
+        return refuse("out of memory");
+    if (word[0] == '@')
+        return read_file(word + 1, bytes);
+    return bytes_add(bytes, word, strlen(word)) < 0 ? refuse("out of memory") : -1;
 }
 
-static int add_url(struct load_options *options, const char *url)
+static int read_rates(struct options *options, const char *text)
 {
-    const char **moved =
-        realloc(options->urls, ((size_t)options->url_count + 1) * sizeof *options->urls);
-    if (moved == NULL)
-        return refuse("out of memory", url);
-    options->urls = moved;
-    options->urls[options->url_count++] = url;
-    return 0;
+    for (options->step_count = 0;; text++) {
+        const char *end;
+        double from = read_count(text, &end), to = from;
+        if (strncmp(end, "..", 2) == 0)
+            to = read_count(end + 2, &end);
+        if (from < 0.001 || to < 0.001 || options->step_count == STEPS_MAX ||
+            (*end != ',' && *end != '\0'))
+            return refuse("'%s' is no rate: R, R..S or R,S,T", text);
+        options->steps[options->step_count].from = from;
+        options->steps[options->step_count++].to = to;
+        if (*end == '\0')
+            return -1;
+        text = end;
+    }
 }
 
-/* `text` itself, or each line of @FILE but the empty ones and those with a '#' in front. */
-static int add_lines(struct load_options *options, char *text,
-                     int (*add)(struct load_options *options, const char *line))
+static int add_header(struct options *options, const char *line)
 {
-    if (text[0] != '@')
-        return add(options, text);
-    size_t size;
-    char *rest = read_file(text + 1, &size), *line;
-    if (rest == NULL)
-        return EXIT_USAGE;
-    int err = 0;
-    while (err == 0 && (line = strsep(&rest, "\n")) != NULL) {
+    struct request_options *request = &options->request;
+    if (strchr(line, ':') == NULL || line[0] == ':')
+        return refuse("'%s' is no header: 'Name: value'", line);
+    char **larger = realloc(options->headers, (size_t)(request->header_count + 1) * sizeof *larger);
+    if (larger == NULL)
+        return refuse("out of memory");
+    options->headers = larger;
+    options->headers[request->header_count++] = strdup(line);
+    request->headers = (const char *const *)options->headers;
+    return options->headers[request->header_count - 1] ? -1 : refuse("out of memory");
+}
+
+static int add_url(struct options *options, const char *url, size_t size, unsigned weight)
+{
+    size_t count = (size_t)options->target_count;
+    char **urls = realloc(options->urls, (count + 1) * sizeof *urls);
+    if (urls != NULL)
+        options->urls = urls;
+    unsigned *weights = realloc(options->weights, (count + 1) * sizeof *weights);
+    if (weights != NULL)
+        options->weights = weights;
+    if (urls == NULL || weights == NULL || (urls[count] = strndup(url, size)) == NULL)
+        return refuse("out of memory");
+    weights[count] = weight;
+    options->target_count++;
+    return -1;
+}
+
+int options_add_url(struct options *options, const char *url)
+{
+    return add_url(options, url, strlen(url), 1);
+}
+
+/* A weight is a number behind a '=', unless that belongs to a query. */
+static int add_argument(struct options *options, const char *word)
+{
+    const char *equals = strchr(word, '?') == NULL ? strrchr(word, '=') : NULL;
+    if (equals == NULL || equals[1] == '\0' || equals[1 + strspn(equals + 1, "0123456789")] != '\0')
+        return add_url(options, word, strlen(word), 1);
+    uint64_t weight = read_whole(equals + 1, 10000);
+    if (weight == 0)
+        return refuse("'%s' is no weight", equals + 1);
+    return add_url(options, word, (size_t)(equals - word), (unsigned)weight);
+}
+
+/* Go through the lines of a file. */
+static int each_line(struct options *options, const char *path,
+                     int (*use)(struct options *options, char *line))
+{
+    struct bytes text = { 0 };
+    int status = read_file(path, &text);
+    if (status < 0 && bytes_add(&text, "\n", 2) < 0)
+        status = refuse("out of memory");
+    char *line = text.data, *end;
+    for (; status < 0 && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
         line[strcspn(line, "\r")] = '\0';
         if (line[0] != '\0' && line[0] != '#')
-            err = add(options, line);
+            status = use(options, line);
     }
-    return err;
+    bytes_free(&text);
+    return status;
 }
 
-static int read_body(struct load_options *options, const char *text)
+static int use_header(struct options *options, char *line)
 {
-    options->message.body = text;
-    options->message.body_size = strlen(text);
-    if (text[0] == '@')
-        options->message.body = read_file(text + 1, &options->message.body_size);
-    return options->message.body != NULL ? 0 : EXIT_USAGE;
+    return add_header(options, line);
 }
 
-static int make_body(struct load_options *options, const char *text)
+static int use_target(struct options *options, char *line)
 {
-    uint64_t size;
-    if (!read_count(text, FILE_MAX, &size))
-        return refuse("not a number of bytes", text);
-    char *body = malloc(size);
-    for (uint64_t i = 0; body != NULL && i < size; i++)
-        body[i] = (char)('a' + i % 26);
-    options->message.body = body;
-    options->message.body_size = (size_t)size;
-    return body != NULL ? 0 : refuse("out of memory", text);
+    size_t size = strcspn(line, " \t");
+    const char *word = line + size + strspn(line + size, " \t");
+    uint64_t weight = *word ? read_whole(word, 10000) : 1;
+    return weight > 0 ? add_url(options, line, size, (unsigned)weight)
+                      : refuse("'%s' is no weight", word);
 }
 
 /* --- Options. --- */
 
-static int read_check(struct load_options *options, const char *text)
+enum {
+    POISSON = 256,
+    WARM_UP,
+    RAMP,
+    HEADER_FILE,
+    SIZE,
+    CLOSE,
+    TARGETS,
+    EXPECT_STATUS,
+    EXPECT_BODY,
+    CHECK,
+    CHECK_EVERY,
+    TIMEOUT,
+    JSON,
+    CSV,
+    SPIN,
+    IS_NULL,
+    CEILING,
+    HELP,
+    VERSION,
+};
+
+static const struct option names[] = {
+    { "connections", required_argument, NULL, 'c' },
+    { "duration", required_argument, NULL, 't' },
+    { "requests", required_argument, NULL, 'n' },
+    { "rate", required_argument, NULL, 'r' },
+    { "poisson", optional_argument, NULL, POISSON },
+    { "pipeline", required_argument, NULL, 'p' },
+    { "warm-up", required_argument, NULL, WARM_UP },
+    { "ramp-connections", required_argument, NULL, RAMP },
+    { "method", required_argument, NULL, 'X' },
+    { "header", required_argument, NULL, 'H' },
+    { "header-file", required_argument, NULL, HEADER_FILE },
+    { "data", required_argument, NULL, 'd' },
+    { "size", required_argument, NULL, SIZE },
+    { "close", no_argument, NULL, CLOSE },
+    { "targets", required_argument, NULL, TARGETS },
+    { "expect-status", required_argument, NULL, EXPECT_STATUS },
+    { "expect-body", required_argument, NULL, EXPECT_BODY },
+    { "check", required_argument, NULL, CHECK },
+    { "check-every", required_argument, NULL, CHECK_EVERY },
+    { "timeout", required_argument, NULL, TIMEOUT },
+    { "json", required_argument, NULL, JSON },
+    { "csv", required_argument, NULL, CSV },
+    { "quiet", no_argument, NULL, 'q' },
+    { "spin", required_argument, NULL, SPIN },
+    { "null", no_argument, NULL, IS_NULL },
+    { "ceiling", no_argument, NULL, CEILING },
+    { "help", no_argument, NULL, HELP },
+    { "version", no_argument, NULL, VERSION },
+    { 0 },
+};
+
+static const char *name_of(int option)
 {
-    static const char *const names[] = {
-        [LOAD_CHECK_STATUS] = "status", [LOAD_CHECK_LENGTH] = "length", [LOAD_CHECK_BODY] = "body"
-    };
-    for (int i = 0; i <= LOAD_CHECK_BODY; i++)
-        if (strcmp(names[i], text) == 0) {
-            options->message.check = (enum load_check)i;
-            return 0;
-        }
-    return refuse("not body, length or status", text);
+    const struct option *name = names;
+    while (name->val != option)
+        name++;
+    return name->name;
 }
 
-static int read_counted(struct load_options *options, int option, const char *text)
+static int set_time(int64_t *time, int option, const char *word, bool none)
 {
-    uint64_t count;
-    double max = option == 'c'             ? CONNECTIONS_MAX
-                 : option == 'p'           ? PIPELINE_MAX
-                 : option == EXPECT_STATUS ? 999
-                 : option == CHECK_EVERY   ? 1e9
-                                           : 1e12;
-    if (!read_count(text, max, &count) || (option == EXPECT_STATUS && count < 100))
-        return refuse("not such a number", text);
+    *time = read_time(word);
+    return *time > 0 || (none && *time == 0)
+               ? -1
+               : refuse("--%s: '%s' is no time: 250ms, 10s, 2m", name_of(option), word);
+}
+
+static int set_int(int *number, int option, const char *word, int max)
+{
+    *number = (int)read_whole(word, (uint64_t)max);
+    return *number > 0 ? -1
+                       : refuse("--%s: '%s' is no number from 1 to %d", name_of(option), word, max);
+}
+
+static int set_check(struct options *options, const char *word)
+{
+    static const char *const words[] = { "body", "size", "status", "none" };
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            options->check = (enum check)i;
+            return -1;
+        }
+    }
+    return refuse("--check: '%s' is none of body, size, status, none", word);
+}
+
+static int set_expect_body(struct options *options, const char *word)
+{
+    struct bytes body = { 0 };
+    int status = read_text(word, &body);
+    free(options->expect_body);
+    options->expect_body = body.data ? body.data : strdup("");
+    options->expect_size = body.size;
+    return status;
+}
+
+static int set_data(struct options *options, const char *word)
+{
+    int status = read_text(word, &options->data);
+    options->request.body = options->data.data ? options->data.data : "";
+    options->request.body_size = options->data.size;
+    return status;
+}
+
+/* How much. */
+static int set_amount(struct options *options, int option, const char *word)
+{
     switch (option) {
     case 'c':
-        options->setup.connections = (int)count;
-        break;
+        return set_int(&options->connections, option, word, 1000000);
     case 'p':
-        options->setup.pipeline = (int)count;
-        break;
+        return set_int(&options->pipeline, option, word, 10000);
+    case 't':
+        return set_time(&options->duration, option, word, false);
     case 'n':
-        options->plan.requests = count;
-        break;
-    case EXPECT_STATUS:
-        options->message.status_want = (int)count;
-        break;
+        options->requests = read_whole(word, UINT64_C(1) << 40);
+        return options->requests > 0 ? -1 : refuse("--requests: '%s' is no number", word);
+    case 'r':
+        return read_rates(options, word);
+    case POISSON:
+        options->seed = word != NULL ? read_whole(word, UINT32_MAX) : 1;
+        return options->seed > 0 ? -1 : refuse("--poisson: '%s' is no seed", word);
+    case WARM_UP:
+        return set_time(&options->warm_up, option, word, true);
+    case RAMP:
+        return set_time(&options->ramp, option, word, true);
+    case SPIN:
+        return set_time(&options->spin, option, word, true);
     default:
-        options->setup.check_every = (unsigned)count;
+        return set_time(&options->timeout, option, word, false);
     }
-    return 0;
 }
 
-static int read_time(struct load_options *options, int option, const char *text)
+/* What to ask for, and what is right. */
+static int set_request(struct options *options, int option, const char *word)
 {
-    int64_t *duration = option == 't'       ? &options->plan.duration
-                        : option == RAMP_UP ? &options->plan.ramp_up
-                        : option == WARM_UP ? &options->warm_up
-                                            : &options->setup.timeout;
-    return load_read_duration(text, duration) ? 0
-                                              : refuse("not a time, like 10s, 250ms or 2m", text);
+    int number;
+    switch (option) {
+    case 'X':
+        options->request.method = word;
+        return -1;
+    case 'H':
+        return add_header(options, word);
+    case HEADER_FILE:
+        return each_line(options, word, use_header);
+    case 'd':
+        return set_data(options, word);
+    case SIZE:
+        number = (int)read_whole(word, 1 << 30);
+        options->request.size = (size_t)number;
+        return number > 0 ? -1 : refuse("--size: '%s' is no number of bytes", word);
+    case TARGETS:
+        return each_line(options, word, use_target);
+    case EXPECT_STATUS:
+        return set_int(&options->expect_status, option, word, 999);
+    case EXPECT_BODY:
+        return set_expect_body(options, word);
+    case CHECK:
+        return set_check(options, word);
+    default:
+        return set_int(&options->check_every, option, word, 1000000000);
+    }
 }
 
-static int read_rates(struct load_options *options, const char *text)
-{
-    options->step_count = load_read_rates(text, options->steps, LOAD_STEPS_MAX);
-    return options->step_count > 0 ? 0 : refuse("not a rate, like 20k, 1k..50k or 1k,2k,5k", text);
-}
-
-static int read_poisson(struct load_options *options, const char *text)
-{
-    options->plan.is_poisson = true;
-    options->plan.seed = 1;
-    return text == NULL || read_count(text, 1e12, &options->plan.seed) ? 0
-                                                                       : refuse("not a seed", text);
-}
-
-static int answer_help(struct load_options *options, int option)
-{
-    options->mode = LOAD_MODE_NOTHING;
-    fputs(option == HELP ? usage_text : "weft-load " LOAD_VERSION "\n", stdout);
-    return 0;
-}
-
-static int read_flag(struct load_options *options, int option)
+static int set_flag(struct options *options, int option, const char *word)
 {
     switch (option) {
     case CLOSE:
-        options->setup.churns = options->message.closes = true;
-        return 0;
-    case CEILING:
-        options->ceiling = true;
-        return 0;
-    case NULL_SERVER:
-        options->mode = LOAD_MODE_NULL;
-        return 0;
+        options->request.close = true;
+        return -1;
+    case JSON:
+        options->json = word;
+        return -1;
+    case CSV:
+        options->csv = word;
+        return -1;
     case 'q':
         options->quiet = true;
-        return 0;
+        return -1;
+    case IS_NULL:
+        options->is_null = true;
+        return -1;
+    case CEILING:
+        options->ceiling = true;
+        return -1;
     case HELP:
+        fputs(help, stdout);
+        return 0;
     case VERSION:
-        return answer_help(options, option);
+        puts("weft-load " WEFT_VERSION);
+        return 0;
     default: /* getopt has said what is wrong */
-        fputs("weft-load: --help tells what there is\n", stderr);
-        return EXIT_USAGE;
+        fputs("weft-load: --help has what there is\n", stderr);
+        return USAGE;
     }
 }
 
-static int read_option(struct load_options *options, int option, char *text)
+static int set(struct options *options, int option, const char *word)
 {
     switch (option) {
-    case 'X':
-        options->message.method = text;
-        return 0;
-    case 'H':
-        return add_lines(options, text, add_header);
-    case 'd':
-        return read_body(options, text);
-    case SIZE:
-        return make_body(options, text);
-    case 'r':
-        return read_rates(options, text);
-    case POISSON:
-        return read_poisson(options, text);
-    case CHECK:
-        return read_check(options, text);
-    case JSON:
-        options->json = text;
-        return 0;
-    case CSV:
-        options->csv = text;
-        return 0;
     case 'c':
-    case 'p':
-    case 'n':
-    case EXPECT_STATUS:
-    case CHECK_EVERY:
-        return read_counted(options, option, text);
     case 't':
-    case RAMP_UP:
+    case 'n':
+    case 'r':
+    case 'p':
+    case POISSON:
     case WARM_UP:
+    case RAMP:
+    case SPIN:
     case TIMEOUT:
-        return read_time(options, option, text);
+        return set_amount(options, option, word);
+    case 'X':
+    case 'H':
+    case 'd':
+    case HEADER_FILE:
+    case SIZE:
+    case TARGETS:
+    case EXPECT_STATUS:
+    case EXPECT_BODY:
+    case CHECK:
+    case CHECK_EVERY:
+        return set_request(options, option, word);
     default:
-        return read_flag(options, option);
+        return set_flag(options, option, word);
     }
 }
 
-/* What goes with what. */
-static int settle(struct load_options *options)
+/* What excludes what. */
+static int look_at_all(const struct options *options)
 {
-    bool ramps = false;
-    if (options->mode == LOAD_MODE_NULL) {
-        options->null_address = options->url_count > 0 ? options->urls[0] : NULL;
-        return options->url_count <= 1 ? 0 : refuse("one address is enough", options->urls[1]);
+    bool is_open = options->step_count > 0;
+    if (options->is_null)
+        return options->target_count > 1 ? refuse("--null serves at one place") : -1;
+    if (options->target_count == 0 && !options->ceiling)
+        return refuse("there is no URL");
+    if (options->target_count == 0 && (options->json != NULL || options->csv != NULL))
+        return refuse("--ceiling without a URL has nothing for files");
+    if (options->requests > 0 && is_open)
+        return refuse("-n is for closed loops; an open one has a duration");
+    if (options->seed > 0 && !is_open)
+        return refuse("--poisson needs a rate");
+    if (options->request.close && options->pipeline > 1)
+        return refuse("--close leaves nothing to pipeline");
+    if (options->json != NULL && options->csv != NULL && strcmp(options->json, "-") == 0 &&
+        strcmp(options->csv, "-") == 0)
+        return refuse("standard output cannot be both, JSON and CSV");
+    return -1;
+}
+
+int options_read(struct options *options, int count, char **words)
+{
+    *options = (struct options){ .connections = 50,
+                                 .pipeline = 1,
+                                 .duration = INT64_C(10000000000),
+                                 .timeout = INT64_C(10000000000),
+                                 .spin = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 200000 : 0,
+                                 .request.size = 64 };
+    int option, status = -1;
+    while (status < 0 &&
+           (option = getopt_long(count, words, "c:t:n:r:p:X:H:d:qh", names, NULL)) >= 0)
+        status = set(options, option == 'h' ? HELP : option, optarg);
+    for (; status < 0 && optind < count; optind++)
+        status = add_argument(options, words[optind]);
+    return status < 0 ? look_at_all(options) : status;
+}
+
+static int expect(const struct options *options, struct target *target)
+{
+    if (options->expect_body != NULL &&
+        target_expect(target, options->expect_status, options->expect_body, options->expect_size) <
+            0)
+        return refuse("out of memory");
+    if (options->expect_status > 0 && target->protocol == &http_protocol)
+        target->expected.status = options->expect_status;
+    return -1;
+}
+
+int options_resolve(struct options *options)
+{
+    char why[TARGET_TEXT_MAX];
+    int count = options->target_count;
+    options->targets = calloc((size_t)count, sizeof *options->targets);
+    if (options->targets == NULL)
+        return refuse("out of memory");
+    for (int i = 0; i < count; i++) {
+        struct target *target = &options->targets[i];
+        if (target_init(target, options->urls[i], &options->request, why) < 0)
+            return refuse("%s", why);
+        target->weight = options->weights[i];
+        int status = expect(options, target);
+        if (status >= 0)
+            return status;
     }
-    if (options->url_count == 0 && options->ceiling)
-        options->mode = LOAD_MODE_CEILING;
-    else if (options->url_count == 0)
-        return refuse("--help tells how", "no URL");
-    if (options->setup.churns && options->setup.pipeline > 1)
-        return refuse("one exchange for each connection leaves no room for --pipeline", "--close");
-    if (options->plan.is_poisson && options->step_count == 0)
-        return refuse("only with --rate", "--poisson");
-    for (int i = 0; i < options->step_count; i++)
-        ramps = ramps || options->steps[i].rate != options->steps[i].rate_end;
-    if (options->plan.duration == 0 && (options->plan.requests == 0 || ramps))
-        options->plan.duration = DURATION_DEFAULT;
-    if (options->step_count == 0)
-        options->step_count = 1;
     return 0;
 }
 
-int load_options_read(struct load_options *options, int argc, char **argv)
+void options_free(struct options *options)
 {
-    int option, err = 0;
-    *options = (struct load_options){ .setup = { .connections = 16, .pipeline = 1 },
-                                      .message = { .check = LOAD_CHECK_BODY } };
-    while (err == 0 && options->mode != LOAD_MODE_NOTHING &&
-           (option = getopt_long(argc, argv, "X:H:d:r:c:p:t:n:q", long_options, NULL)) != -1)
-        err = read_option(options, option, optarg);
-    for (int i = optind; i < argc && err == 0 && options->mode != LOAD_MODE_NOTHING; i++)
-        err = add_lines(options, argv[i], add_url);
-    return err != 0 || options->mode == LOAD_MODE_NOTHING ? err : settle(options);
+    for (int i = 0; i < options->target_count; i++) {
+        free(options->urls[i]);
+        if (options->targets != NULL)
+            target_fini(&options->targets[i]);
+    }
+    for (int i = 0; i < options->request.header_count; i++)
+        free(options->headers[i]);
+    free(options->headers);
+    free(options->targets);
+    free(options->urls);
+    free(options->weights);
+    free(options->expect_body);
+    bytes_free(&options->data);
 }

@@ -1,45 +1,45 @@
 #ifndef LOAD_OPTIONS_H
 #define LOAD_OPTIONS_H
 
-/* The command line. What it says is checked here; texts point into argv, or are allocated once and
- * stay for the program's life. */
+/* The command line of weft-load. */
 
-#include "engine.h"
+#include "target.h"
 
-#define LOAD_STEPS_MAX 64
+#define STEPS_MAX 100
 
-enum load_mode { LOAD_MODE_RUN, LOAD_MODE_NULL, LOAD_MODE_CEILING, LOAD_MODE_NOTHING };
+enum check { CHECK_BODY, CHECK_SIZE, CHECK_STATUS, CHECK_NONE };
 
-struct load_step {
-    double rate, rate_end; /* both 0: closed loop */
-};
-
-struct load_options {
-    enum load_mode mode;
-    struct load_setup setup;
-    struct load_message message;
-    struct load_plan plan; /* of each step, but for the rates */
-    int64_t warm_up;
-    struct load_step steps[LOAD_STEPS_MAX];
+struct options {
+    struct target *targets;
+    int target_count;
+    char **urls; /* before they are targets */
+    unsigned *weights;
+    struct request_options request;
+    int connections, pipeline;
+    uint64_t requests;
+    int64_t duration, warm_up, ramp, timeout, spin;
+    struct {
+        double from, to;
+    } steps[STEPS_MAX]; /* rates; none: a closed loop */
     int step_count;
-    const char **urls;
-    int url_count;
-    const char *null_address; /* NULL: any */
-    const char *json, *csv;   /* NULL: none; "-": standard output */
-    bool ceiling;
-    bool quiet;
+    uint64_t seed;
+    enum check check;
+    int check_every;
+    int expect_status;
+    char *expect_body;
+    size_t expect_size;
+    const char *json, *csv; /* NULL: none; "-": standard output */
+    bool quiet, is_null, ceiling;
+    struct bytes data;
+    char **headers;
 };
 
-/* Returns 0, or 2 after a sentence on standard error. NOTHING: --help or --version was answered. */
-int load_options_read(struct load_options *options, int argc, char **argv);
-
-/* "20k", "1.5M": a number above 0. */
-bool load_read_number(const char *text, double *number);
-
-/* "10s", "250ms", "1m", and a bare number is seconds. */
-bool load_read_duration(const char *text, int64_t *duration);
-
-/* "20k", "1k..50k", "1k,2k,5k..8k". Returns how many, or -1. */
-int load_read_rates(const char *text, struct load_step *steps, int room);
+/* Returns the exit status with which the program is to end, or -1: go on. */
+int options_read(struct options *options, int count, char **words);
+/* One more URL. As above. */
+int options_add_url(struct options *options, const char *url);
+/* Make the targets of the URLs. 0; or 2, after a sentence. */
+int options_resolve(struct options *options);
+void options_free(struct options *options);
 
 #endif

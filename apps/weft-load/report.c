@@ -1,416 +1,481 @@
 #include "report.h"
 
-#include "schedule.h"
+#include "weft/define.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define BAR      40
-#define ROWS_MAX 40
-#define TEXT     32
-#define TARGETS  5
+#define TEXT 24 /* room for any number below */
+#define BAR  40
+#define NEAR 0.7 /* of the ceiling: from there on the rate is not the server's alone */
 
-/* --- Units: three digits and a name. --- */
+/* --- Numbers as people read them. --- */
 
-struct text {
-    char chars[TEXT];
-};
-
-static struct text scaled(double number, const double *steps, const char *const *names, int count)
+/* Three digits and a unit. */
+static const char *scaled(char text[TEXT], double number, const char *const *units, double base)
 {
-    struct text text;
-    int unit = 0;
-    while (unit + 1 < count && number >= steps[unit + 1] * 0.9995)
-        unit++;
-    double part = number / steps[unit];
-    int digits = unit == 0 && part == (double)(int64_t)part ? 0
-                 : part < 9.995                             ? 2
-                 : part < 99.95                             ? 1
-                                                            : 0;
-    snprintf(text.chars, sizeof text.chars, "%.*f%s", digits, part, names[unit]);
+    while (number >= base * 0.9995 && units[1] != NULL)
+        number /= base, units++;
+    int digits = number < 9.995 ? 2 : number < 99.95 ? 1 : 0;
+    snprintf(text, TEXT, "%.*f %s", digits, number, *units);
     return text;
 }
 
-static struct text time_text(double ns)
+static const char *time_text(char text[TEXT], double ns)
 {
-    static const double steps[] = { 1, 1e3, 1e6, 1e9 };
-    static const char *const names[] = { " ns", " us", " ms", " s" };
-    return scaled(ns, steps, names, 4);
-}
-
-static struct text bytes_text(double bytes)
-{
-    static const double steps[] = { 1, 1e3, 1e6, 1e9 };
-    static const char *const names[] = { " B", " kB", " MB", " GB" };
-    return scaled(bytes, steps, names, 4);
-}
-
-/* 12,345,678 */
-static struct text count_text(uint64_t count)
-{
-    struct text plain, text;
-    int len = snprintf(plain.chars, sizeof plain.chars, "%" PRIu64, count), at = 0;
-    for (int i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0)
-            text.chars[at++] = ',';
-        text.chars[at++] = plain.chars[i];
+    static const char *const units[] = { "ns", "us", "ms", "s", NULL };
+    if (ns < 999.5) {
+        snprintf(text, TEXT, "%.0f ns", ns);
+        return text;
     }
-    text.chars[at] = '\0';
+    return scaled(text, ns, units, 1000);
+}
+
+static const char *bytes_text(char text[TEXT], double bytes)
+{
+    static const char *const units[] = { "B", "KB", "MB", "GB", NULL };
+    return scaled(text, bytes, units, 1000);
+}
+
+/* 1234567 as 1,234,567. */
+static const char *count_text(char text[TEXT], double number)
+{
+    char digits[TEXT];
+    int size = snprintf(digits, sizeof digits, "%.0f", number), out = 0;
+    for (int i = 0; i < size && out < TEXT - 2; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            text[out++] = ',';
+        text[out++] = digits[i];
+    }
+    text[out] = '\0';
     return text;
 }
 
-static struct text rate_text(double rate)
+static const char *rate_text(char text[TEXT], double rate)
 {
-    struct text text = count_text((uint64_t)(rate + 0.5));
-    if (rate < 100)
-        snprintf(text.chars, sizeof text.chars, "%.1f", rate);
-    strcat(text.chars, "/s");
+    if (rate >= 100)
+        return count_text(text, rate);
+    snprintf(text, TEXT, "%.3g", rate);
     return text;
 }
 
-/* --- For people. --- */
+/* --- Progress. --- */
 
-static void tell_row(FILE *file, const char *name, const struct load_histogram *histogram)
+static void show(const struct report *report, const struct second *second)
 {
-    static const double parts[] = { 0.5, 0.9, 0.99, 0.999, 1 };
-    fprintf(file, "  %-13s", name);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        fprintf(file, "%10s",
-                time_text((double)load_histogram_quantile(histogram, parts[i])).chars);
-    fprintf(file, "%10s%10s\n", time_text(load_histogram_mean(histogram)).chars,
-            time_text(load_histogram_deviation(histogram)).chars);
+    char rate[TEXT], p50[TEXT], p99[TEXT], line[200];
+    int size = snprintf(line, sizeof line,
+                        "\r%4.0f s  %9s/s  p50 %8s  p99 %8s  %d connections  %llu errors \033[K",
+                        (double)second->end / 1e9,
+                        rate_text(rate, (double)second->answered / ((double)second->length / 1e9)),
+                        time_text(p50, (double)second->p50), time_text(p99, (double)second->p99),
+                        second->open, (unsigned long long)second->faults);
+    if (report->live && write(STDERR_FILENO, line, (size_t)size) < 0)
+        return; /* nobody can be told */
 }
 
-static void tell_latencies(FILE *file, const struct load_result *result, bool is_open)
+void report_second(void *context, const struct measures *measures, int64_t length)
 {
-    fprintf(file, "\n  %-13s%10s%10s%10s%10s%10s%10s%10s\n", "latency", "p50", "p90", "p99",
-            "p99.9", "max", "mean", "stdev");
-    tell_row(file, is_open ? "since due" : "since sent", &result->latency);
-    if (is_open)
-        tell_row(file, "since sent", &result->service);
-    if (is_open)
-        tell_row(file, "generator", &result->late);
-}
-
-/* The next of 1, 2, 5, 10 ... */
-static int64_t next_edge(int64_t edge)
-{
-    int64_t power = 1;
-    while (power * 10 <= edge)
-        power *= 10;
-    return edge == power ? 2 * power : edge == 2 * power ? 5 * power : 10 * power;
-}
-
-/* One row up to each edge; the last row has the longest. */
-static void tell_picture(FILE *file, const struct load_histogram *histogram)
-{
-    uint64_t rows[ROWS_MAX] = { 0 }, most = 0;
-    int64_t edges[ROWS_MAX];
-    int count = 0, row = 0;
-    for (int64_t edge = 1; count < ROWS_MAX; edge = next_edge(edge))
-        edges[count++] = edge;
-    for (int i = 0; i < LOAD_HISTOGRAM_BUCKETS; i++) {
-        while (row + 1 < ROWS_MAX && load_histogram_bucket_start(i) > edges[row])
-            row++;
-        rows[row] += histogram->counts[i];
-    }
-    int first = 0, last = ROWS_MAX - 1;
-    while (first < last && rows[first] == 0)
-        first++;
-    while (last > first && rows[last] == 0)
-        last--;
-    for (int i = first; i <= last; i++)
-        most = rows[i] > most ? rows[i] : most;
-    fputc('\n', file);
-    for (int i = first; i <= last && most > 0; i++) {
-        double part = (double)rows[i] / (double)histogram->total;
-        int length = (int)((double)rows[i] / (double)most * BAR + 0.5);
-        fprintf(file, "  up to %8s %7.3f %% |%.*s\n", time_text((double)edges[i]).chars, 100 * part,
-                length, "########################################");
-    }
-}
-
-static void tell_errors(FILE *file, const struct load_result *result)
-{
-    if (load_result_failed(result) == 0)
+    struct report *report = context;
+    report->step_time += length;
+    struct second second = { .step = report->count,
+                             .end = report->step_time,
+                             .length = length,
+                             .asked = measures->asked,
+                             .answered = measures->answered,
+                             .faults = measures_faults(measures),
+                             .p50 = durations_quantile(&measures->from_due, 0.5),
+                             .p99 = durations_quantile(&measures->from_due, 0.99),
+                             .max = measures->from_due.max,
+                             .open = engine_open_count(report->engine) };
+    if (length <= 0)
         return;
-    fprintf(file, "\n  wrong: %s\n", count_text(load_result_failed(result)).chars);
-    for (int i = 0; i < LOAD_ERRORS; i++)
-        if (result->errors[i] > 0)
-            fprintf(file, "  %-13s%10s   %s\n", load_error_name(i),
-                    count_text(result->errors[i]).chars, result->example[i]);
-}
-
-static void tell_plan(FILE *file, const struct load_report *report, int step)
-{
-    const struct load_options *options = report->options;
-    const struct load_step *rates = &options->steps[step];
-    if (rates->rate == 0)
-        fputs("closed loop", file);
-    else if (rates->rate == rates->rate_end)
-        fprintf(file, "open loop, %s", rate_text(rates->rate).chars);
-    else
-        fprintf(file, "open loop, %s to %s", rate_text(rates->rate).chars,
-                rate_text(rates->rate_end).chars);
-    fprintf(file, "%s, %d connection%s", options->plan.is_poisson ? " at random" : "",
-            options->setup.connections, options->setup.connections == 1 ? "" : "s");
-    if (options->setup.pipeline > 1)
-        fprintf(file, " of %d requests", options->setup.pipeline);
-    if (options->setup.churns)
-        fputs(", one exchange each", file);
-    fputc('\n', file);
-}
-
-static void tell_targets(FILE *file, const struct load_report *report)
-{
-    for (int i = 0; i < report->target_count && i < TARGETS; i++) {
-        const struct load_target *target = &report->targets[i];
-        fprintf(file, "  %s", target->url);
-        if (target->expected.status != 0)
-            fprintf(file, "  status %d,", target->expected.status);
-        fprintf(file, "  %s\n", bytes_text((double)target->expected.length).chars);
+    show(report, &second);
+    if (report->second_count == report->second_room) {
+        size_t room = report->second_room > 0 ? 2 * report->second_room : 64;
+        struct second *larger = realloc(report->seconds, room * sizeof *larger);
+        if (larger == NULL)
+            return;
+        report->seconds = larger;
+        report->second_room = room;
     }
-    if (report->target_count > TARGETS)
-        fprintf(file, "  and %d more\n", report->target_count - TARGETS);
+    report->seconds[report->second_count++] = second;
 }
 
-static void tell_counts(FILE *file, const struct load_result *result, bool is_open)
+void report_end_line(const struct report *report)
 {
-    double seconds = (double)result->elapsed / LOAD_SECOND;
-    fprintf(file, "\n  %-13s%s right", "answers", count_text(result->right).chars);
-    fprintf(file, ", %s wrong, of %s requests in %s\n",
-            count_text(load_result_failed(result)).chars, count_text(result->due).chars,
-            time_text((double)result->elapsed).chars);
-    fprintf(file, "  %-13s%s right answers", "rate", rate_text(result->achieved).chars);
-    if (is_open)
-        fprintf(file, ", %s offered", rate_text(result->offered).chars);
-    fprintf(file, "\n  %-13s%s in, %s out; %s/s in\n", "bytes",
-            bytes_text((double)result->bytes_in).chars, bytes_text((double)result->bytes_out).chars,
-            bytes_text(seconds > 0 ? (double)result->bytes_in / seconds : 0).chars);
-    if (is_open)
-        fprintf(file, "  %-13sat most %s requests were due and without a connection\n", "waiting",
-                count_text(result->waiting_max).chars);
-    fprintf(file, "  %-13s%s opened, %s requests sent again\n", "connections",
-            count_text(result->connects).chars, count_text(result->retried).chars);
-    fprintf(file, "  %-13s%.0f %% of a CPU, %s a request%s\n", "this program",
-            result->elapsed > 0 ? 100 * (double)result->cpu / (double)result->elapsed : 0,
-            time_text(result->due > 0 ? (double)result->cpu / (double)result->due : 0).chars,
-            is_open ? ", waiting for due times included" : "");
+    if (report->live && write(STDERR_FILENO, "\r\033[K", 4) < 0)
+        return;
 }
 
-/* A generator that is itself the limit measures itself. */
-static void tell_doubt(FILE *file, const struct load_report *report,
-                       const struct load_result *result, bool is_open)
+uint64_t report_faults(const struct report *report)
 {
-    int64_t late = load_histogram_quantile(&result->late, 0.99);
-    if (is_open && late > LOAD_SECOND / 1000)
-        fprintf(file,
-                "\n  Beware: this program noticed 1 %% of the due times more than %s late. It had\n"
-                "  not enough CPU; the latencies are too long by that.\n",
-                time_text((double)late).chars);
-    if (report->ceiling != NULL && result->achieved > 0.8 * report->ceiling->achieved)
-        fputs("\n  Beware: this is near the ceiling. The server may be quicker than this.\n", file);
-}
-
-void load_report_ceiling(FILE *file, const struct load_result *ceiling)
-{
-    fprintf(file, "ceiling: %s, %s of CPU a request, against a server that does nothing\n",
-            rate_text(ceiling->achieved).chars,
-            time_text(ceiling->due > 0 ? (double)ceiling->cpu / (double)ceiling->due : 0).chars);
-}
-
-void load_report_text(FILE *file, const struct load_report *report)
-{
-    for (int i = 0; i < report->count; i++) {
-        const struct load_result *result = report->results[i];
-        bool is_open = report->options->steps[i].rate > 0;
-        if (i > 0)
-            fputc('\n', file);
-        tell_plan(file, report, i);
-        if (i == 0)
-            tell_targets(file, report);
-        tell_counts(file, result, is_open);
-        if (result->latency.total > 0) {
-            tell_latencies(file, result, is_open);
-            tell_picture(file, &result->latency);
-        }
-        tell_errors(file, result);
-        tell_doubt(file, report, result, is_open);
-    }
-}
-
-/* --- JSON. Times are nanoseconds. --- */
-
-static void json_string(FILE *file, const char *text)
-{
-    fputc('"', file);
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            fprintf(file, "\\%c", c);
-        else if (c < 0x20 || c >= 0x7f) /* what it was encoded in is not known */
-            fprintf(file, "\\u%04x", c);
-        else
-            fputc(c, file);
-    }
-    fputc('"', file);
-}
-
-static void json_histogram(FILE *file, const char *name, const struct load_histogram *histogram)
-{
-    fprintf(file,
-            ",\n      \"%s\": {\"count\": %" PRIu64 ", \"min\": %" PRId64 ", \"p50\": %" PRId64
-            ", \"p90\": %" PRId64 ", \"p99\": %" PRId64 ", \"p99.9\": %" PRId64
-            ", \"max\": %" PRId64 ", \"mean\": %.1f, \"stdev\": %.1f}",
-            name, histogram->total, histogram->min, load_histogram_quantile(histogram, 0.5),
-            load_histogram_quantile(histogram, 0.9), load_histogram_quantile(histogram, 0.99),
-            load_histogram_quantile(histogram, 0.999), histogram->max,
-            load_histogram_mean(histogram), load_histogram_deviation(histogram));
-}
-
-static void json_errors(FILE *file, const struct load_result *result)
-{
-    fputs(",\n      \"errors\": {", file);
-    for (int i = 0; i < LOAD_ERRORS; i++)
-        fprintf(file, "%s\"%s\": %" PRIu64, i > 0 ? ", " : "", load_error_name(i),
-                result->errors[i]);
-    fputs("},\n      \"examples\": {", file);
-    const char *comma = "";
-    for (int i = 0; i < LOAD_ERRORS; i++) {
-        if (result->errors[i] == 0)
-            continue;
-        fprintf(file, "%s\"%s\": ", comma, load_error_name(i));
-        json_string(file, result->example[i]);
-        comma = ", ";
-    }
-    fputc('}', file);
-}
-
-static void json_result(FILE *file, const struct load_step *step, const struct load_result *result)
-{
-    fprintf(file, "    {\"mode\": \"%s\", ", step->rate > 0 ? "open" : "closed");
-    if (step->rate > 0)
-        fprintf(file, "\"rate\": %.10g, \"rate_end\": %.10g, ", step->rate, step->rate_end);
-    fprintf(file,
-            "\"elapsed\": %" PRId64 ", \"due\": %" PRIu64 ", \"sent\": %" PRIu64
-            ",\n      \"right\": %" PRIu64 ", \"wrong\": %" PRIu64 ", \"retried\": %" PRIu64
-            ", \"connects\": %" PRIu64 ", \"waiting_max\": %" PRIu64
-            ",\n      \"bytes_in\": %" PRIu64 ", \"bytes_out\": %" PRIu64
-            ", \"offered\": %.3f, \"achieved\": %.3f, \"cpu\": %" PRId64,
-            result->elapsed, result->due, result->sent, result->right, load_result_failed(result),
-            result->retried, result->connects, result->waiting_max, result->bytes_in,
-            result->bytes_out, result->offered, result->achieved, result->cpu);
-    json_histogram(file, "latency", &result->latency);
-    if (step->rate > 0) {
-        json_histogram(file, "service", &result->service);
-        json_histogram(file, "late", &result->late);
-    }
-    json_errors(file, result);
-    fputc('}', file);
-}
-
-void load_report_json(FILE *file, const struct load_report *report)
-{
-    const struct load_options *options = report->options;
-    fprintf(file,
-            "{\"program\": \"weft-load %s\",\n  \"connections\": %d, \"pipeline\": %d, "
-            "\"close\": %s,\n  \"targets\": [",
-            LOAD_VERSION, options->setup.connections, options->setup.pipeline,
-            options->setup.churns ? "true" : "false");
-    for (int i = 0; i < report->target_count; i++) {
-        const struct load_target *target = &report->targets[i];
-        fprintf(file, "%s\n    {\"url\": ", i > 0 ? "," : "");
-        json_string(file, target->url);
-        fprintf(file, ", \"weight\": %.10g, \"status\": %d, \"length\": %" PRIu64 "}",
-                target->weight, target->expected.status, target->expected.length);
-    }
-    fputs("],\n", file);
-    if (report->ceiling != NULL)
-        fprintf(file, "  \"ceiling\": %.3f,\n", report->ceiling->achieved);
-    fputs("  \"steps\": [\n", file);
-    for (int i = 0; i < report->count; i++) {
-        fputs(i > 0 ? ",\n" : "", file);
-        json_result(file, &options->steps[i], report->results[i]);
-    }
-    fputs("]}\n", file);
-}
-
-/* --- CSV: a line for each step. Times are microseconds. --- */
-
-static void csv_times(FILE *file, const struct load_histogram *histogram)
-{
-    static const double parts[] = { 0.5, 0.9, 0.99, 0.999, 1 };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        fprintf(file, ",%.3f", (double)load_histogram_quantile(histogram, parts[i]) / 1e3);
-}
-
-static void csv_result(FILE *file, const struct load_options *options, const struct load_step *step,
-                       const struct load_result *result)
-{
-    fprintf(file,
-            "%s,%.10g,%.10g,%d,%d,%.6f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-            ",%.3f,%.3f,%" PRIu64 ",%.3f",
-            step->rate > 0 ? "open" : "closed", step->rate, step->rate_end,
-            options->setup.connections, options->setup.pipeline,
-            (double)result->elapsed / LOAD_SECOND, result->due, result->sent, result->right,
-            load_result_failed(result), result->offered, result->achieved, result->waiting_max,
-            result->due > 0 ? (double)result->cpu / (double)result->due / 1e3 : 0);
-    csv_times(file, &result->latency);
-    fprintf(file, ",%.3f,%.3f", load_histogram_mean(&result->latency) / 1e3,
-            load_histogram_deviation(&result->latency) / 1e3);
-    csv_times(file, &result->service);
-    csv_times(file, &result->late);
-    for (int i = 0; i < LOAD_ERRORS; i++)
-        fprintf(file, ",%" PRIu64, result->errors[i]);
-    fputc('\n', file);
-}
-
-void load_report_csv(FILE *file, const struct load_report *report)
-{
-    fputs("mode,rate,rate_end,connections,pipeline,seconds,due,sent,right,wrong,offered,achieved,"
-          "waiting_max,cpu_us,p50_us,p90_us,p99_us,p999_us,max_us,mean_us,stdev_us,sent_p50_us,"
-          "sent_p90_us,sent_p99_us,sent_p999_us,sent_max_us,late_p50_us,late_p90_us,late_p99_us,"
-          "late_p999_us,late_max_us",
-          file);
-    for (int i = 0; i < LOAD_ERRORS; i++)
-        fprintf(file, ",%s", load_error_name(i));
-    fputc('\n', file);
+    uint64_t sum = 0;
     for (int i = 0; i < report->count; i++)
-        csv_result(file, report->options, &report->options->steps[i], report->results[i]);
+        sum += measures_faults(&report->results[i]->measures);
+    return sum;
 }
 
-/* --- While it runs. --- */
+/* --- The summary. --- */
 
-void load_progress_show(void *context, const struct load_result *so_far)
+static const double parts[] = { 0.5, 0.9, 0.99, 0.999, 0.9999 };
+static const char *const part_names[] = { "p50", "p90", "p99", "p99.9", "p99.99" };
+#define PARTS (sizeof parts / sizeof *parts)
+
+static void print_title(const struct report *report, FILE *file)
 {
-    struct load_progress *progress = context;
-    if (so_far->elapsed < progress->elapsed) { /* the next step */
-        load_histogram_clear(&progress->before);
-        progress->right = 0;
-        progress->elapsed = 0;
+    const struct options *options = report->options;
+    const struct request_options *request = &options->request;
+    char text[TEXT];
+    for (int i = 0; i < options->target_count && i < 3; i++)
+        fprintf(file, "%s%s%s\n", request->method ? request->method : "",
+                request->method ? " " : "", options->targets[i].url);
+    if (options->target_count > 3)
+        fprintf(file, "... %d URLs\n", options->target_count);
+    fprintf(file, "  %s connection%s", count_text(text, options->connections),
+            options->connections == 1 ? "" : "s");
+    if (options->pipeline > 1)
+        fprintf(file, ", %d requests under way on each", options->pipeline);
+    if (request->close)
+        fprintf(file, ", one exchange on each");
+    fprintf(file, ", %s loop\n\n", options->step_count > 0 ? "open" : "closed");
+}
+
+static void print_durations(const char *name, const struct durations *durations, FILE *file)
+{
+    char text[TEXT];
+    fprintf(file, "  %-11s", name);
+    for (size_t i = 0; i < PARTS; i++)
+        fprintf(file, "%9s", time_text(text, (double)durations_quantile(durations, parts[i])));
+    fprintf(file, "%9s", time_text(text, (double)durations->max));
+    fprintf(file, "%9s", time_text(text, durations_mean(durations)));
+    fprintf(file, "%9s\n", time_text(text, durations_deviation(durations)));
+}
+
+static void print_latencies(const struct measures *measures, FILE *file)
+{
+    fprintf(file, "\n  latency    ");
+    for (size_t i = 0; i < PARTS; i++)
+        fprintf(file, "%9s", part_names[i]);
+    fprintf(file, "%9s%9s%9s\n", "max", "mean", "stdev");
+    print_durations("from due", &measures->from_due, file);
+    print_durations("from send", &measures->from_sent, file);
+}
+
+/* The bounds of the rows, in each decade: the finest that make no more than ROWS of them. */
+#define ROWS 14
+static const double fine[] = { 1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9, 0 };
+static const double middling[] = { 1, 1.5, 2, 3, 4, 6, 8, 0 };
+static const double coarse[] = { 1, 2, 5, 0 };
+static const double *const grids[] = { fine, middling, coarse };
+
+static int64_t bound_after(int64_t bound, const double *grid)
+{
+    for (double decade = 1;; decade *= 10)
+        for (const double *step = grid; *step > 0; step++)
+            if (*step * decade > (double)bound + 0.5)
+                return (int64_t)(*step * decade + 0.5);
+}
+
+static int count_rows(const struct durations *durations, const double *grid)
+{
+    int rows = 0;
+    for (int64_t bound = 0, next; bound < durations->max; bound = next, rows++) {
+        next = bound_after(bound, grid);
+        rows -= durations_up_to(durations, next) == 0;
     }
-    double seconds = (double)(so_far->elapsed - progress->elapsed) / LOAD_SECOND;
-    load_histogram_since(&so_far->latency, &progress->before, &progress->fresh);
-    fprintf(progress->file, "\r\033[K%5.0f s  %12s  p50 %s  p99 %s  max %s",
-            (double)so_far->elapsed / LOAD_SECOND,
-            rate_text((double)(so_far->right - progress->right) / seconds).chars,
-            time_text((double)load_histogram_quantile(&progress->fresh, 0.5)).chars,
-            time_text((double)load_histogram_quantile(&progress->fresh, 0.99)).chars,
-            time_text((double)progress->fresh.max).chars);
-    if (so_far->waiting > 0)
-        fprintf(progress->file, "  waiting %s", count_text(so_far->waiting).chars);
-    if (load_result_failed(so_far) > 0)
-        fprintf(progress->file, "  wrong %s", count_text(load_result_failed(so_far)).chars);
-    fflush(progress->file);
-    progress->before = so_far->latency;
-    progress->right = so_far->right;
-    progress->elapsed = so_far->elapsed;
-    progress->shows = true;
+    return rows;
 }
 
-void load_progress_clear(struct load_progress *progress)
+static const double *choose_grid(const struct durations *durations)
 {
-    if (progress->shows)
-        fputs("\r\033[K", progress->file);
-    progress->shows = false;
+    int i = 0;
+    while (grids[i] != coarse && count_rows(durations, grids[i]) > ROWS)
+        i++;
+    return grids[i];
+}
+
+static void print_bars(const struct durations *durations, FILE *file)
+{
+    const double *grid = choose_grid(durations);
+    uint64_t before = 0;
+    fprintf(file, "\n");
+    for (int64_t bound = 0, next; bound < durations->max; bound = next) {
+        char text[TEXT];
+        next = bound_after(bound, grid);
+        uint64_t upto = durations_up_to(durations, next), here = upto - before;
+        before = upto;
+        if (upto == 0)
+            continue;
+        double part = (double)here / (double)durations->count;
+        int size = (int)(part * BAR + 0.5);
+        fprintf(file, "  <= %8s %7.3f %%  %.*s%s\n", time_text(text, (double)next), part * 100,
+                size, "########################################", here > 0 && size == 0 ? "." : "");
+    }
+}
+
+static void print_answers(const struct report *report, const struct load_result *result, FILE *file)
+{
+    char text[TEXT];
+    const struct measures *measures = &result->measures;
+    double seconds = (double)result->elapsed / 1e9;
+    fprintf(file, "  answers    %s in %.2f s: ", count_text(text, (double)measures->answered),
+            seconds);
+    fprintf(file, "%s a second", rate_text(text, result->achieved));
+    if (report->options->step_count > 0)
+        fprintf(file, " of %s", rate_text(text, result->offered));
+    fprintf(file, "; %s/s in", bytes_text(text, (double)measures->bytes_in / seconds));
+    fprintf(file, ", %s/s out\n", bytes_text(text, (double)measures->bytes_out / seconds));
+    if (result->unsent > 0)
+        fprintf(file, "  unsent     %s were due and found no place before the end\n",
+                count_text(text, (double)result->unsent));
+}
+
+static void print_faults(const struct report *report, FILE *file)
+{
+    uint64_t counts[FAULTS] = { 0 };
+    for (int i = 0; i < report->count; i++)
+        for (int fault = 1; fault < FAULTS; fault++)
+            counts[fault] += report->results[i]->measures.faults[fault];
+    fprintf(file, "\n  errors%s\n", report_faults(report) == 0 ? "     none" : "");
+    for (int fault = 1; fault < FAULTS; fault++) {
+        char text[TEXT];
+        if (counts[fault] > 0)
+            fprintf(file, "  %10s %-9s  the first: %s\n", count_text(text, (double)counts[fault]),
+                    fault_names[fault], engine_example(report->engine, (enum fault)fault));
+    }
+}
+
+static void print_generator(const struct report *report, const struct load_result *result,
+                            FILE *file)
+{
+    char text[TEXT];
+    const struct measures *measures = &result->measures;
+    double cpu = (double)(result->cpu - result->spun);
+    double ends = (double)(measures->answered + measures_faults(measures));
+    double answers = ends > 0 ? ends : 1; /* wrong ones cost as much */
+    fprintf(file, "  generator  %s of CPU an answer, ", time_text(text, cpu / answers));
+    fprintf(file, "%.0f %% of a processor", cpu / (double)result->elapsed * 100);
+    if (result->spun > 0)
+        fprintf(file, " and %.0f %% spinning",
+                (double)result->spun / (double)result->elapsed * 100);
+    fprintf(file, "; %s connections made\n", count_text(text, (double)measures->connects));
+    if (report->options->step_count == 0)
+        return;
+    const struct durations *late = &measures->late;
+    fprintf(file, "             sent late by p50 %s, ",
+            time_text(text, (double)durations_quantile(late, 0.5)));
+    fprintf(file, "p99 %s, ", time_text(text, (double)durations_quantile(late, 0.99)));
+    fprintf(file, "max %s\n", time_text(text, (double)late->max));
+}
+
+void report_ceiling(const struct ceiling *ceiling, FILE *file)
+{
+    char text[TEXT];
+    fprintf(file, "  ceiling    %s a second", rate_text(text, ceiling->rate));
+    fprintf(file, " against a server that does nothing, %s of CPU an answer\n",
+            time_text(text, ceiling->cpu_ns));
+}
+
+/* The fastest step says whether the generator can have been the limit. */
+static void print_ceiling(const struct report *report, FILE *file)
+{
+    double most = 0;
+    if (report->ceiling.rate <= 0)
+        return;
+    report_ceiling(&report->ceiling, file);
+    for (int i = 0; i < report->count; i++)
+        if (report->results[i]->achieved > most)
+            most = report->results[i]->achieved;
+    if (most > NEAR * report->ceiling.rate)
+        fprintf(file, "             this comes to %.0f %% of it: the server may be quicker\n",
+                100 * most / report->ceiling.rate);
+}
+
+static void print_step(const struct load_result *result, FILE *file)
+{
+    static const double few[] = { 0.5, 0.9, 0.99, 0.999 };
+    char text[TEXT];
+    fprintf(file, "%11s", rate_text(text, result->offered));
+    fprintf(file, "%11s", rate_text(text, result->achieved));
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++)
+        fprintf(file, "%10s",
+                time_text(text, (double)durations_quantile(&result->measures.from_due, few[i])));
+    fprintf(file, "%10s", time_text(text, (double)result->measures.from_due.max));
+    fprintf(file, "%9s", count_text(text, (double)measures_faults(&result->measures)));
+    fprintf(file, "%9s\n", count_text(text, (double)result->unsent));
+}
+
+static void print_steps(const struct report *report, FILE *file)
+{
+    fprintf(file, "%11s%11s%10s%10s%10s%10s%10s%9s%9s\n", "offered/s", "answered/s", "p50", "p90",
+            "p99", "p99.9", "max", "errors", "unsent");
+    for (int i = 0; i < report->count; i++)
+        print_step(report->results[i], file);
+}
+
+void report_summary(const struct report *report, FILE *file)
+{
+    print_title(report, file);
+    const struct load_result *last = report->results[report->count - 1];
+    if (report->count > 1) {
+        print_steps(report, file);
+    } else {
+        print_answers(report, last, file);
+        if (last->measures.answered > 0) {
+            print_latencies(&last->measures, file);
+            print_bars(&last->measures.from_due, file);
+        }
+    }
+    print_faults(report, file);
+    print_generator(report, last, file);
+    print_ceiling(report, file);
+}
+
+/* --- JSON. --- */
+
+static void json_text(const char *name, const char *text, FILE *file)
+{
+    fprintf(file, "\"%s\": \"", name);
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte == '"' || byte == '\\')
+            fprintf(file, "\\%c", byte);
+        else if (byte < 0x20 || byte >= 0x7f) /* bytes, of no encoding that is known */
+            fprintf(file, "\\u%04x", byte);
+        else
+            fputc(byte, file);
+    }
+    fputc('"', file);
+}
+
+static void json_durations(const char *name, const struct durations *durations, FILE *file)
+{
+    fprintf(file, "      \"%s\": {\"count\": %llu", name, (unsigned long long)durations->count);
+    for (size_t i = 0; i < PARTS; i++)
+        fprintf(file, ", \"%s\": %lld", part_names[i],
+                (long long)durations_quantile(durations, parts[i]));
+    fprintf(file, ", \"min\": %lld, \"max\": %lld, \"mean\": %.1f, \"stdev\": %.1f},\n",
+            (long long)durations->min, (long long)durations->max, durations_mean(durations),
+            durations_deviation(durations));
+}
+
+static void json_faults(const struct measures *measures, FILE *file)
+{
+    fprintf(file, "      \"errors\": {");
+    for (int i = 1; i < FAULTS; i++)
+        fprintf(file, "%s\"%s\": %llu", i > 1 ? ", " : "", fault_names[i],
+                (unsigned long long)measures->faults[i]);
+    fprintf(file, "},\n      \"statuses\": {");
+    for (int i = 1, some = 0; i < 10; i++)
+        if (measures->statuses[i] > 0)
+            fprintf(file, "%s\"%dxx\": %llu", some++ ? ", " : "", i,
+                    (unsigned long long)measures->statuses[i]);
+    fprintf(file, "}\n");
+}
+
+static void json_step(const struct report *report, int step, FILE *file)
+{
+    const struct load_result *result = report->results[step];
+    const struct measures *measures = &result->measures;
+    fprintf(file, "    {\n");
+    if (report->options->step_count > 0)
+        fprintf(file, "      \"rate\": [%.10g, %.10g],\n", report->options->steps[step].from,
+                report->options->steps[step].to);
+    fprintf(file, "      \"elapsed_s\": %.9f, \"offered_per_s\": %.3f, \"answered_per_s\": %.3f,\n",
+            (double)result->elapsed / 1e9, result->offered, result->achieved);
+    fprintf(file,
+            "      \"asked\": %llu, \"answered\": %llu, \"wrong_or_lost\": %llu, "
+            "\"unsent\": %llu,\n",
+            (unsigned long long)measures->asked, (unsigned long long)measures->answered,
+            (unsigned long long)measures_faults(measures), (unsigned long long)result->unsent);
+    fprintf(file, "      \"connects\": %llu, \"bytes_in\": %llu, \"bytes_out\": %llu,\n",
+            (unsigned long long)measures->connects, (unsigned long long)measures->bytes_in,
+            (unsigned long long)measures->bytes_out);
+    fprintf(file, "      \"generator_cpu_ns\": %lld, \"generator_spin_ns\": %lld,\n",
+            (long long)result->cpu, (long long)result->spun);
+    json_durations("latency_from_due_ns", &measures->from_due, file);
+    json_durations("latency_from_send_ns", &measures->from_sent, file);
+    json_durations("sent_late_ns", &measures->late, file);
+    json_faults(measures, file);
+    fprintf(file, "    }%s\n", step + 1 < report->count ? "," : "");
+}
+
+static void json_second(const struct second *second, bool is_last, FILE *file)
+{
+    fprintf(file,
+            "    {\"step\": %d, \"at_s\": %.3f, \"answered_per_s\": %.1f, \"errors\": %llu, "
+            "\"p50_ns\": %lld, \"p99_ns\": %lld, \"max_ns\": %lld, \"connections\": %d}%s\n",
+            second->step + 1, (double)second->end / 1e9,
+            (double)second->answered / ((double)second->length / 1e9),
+            (unsigned long long)second->faults, (long long)second->p50, (long long)second->p99,
+            (long long)second->max, second->open, is_last ? "" : ",");
+}
+
+void report_json(const struct report *report, FILE *file)
+{
+    const struct options *options = report->options;
+    fprintf(file, "{\n  \"weft_load\": \"%s\",\n  \"targets\": [", WEFT_VERSION);
+    for (int i = 0; i < options->target_count; i++) {
+        fprintf(file, "%s{", i > 0 ? ", " : "");
+        json_text("url", options->targets[i].url, file);
+        fprintf(file, ", \"weight\": %u}", options->targets[i].weight);
+    }
+    fprintf(file, "],\n  \"loop\": \"%s\", \"connections\": %d, \"pipeline\": %d,\n",
+            options->step_count > 0 ? "open" : "closed", options->connections, options->pipeline);
+    if (report->ceiling.rate > 0)
+        fprintf(file, "  \"ceiling\": {\"answered_per_s\": %.3f, \"generator_cpu_ns\": %.1f},\n",
+                report->ceiling.rate, report->ceiling.cpu_ns);
+    fprintf(file, "  \"steps\": [\n");
+    for (int i = 0; i < report->count; i++)
+        json_step(report, i, file);
+    fprintf(file, "  ],\n  \"seconds\": [\n");
+    for (size_t i = 0; i < report->second_count; i++)
+        json_second(&report->seconds[i], i + 1 == report->second_count, file);
+    fprintf(file, "  ],\n  \"examples\": {");
+    for (int fault = 1, some = 0; fault < FAULTS; fault++) {
+        const char *example = engine_example(report->engine, (enum fault)fault);
+        if (example[0] == '\0')
+            continue;
+        fprintf(file, some++ ? ", " : "");
+        json_text(fault_names[fault], example, file);
+    }
+    fprintf(file, "}\n}\n");
+}
+
+/* --- CSV. --- */
+
+static void csv_step(const struct report *report, int step, FILE *file)
+{
+    const struct load_result *result = report->results[step];
+    const struct durations *durations = &result->measures.from_due;
+    fprintf(
+        file, "step,%d,%.3f,%.3f,%.3f,%llu,%llu,%llu,%llu", step + 1, (double)result->elapsed / 1e9,
+        result->offered, result->achieved, (unsigned long long)result->measures.asked,
+        (unsigned long long)result->measures.answered,
+        (unsigned long long)measures_faults(&result->measures), (unsigned long long)result->unsent);
+    for (size_t i = 0; i < PARTS; i++)
+        fprintf(file, ",%lld", (long long)durations_quantile(durations, parts[i]));
+    fprintf(file, ",%lld,%.1f\n", (long long)durations->max, durations_mean(durations));
+}
+
+static void csv_second(const struct second *second, FILE *file)
+{
+    double seconds = (double)second->length / 1e9;
+    fprintf(file, "second,%d,%.3f,%.3f,%.3f,%llu,%llu,%llu,,%lld,,%lld,,,%lld,\n", second->step + 1,
+            (double)second->end / 1e9, (double)second->asked / seconds,
+            (double)second->answered / seconds, (unsigned long long)second->asked,
+            (unsigned long long)second->answered, (unsigned long long)second->faults,
+            (long long)second->p50, (long long)second->p99, (long long)second->max);
+}
+
+void report_csv(const struct report *report, FILE *file)
+{
+    fprintf(file, "row,step,at_s,offered_per_s,answered_per_s,asked,answered,errors,unsent,"
+                  "p50_ns,p90_ns,p99_ns,p99.9_ns,p99.99_ns,max_ns,mean_ns\n");
+    for (size_t i = 0; i < report->second_count; i++)
+        csv_second(&report->seconds[i], file);
+    for (int i = 0; i < report->count; i++)
+        csv_step(report, i, file);
 }

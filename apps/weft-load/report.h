@@ -1,38 +1,47 @@
 #ifndef LOAD_REPORT_H
 #define LOAD_REPORT_H
 
-/* What is told: to people while it runs and after, to programs as JSON and as CSV. */
+/* What was seen, for people and for programs. */
 
+#include "ceiling.h"
 #include "options.h"
+#include "run.h"
 
 #include <stdio.h>
 
-/* All there is to tell. */
-struct load_report {
-    const struct load_options *options;
-    const struct load_target *targets;
-    int target_count;
-    const struct load_result *const *results; /* of each step that was run */
+/* A second of a step. */
+struct second {
+    int step;
+    int64_t end, length; /* nanoseconds; end: since the step began */
+    uint64_t asked, answered, faults;
+    int64_t p50, p99, max;
+    int open; /* connections, at its end */
+};
+
+struct report {
+    const struct options *options;
+    const struct engine *engine;
+    struct load_result *results[STEPS_MAX]; /* one for each step; a closed loop is one */
     int count;
-    const struct load_result *ceiling; /* or NULL */
+    struct ceiling ceiling; /* of no rate: it was not looked for */
+    struct second *seconds;
+    size_t second_count, second_room;
+    int64_t step_time; /* of the current step, so far */
+    bool live;         /* there is a progress line to write */
 };
 
-/* What the progress line has to remember. */
-struct load_progress {
-    FILE *file;
-    struct load_histogram before, fresh;
-    uint64_t right, failed;
-    int64_t elapsed;
-    bool shows; /* a line stands there */
-};
+/* Note a second, and show it where somebody looks. Fit for load_run's tick. */
+void report_second(void *report, const struct measures *second, int64_t length);
 
-void load_report_text(FILE *file, const struct load_report *report);
-void load_report_json(FILE *file, const struct load_report *report);
-void load_report_csv(FILE *file, const struct load_report *report);
-void load_report_ceiling(FILE *file, const struct load_result *ceiling);
+/* Make the line of the terminal free again. */
+void report_end_line(const struct report *report);
 
-/* For load_plan.progress; the context is a load_progress. */
-void load_progress_show(void *context, const struct load_result *so_far);
-void load_progress_clear(struct load_progress *progress);
+void report_summary(const struct report *report, FILE *file);
+void report_ceiling(const struct ceiling *ceiling, FILE *file);
+void report_json(const struct report *report, FILE *file);
+void report_csv(const struct report *report, FILE *file);
+
+/* All faults of all steps. */
+uint64_t report_faults(const struct report *report);
 
 #endif

@@ -2,61 +2,50 @@
 
 #include <math.h>
 
-uint64_t load_dice(uint64_t *state)
+uint64_t schedule_dice(uint64_t *state)
 {
-    uint64_t x = *state += 0x9E3779B97F4A7C15u;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
+    uint64_t x = *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
 }
 
-void load_schedule_begin(struct load_schedule *schedule, double rate, double rate_end,
-                         int64_t duration, uint64_t count)
+/* From 0 on, exponential with mean 1. */
+static double gap(struct schedule *schedule)
 {
-    double seconds = (double)duration / LOAD_SECOND;
-    uint64_t fits = (uint64_t)llround((rate + rate_end) / 2 * seconds);
-    *schedule =
-        (struct load_schedule){ .rate = rate,
-                                .rate_end = rate_end,
-                                .duration = seconds,
-                                .count =
-                                    count == 0 || (duration > 0 && fits < count) ? fits : count };
+    double even = ((double)(schedule_dice(&schedule->dice) >> 11) + 0.5) / 9007199254740992.0;
+    return -log(even);
 }
 
-/* The gap from the request before: exponential, of mean 1. */
-static double draw_gap(struct load_schedule *schedule)
+/* Where n(t) = count. A falling rate may never come to that. */
+static void find(struct schedule *schedule)
 {
-    double part = ((double)(load_dice(&schedule->dice) >> 11) + 1) * 0x1p-53; /* (0, 1] */
-    return -log(part);
+    double root = schedule->from * schedule->from + 2 * schedule->slope * schedule->count;
+    double below = root >= 0 ? schedule->from + sqrt(root) : 0;
+    double seconds = schedule->count == 0 ? 0 : 2 * schedule->count / below;
+    double length = (double)(schedule->end - schedule->start);
+    if (seconds * 1e9 < length) /* false where nothing is below */
+        schedule->due = schedule->start + (int64_t)(seconds * 1e9);
+    else
+        schedule->due = INT64_MAX;
 }
 
-void load_schedule_shake(struct load_schedule *schedule, uint64_t seed)
+void schedule_begin(struct schedule *schedule, double from, double to, int64_t start,
+                    int64_t duration, uint64_t seed)
 {
-    schedule->is_poisson = true;
-    schedule->dice = seed;
-    schedule->position = draw_gap(schedule);
+    *schedule = (struct schedule){ .from = from,
+                                   .slope = (to - from) / ((double)duration / 1e9),
+                                   .start = start,
+                                   .end = start + duration,
+                                   .is_poisson = seed != 0,
+                                   .dice = seed };
+    if (schedule->is_poisson)
+        schedule->count = gap(schedule);
+    find(schedule);
 }
 
-int64_t load_schedule_next(const struct load_schedule *schedule)
+void schedule_advance(struct schedule *schedule)
 {
-    if (schedule->index >= schedule->count)
-        return INT64_MAX;
-    double rate = schedule->rate, seconds;
-    double slope = schedule->duration > 0 ? (schedule->rate_end - rate) / schedule->duration : 0;
-    if (slope == 0) {
-        seconds = schedule->position / rate;
-    } else {
-        /* position = rate t + slope t^2 / 2, in the form that loses no digits. A Poisson process
-         * may have a bit more to come than a falling ramp has room for: at its end, then. */
-        double square = rate * rate + 2 * slope * schedule->position;
-        seconds = 2 * schedule->position / (rate + sqrt(square > 0 ? square : 0));
-    }
-    return (int64_t)(seconds * LOAD_SECOND);
-}
-
-void load_schedule_step(struct load_schedule *schedule)
-{
-    schedule->index++;
-    schedule->position =
-        schedule->is_poisson ? schedule->position + draw_gap(schedule) : (double)schedule->index;
+    schedule->count += schedule->is_poisson ? gap(schedule) : 1;
+    find(schedule);
 }

@@ -1,43 +1,34 @@
 #ifndef LOAD_SCHEDULE_H
 #define LOAD_SCHEDULE_H
 
-/* When requests are due: arithmetic, no clock.
+/* When the requests of an open loop are due: at a rate that is constant or changes linearly, evenly
+ * or as a Poisson process. Arithmetic only: it knows no clock, and what became of the requests
+ * before is not its business.
  *
- * Request i is due where the rate, summed up from the start, reaches i. So a steady rate is
- * start + i / rate, without a rounding error that would add up, and a ramp is the root of a
- * quadratic. With chance, "i" is a sum of i exponential gaps of mean 1: a Poisson process of the
- * same rate. Nothing that happens later changes a due time. */
+ * The rate at t is r(t) = from + (to - from) t / duration, so n(t) = from t + (to - from) t^2 / 2d
+ * requests are due until t. Request i is due where n(t) = i; of a Poisson process, where n(t) is
+ * the sum of i exponential gaps. Each time is computed from the beginning: errors do not add up. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOAD_SECOND 1000000000ll
-
-struct load_schedule {
-    double rate, rate_end; /* requests a second; where they differ, a ramp over `duration` */
-    double duration;       /* seconds */
-    uint64_t count;        /* requests in all */
-    uint64_t index;        /* of the next one */
-    double position;       /* the sum of gaps up to it: index, unless there is chance */
+struct schedule {
+    double from, slope; /* requests a second; … and by how much that grows in a second */
+    int64_t start, end; /* nanoseconds, of any clock */
+    double count;       /* n(t) of the next one */
     bool is_poisson;
     uint64_t dice;
+    int64_t due; /* of the next one; INT64_MAX: there is none */
 };
 
-/* `count` 0: as many as fall into the duration; `duration` 0: as long as the count takes, which
- * has to be given then and excludes a ramp. */
-void load_schedule_begin(struct load_schedule *schedule, double rate, double rate_end,
-                         int64_t duration, uint64_t count);
+/* The first is due at the start. A seed makes it a Poisson process; 0: evenly. */
+void schedule_begin(struct schedule *schedule, double from, double to, int64_t start,
+                    int64_t duration, uint64_t seed);
 
-/* Draw the gaps from a seed; directly after begin. */
-void load_schedule_shake(struct load_schedule *schedule, uint64_t seed);
+/* The next one takes the place of what is in `due`. */
+void schedule_advance(struct schedule *schedule);
 
-/* The due time of the next request in nanoseconds from the start; INT64_MAX when all are out. */
-int64_t load_schedule_next(const struct load_schedule *schedule);
-
-/* Go on to the one after it. */
-void load_schedule_step(struct load_schedule *schedule);
-
-/* A random number, of a state that is not 0 (splitmix64). */
-uint64_t load_dice(uint64_t *state);
+/* A number with an even distribution, 0 to 2^64 - 1; never the same state twice in a row. */
+uint64_t schedule_dice(uint64_t *state);
 
 #endif

@@ -1,258 +1,186 @@
 #include "target.h"
 
+#include <errno.h>
 #include <netdb.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/un.h>
 
-#define ECHO_SIZE     64
-#define HEAD_MAX      (64u << 10)
-#define AUTHORITY_MAX 256
+static const struct protocol *const protocols[] = { &http_protocol, &echo_protocol };
 
-/* A URL taken apart: pieces of the text. */
-struct url {
-    const char *authority; /* host:port, or unix:/path */
-    size_t authority_len;
-    const char *path; /* "" where there is none */
+/* A URL in pieces. */
+struct place {
+    const struct protocol *protocol;
     bool is_unix;
+    char authority[TARGET_TEXT_MAX]; /* host[:port], or the socket's path */
+    const char *path;                /* "" where there is none */
 };
 
-/* A weight behind the last '=' of a URL without a query. */
-static size_t split_weight(const char *url, double *weight)
+static int refuse(char *why, const char *url, const char *what)
 {
-    const char *equals = strrchr(url, '=');
-    size_t len = strlen(url);
-    *weight = 1;
-    if (equals == NULL || equals[1] == '\0' || strchr(url, '?') != NULL ||
-        strspn(equals + 1, "0123456789.") != strlen(equals + 1))
-        return len;
-    *weight = strtod(equals + 1, NULL);
-    return (size_t)(equals - url);
+    snprintf(why, TARGET_TEXT_MAX, "%s: %s", url, what);
+    return -EINVAL;
 }
 
-static void split(struct url *url, const char *text)
+/* The scheme, and what follows it; NULL: not known. */
+static const char *read_scheme(struct place *place, const char *url)
 {
-    url->authority = text;
-    url->is_unix = strncmp(text, "unix:", 5) == 0;
-    if (url->is_unix) {
-        const char *colon = strchr(text + 5, ':');
-        url->authority_len = colon != NULL ? (size_t)(colon - text) : strlen(text);
-        url->path = colon != NULL ? colon + 1 : "";
-    } else {
-        url->authority_len = strcspn(text, "/?#");
-        url->path = text + url->authority_len;
+    if (strncmp(url, "unix:", 5) == 0) {
+        place->protocol = &http_protocol;
+        place->is_unix = true;
+        return url + 5;
     }
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++) {
+        size_t size = strlen(protocols[i]->scheme);
+        if (strncmp(url, protocols[i]->scheme, size) != 0)
+            continue;
+        place->protocol = protocols[i];
+        place->is_unix = strncmp(url + size, "+unix:", 6) == 0;
+        if (place->is_unix || strncmp(url + size, "://", 3) == 0)
+            return url + size + (place->is_unix ? 6 : 3);
+    }
+    return NULL;
 }
 
-static int resolve_unix(struct load_target *target, const struct url *url, char *why, size_t size)
+static int read_place(struct place *place, const char *url, char *why)
+{
+    const char *rest = read_scheme(place, url);
+    if (rest == NULL)
+        return refuse(why, url, "not a URL that begins with http://, unix: or echo://");
+    const char *path = place->is_unix ? strstr(rest, ":/") : strpbrk(rest, "/?#");
+    size_t size = path != NULL ? (size_t)(path - rest) : strlen(rest);
+    place->path = path == NULL ? "" : place->is_unix ? path + 1 : path;
+    if (size == 0)
+        return refuse(why, url, "there is no host in it");
+    if (size >= sizeof place->authority)
+        return refuse(why, url, "its host is too long");
+    memcpy(place->authority, rest, size);
+    place->authority[size] = '\0';
+    if (strpbrk(url, " \t\r\n") != NULL)
+        return refuse(why, url, "there are blanks in it");
+    return strchr(place->authority, '@') == NULL || place->is_unix
+               ? 0
+               : refuse(why, url, "users and passwords are not for here; -H has a place for them");
+}
+
+static int resolve_unix(struct target *target, const char *path, char *why)
 {
     struct sockaddr_un *address = (struct sockaddr_un *)&target->address;
-    size_t len = url->authority_len - 5;
-    if (len == 0 || len >= sizeof address->sun_path) {
-        snprintf(why, size, "%s: a socket's path has 1 to %zu bytes", target->url,
-                 sizeof address->sun_path - 1);
-        return -1;
-    }
+    if (strlen(path) >= sizeof address->sun_path)
+        return refuse(why, path, "the path of a Unix socket is at most 107 bytes long");
     address->sun_family = AF_UNIX;
-    memcpy(address->sun_path, url->authority + 5, len);
-    target->address_size = sizeof *address;
+    memcpy(address->sun_path, path, strlen(path) + 1);
+    target->address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
     return 0;
 }
 
-/* Divide host:port and [v6]:port; *port becomes NULL where there is none. */
-static bool split_port(char *text, char **host, char **port)
+/* Divide "host:port", "[v6]:port", "host" in place. */
+static void divide(char *authority, char **host, char **port)
 {
-    char *close = text[0] == '[' ? strchr(text, ']') : NULL;
-    char *behind = close != NULL ? close + 1 : text + strcspn(text, ":");
-    *host = text + (close != NULL);
-    *port = *behind == ':' ? behind + 1 : NULL;
-    bool good = (*behind == ':' || *behind == '\0') && (text[0] != '[' || close != NULL);
-    *behind = '\0';
-    if (close != NULL)
-        *close = '\0';
-    return good && **host != '\0' &&
-           (*port == NULL || (**port != '\0' && strspn(*port, "0123456789") == strlen(*port) &&
-                              strtoul(*port, NULL, 10) <= 65535));
+    char *end = authority[0] == '[' ? strchr(authority, ']') : NULL;
+    *host = authority + (end != NULL);
+    *port = strrchr(end != NULL ? end : authority, ':');
+    if (*port != NULL)
+        *(*port)++ = '\0';
+    if (end != NULL)
+        *end = '\0';
 }
 
-static int resolve(struct load_target *target, const struct url *url, char *why, size_t size)
+static bool is_port(const char *text)
 {
-    char text[AUTHORITY_MAX], *host, *port;
-    if (url->is_unix)
-        return resolve_unix(target, url, why, size);
-    if (url->authority_len >= sizeof text) {
-        snprintf(why, size, "%.40s...: the host's name is too long", target->url);
-        return -1;
-    }
-    memcpy(text, url->authority, url->authority_len);
-    text[url->authority_len] = '\0';
-    if (!split_port(text, &host, &port)) {
-        snprintf(why, size, "%s: no host, or no port, that one can connect to", target->url);
-        return -1;
-    }
-    if (port == NULL && target->protocol->port == NULL) {
-        snprintf(why, size, "%s: needs a port", target->url);
-        return -1;
-    }
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
-    int err = getaddrinfo(host, port != NULL ? port : target->protocol->port, &hints, &found);
-    if (err != 0) {
-        snprintf(why, size, "%s: %s", target->url, gai_strerror(err));
-        return -1;
-    }
+    return text[0] != '\0' && strspn(text, "0123456789") == strlen(text) && strlen(text) <= 5 &&
+           atoi(text) <= UINT16_MAX;
+}
+
+static int resolve(struct target *target, const struct place *place, char *why)
+{
+    char text[TARGET_TEXT_MAX], *host, *port;
+    if (place->is_unix)
+        return resolve_unix(target, place->authority, why);
+    memcpy(text, place->authority, sizeof text);
+    divide(text, &host, &port);
+    if (port == NULL && place->protocol->port == NULL)
+        return refuse(why, target->url, "it needs a port");
+    if (port != NULL && !is_port(port))
+        return refuse(why, target->url, "its port is not a number below 65536");
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found;
+    int error = getaddrinfo(host, port != NULL ? port : place->protocol->port, &hints, &found);
+    if (error != 0)
+        return refuse(why, target->url, gai_strerror(error));
     memcpy(&target->address, found->ai_addr, found->ai_addrlen);
     target->address_size = found->ai_addrlen;
     freeaddrinfo(found);
     return 0;
 }
 
-/* --- The request. --- */
-
-/* A header as the codec takes it; false: it is none. */
-static bool read_field(struct wf_http1_field *field, const char *text)
+int target_init(struct target *target, const char *url, const struct request_options *options,
+                char why[TARGET_TEXT_MAX])
 {
-    const char *colon = strchr(text, ':');
-    if (colon == NULL)
-        return false;
-    const char *value = colon + 1 + strspn(colon + 1, " \t");
-    *field = (struct wf_http1_field){ text, (size_t)(colon - text), value, strlen(value) };
-    return true;
-}
-
-static int refuse_header(const char *header, char *why, size_t size)
-{
-    snprintf(why, size, "-H '%.60s': not a header that can be sent as it is", header);
-    return -1;
-}
-
-/* Fill the head but for the host, which may be one of the headers. */
-static int fill_fields(struct wf_http1_request_out *head, struct wf_http1_field *fields, char *host,
-                       size_t host_size, const struct load_message *message, char *why, size_t size)
-{
-    head->fields = fields;
-    for (int i = 0; i < message->header_count; i++) {
-        struct wf_http1_field field;
-        char scratch[HEAD_MAX / 4];
-        if (!read_field(&field, message->headers[i]) ||
-            (wf_http1_write_field(scratch, sizeof scratch, &field) < 0))
-            return refuse_header(message->headers[i], why, size);
-        if (field.name_len == 4 && strncasecmp(field.name, "host", 4) == 0)
-            snprintf(host, host_size, "%s", field.value);
-        else
-            fields[head->field_count++] = field;
+    struct place place = { 0 };
+    *target = (struct target){ .weight = 1, .expected.size = TARGET_ANY_SIZE };
+    target->url = strdup(url);
+    int err = target->url != NULL ? read_place(&place, url, why) : -ENOMEM;
+    if (err == 0)
+        err = resolve(target, &place, why);
+    if (err == 0) {
+        target->protocol = place.protocol;
+        err = place.protocol->render(target, place.is_unix ? "localhost" : place.authority,
+                                     place.path, options);
+        if (err == -EINVAL)
+            refuse(why, url, "a method, header or path that may not be sent as it is");
     }
-    return 0;
+    if (err == -ENOMEM)
+        refuse(why, url, "out of memory");
+    if (err != 0)
+        target_fini(target);
+    return err;
 }
 
-static int join(struct load_target *target, const char *head, size_t head_size, const char *body,
-                size_t body_size)
-{
-    target->request = malloc(head_size + body_size + 1);
-    if (target->request == NULL)
-        return -1;
-    memcpy(target->request, head, head_size);
-    if (body_size > 0)
-        memcpy(target->request + head_size, body, body_size);
-    target->request_size = head_size + body_size;
-    return 0;
-}
-
-static int render_http(struct load_target *target, const struct url *url,
-                       const struct load_message *message, char *why, size_t size)
-{
-    struct wf_http1_field fields[LOAD_HEADERS_MAX];
-    char host[AUTHORITY_MAX], path[HEAD_MAX / 4], head[HEAD_MAX];
-    bool has_body = message->body != NULL;
-    struct wf_http1_request_out out = {
-        .method = message->method != NULL ? message->method
-                  : has_body              ? "POST"
-                                          : "GET",
-        .target = path,
-        .host = host,
-        .connection = message->closes ? WF_HTTP1_CONNECTION_CLOSE : WF_HTTP1_CONNECTION_UNSAID,
-        .content_length = has_body ? (int64_t)message->body_size : WF_HTTP1_LENGTH_UNSAID,
-    };
-    snprintf(host, sizeof host, "%.*s", (int)url->authority_len,
-             url->is_unix ? "localhost" : url->authority);
-    snprintf(path, sizeof path, "%s%.*s", *url->path == '/' ? "" : "/",
-             (int)strcspn(url->path, "#"), url->path);
-    if (fill_fields(&out, fields, host, sizeof host, message, why, size) < 0)
-        return -1;
-    ptrdiff_t len = wf_http1_write_request(head, sizeof head, &out);
-    if (len < 0) {
-        snprintf(why, size, "%.60s: no request can be made of this: %s", target->url,
-                 strlen(url->path) >= sizeof path ? "it is too long"
-                                                  : "the method, the path or a header does not "
-                                                    "allow it (lengths are said by weft-load)");
-        return -1;
-    }
-    target->expected.to_head = strcmp(out.method, "HEAD") == 0;
-    return join(target, head, (size_t)len, message->body, message->body_size);
-}
-
-static int render_echo(struct load_target *target, const struct load_message *message)
-{
-    char pattern[ECHO_SIZE];
-    for (int i = 0; i < ECHO_SIZE; i++)
-        pattern[i] = (char)('!' + i);
-    bool has_body = message->body != NULL && message->body_size > 0;
-    const char *bytes = has_body ? message->body : pattern;
-    size_t size = has_body ? message->body_size : ECHO_SIZE;
-    target->expected.body = malloc(size);
-    if (target->expected.body == NULL || join(target, bytes, size, NULL, 0) < 0)
-        return -1;
-    memcpy(target->expected.body, bytes, size);
-    target->expected.length = target->expected.body_kept = size;
-    return 0;
-}
-
-static int read_scheme(struct load_target *target, const char **rest, char *why, size_t size)
-{
-    const char *colon = target->url + strspn(target->url, "abcdefghijklmnopqrstuvwxyz");
-    if (strncmp(colon, "://", 3) != 0)
-        colon = NULL;
-    *rest = colon != NULL ? colon + 3 : target->url;
-    target->protocol = colon != NULL
-                           ? load_protocol_find(target->url, (size_t)(colon - target->url))
-                           : load_protocol_find("http", 4);
-    if (target->protocol != NULL)
-        return 0;
-    snprintf(why, size, "%.60s: only http:// and echo:// are spoken here", target->url);
-    return -1;
-}
-
-int load_target_init(struct load_target *target, const char *text,
-                     const struct load_message *message, char *why, size_t why_size)
-{
-    struct url url;
-    const char *rest;
-    *target = (struct load_target){ 0 };
-    snprintf(why, why_size, "out of memory");
-    target->url = strndup(text, split_weight(text, &target->weight));
-    if (target->url == NULL)
-        return -1;
-    if (!(target->weight > 0)) {
-        snprintf(why, why_size, "%.60s: a weight is above 0", text);
-        return -1;
-    }
-    if (read_scheme(target, &rest, why, why_size) < 0)
-        return -1;
-    split(&url, rest);
-    target->expected.check = message->check;
-    target->expected.status_want = message->status_want;
-    if (resolve(target, &url, why, why_size) < 0)
-        return -1;
-    return strcmp(target->protocol->name, "echo") == 0
-               ? render_echo(target, message)
-               : render_http(target, &url, message, why, why_size);
-}
-
-void load_target_free(struct load_target *target)
+void target_fini(struct target *target)
 {
     free(target->url);
     free(target->request);
-    load_expected_free(&target->expected);
-    *target = (struct load_target){ 0 };
+    free(target->learned);
+    *target = (struct target){ 0 };
+}
+
+int target_expect(struct target *target, int status, const char *body, uint64_t size)
+{
+    char *copy = NULL;
+    if (body != NULL) {
+        copy = malloc(size > 0 ? size : 1);
+        if (copy == NULL)
+            return -ENOMEM;
+        memcpy(copy, body, size);
+    }
+    free(target->learned);
+    target->learned = copy;
+    target->expected = (struct expectation){ status, size, copy };
+    return 0;
+}
+
+int bytes_add(struct bytes *bytes, const char *data, size_t size)
+{
+    if (size > bytes->room - bytes->size) {
+        size_t room = bytes->room > 0 ? bytes->room : 1024;
+        while (room < bytes->size + size)
+            room *= 2;
+        char *larger = realloc(bytes->data, room);
+        if (larger == NULL)
+            return -ENOMEM;
+        bytes->data = larger;
+        bytes->room = room;
+    }
+    if (size > 0)
+        memcpy(bytes->data + bytes->size, data, size);
+    bytes->size += size;
+    return 0;
+}
+
+void bytes_free(struct bytes *bytes)
+{
+    free(bytes->data);
+    *bytes = (struct bytes){ 0 };
 }

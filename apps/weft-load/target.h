@@ -1,52 +1,84 @@
 #ifndef LOAD_TARGET_H
 #define LOAD_TARGET_H
 
-/* What is asked for: where, and the request's bytes, rendered once.
+/* Something to ask for: where, the bytes that ask, and what the answer has to be.
  *
- *     http://host[:port][/path][?query]     host: a name, IPv4, or [IPv6]
- *     http://unix:/path/of/socket[:/target]
- *     echo://host:port, echo://unix:/path/of/socket
- *     unix:/path/of/socket[:/target]        http
- *     host[:port][/path]                    http
+ *     http://HOST[:PORT][/PATH]       HTTP/1.1
+ *     http+unix:/SOCKET[:/PATH]       the same through a Unix socket; so is unix:/SOCKET[:/PATH]
+ *     echo://HOST:PORT                bytes that come back as they are
+ *     echo+unix:/SOCKET
  *
- * and behind any of them without a query "=3": its weight among several. Names are resolved here,
- * once. */
+ * Names are looked up once, when the target is made. */
 
 #include "protocol.h"
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
-#define LOAD_HEADERS_MAX 64
+#define TARGET_HEAD_MAX 1024        /* bytes of a head that are remembered */
+#define TARGET_BODY_MAX (64u << 20) /* of an answer that is learned */
+#define TARGET_TEXT_MAX 256
+#define TARGET_ANY_SIZE UINT64_MAX
 
-/* What all requests have in common. All zeros: GET, no body. */
-struct load_message {
-    const char *method;                    /* NULL: GET, or POST where there is a body */
-    const char *headers[LOAD_HEADERS_MAX]; /* "Name: value" */
+/* How all requests of a run are written. */
+struct request_options {
+    const char *method;         /* NULL: GET, with a body POST */
+    const char *const *headers; /* "Name: value" */
     int header_count;
-    const char *body; /* for echo: the bytes to send; NULL: 64 of them */
+    const char *body; /* NULL: none */
     size_t body_size;
-    bool closes; /* say "Connection: close" */
-    int status_want;
-    enum load_check check;
+    bool close;  /* one exchange on each connection */
+    size_t size; /* bytes of an echo */
 };
 
-struct load_target {
-    char *url; /* without the weight */
-    double weight;
-    const struct load_protocol *protocol;
+/* What an answer must be. */
+struct expectation {
+    int status;       /* 0: any */
+    uint64_t size;    /* of the body; TARGET_ANY_SIZE: any */
+    const char *body; /* NULL: any */
+};
+
+/* The head that was read last: the same bytes mean the same. */
+struct head_memo {
+    size_t size; /* 0: none */
+    int status;
+    bool closes;
+    struct wf_http1_body body; /* at its beginning */
+    char bytes[TARGET_HEAD_MAX];
+};
+
+struct target {
+    const struct protocol *protocol;
+    char *url;
     struct sockaddr_storage address;
     socklen_t address_size;
+    unsigned weight; /* it is asked so often for each time that one of weight 1 is */
     char *request;
     size_t request_size;
-    struct load_expected expected;
+    bool to_head; /* there is no body in the answer */
+    struct expectation expected;
+    char *learned; /* what expected.body points to, if the target owns it */
+    struct head_memo memo;
 };
 
-/* Returns 0, or -1 with a sentence in `why`. The target is to be freed in both cases. */
-int load_target_init(struct load_target *target, const char *url,
-                     const struct load_message *message, char *why, size_t why_size);
+/* Make one of a URL and how to ask. 0, or negative with a sentence in `why`; then nothing is held.
+ */
+int target_init(struct target *target, const char *url, const struct request_options *options,
+                char why[TARGET_TEXT_MAX]);
+void target_fini(struct target *target);
 
-void load_target_free(struct load_target *target);
+/* Expect this answer from now on: takes a copy. 0, or -ENOMEM. */
+int target_expect(struct target *target, int status, const char *body, uint64_t size);
+
+/* Bytes that grow; all zero: none, and no memory. */
+struct bytes {
+    char *data;
+    size_t size, room;
+};
+
+/* Append. 0, or -ENOMEM. */
+int bytes_add(struct bytes *bytes, const char *data, size_t size);
+void bytes_free(struct bytes *bytes);
 
 #endif
