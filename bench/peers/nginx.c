@@ -58,8 +58,8 @@ static int free_port(void)
     return port;
 }
 
-/* nginx tells nobody that it listens, so it is asked. */
-static void await_port(struct server_ends ends, int port)
+/* nginx tells nobody that it listens, so it is asked: for 5 s, then it is not here. */
+static int await_port(int port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)port),
@@ -69,10 +69,10 @@ static void await_port(struct server_ends ends, int port)
         int err = connect(fd, (struct sockaddr *)&address, sizeof address);
         close(fd);
         if (err == 0)
-            break;
+            return port;
         usleep(1000);
     }
-    server_ready(ends, port);
+    return SERVER_NOT_HERE;
 }
 
 /* The process becomes nginx; a child of it waits until it listens. */
@@ -90,7 +90,7 @@ void http_nginx(struct server_ends ends)
     snprintf(libraries, sizeof libraries, "%s/" UNPACKED "/usr/lib/x86_64-linux-gnu", here);
     setenv("LD_LIBRARY_PATH", libraries, 1);
     if (fork() == 0) {
-        await_port(ends, port);
+        server_ready(ends, await_port(port));
         _exit(0);
     }
     execl(program(), "nginx", "-p", "/tmp", "-c", path, "-e", "/dev/null", (char *)NULL);

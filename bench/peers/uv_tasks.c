@@ -14,12 +14,21 @@ static void never(uv_timer_t *timer)
     (void)timer;
 }
 
+/* The loop knows each of them until a turn after it was closed. */
+static void forget_all(void)
+{
+    for (long i = 0; i < pending; i++)
+        uv_close((uv_handle_t *)&others[i], NULL);
+    uv_run(uv_default_loop(), UV_RUN_NOWAIT);
+    free(others);
+    others = NULL;
+    pending = 0;
+}
+
 /* Beside how many was asked last: they stay. */
 static void keep(long count)
 {
-    for (long i = 0; i < pending; i++)
-        uv_timer_stop(&others[i]);
-    free(others);
+    forget_all();
     others = calloc((size_t)count, sizeof *others);
     if (!others)
         abort();
@@ -54,5 +63,8 @@ int main(void)
         }
         fflush(stdout);
     }
-    return 0;
+    forget_all();
+    uv_close((uv_handle_t *)&one, NULL);
+    uv_run(uv_default_loop(), UV_RUN_NOWAIT);
+    return uv_loop_close(uv_default_loop()) == 0 ? 0 : 1;
 }
