@@ -238,7 +238,7 @@ static void beside_memory(const char *name, struct row row)
 static void beside_go(const char *name, struct row row, const char *operation)
 {
     struct peer_run run = { &go, operation, row.count };
-    bool is_here = go.questions && bench_wants(name) && peer_ns(&run) > 0;
+    bool is_here = bench_wants(name) && peer_is_here(&go);
     compare(name, row, (struct bench_side){ "go", NULL, is_here ? peer_ns : NULL, &run });
 }
 

@@ -114,7 +114,7 @@ static void run_peer(const char *name, long count)
 {
     struct peer peer;
     peer_start(&peer, name, (const char *const[]){ PEER_TASKS_GO, NULL });
-    if (!peer.questions) {
+    if (!peer_is_here(&peer)) {
         bench_note("SKIP: go is not here");
         return;
     }

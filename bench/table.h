@@ -29,11 +29,11 @@ struct line {
     weft_fn *body;
     const char *floor;
     double (*floor_run)(void *count);
-    long count;
-    const char *operation; /* of the rivals; NULL: nothing compares */
+    long count;            /* to begin with: a run gets as many as take it some 20 ms */
+    const char *operation; /* of the peers; NULL: nothing compares */
 };
 
-/* On the last processor, with a loop and the rivals; exits on failure. */
+/* On the last processor, with a loop and the peers; exits on failure. */
 void table_begin(const char *name, int argc, char **argv);
 
 void table_compare(const struct line *lines, size_t count);

@@ -45,13 +45,50 @@ void peer_stop(struct peer *peer)
     peer->questions = NULL;
 }
 
+enum answer { ANSWER_TIME, ANSWER_HAS_NONE, ANSWER_ENDED };
+
+static enum answer ask(struct peer *peer, const char *operation, long count, double *ns)
+{
+    char line[64];
+    fprintf(peer->questions, "%s %ld\n", operation, count);
+    fflush(peer->questions);
+    if (!fgets(line, sizeof line, peer->answers))
+        return ANSWER_ENDED;
+    *ns = strtod(line, NULL);
+    return *line == '-' ? ANSWER_HAS_NONE : ANSWER_TIME;
+}
+
+/* Nobody has an operation of this name. */
+bool peer_is_here(struct peer *peer)
+{
+    double ns;
+    if (peer->questions && ask(peer, "none", 1, &ns) == ANSWER_ENDED)
+        peer_stop(peer);
+    return peer->questions != NULL;
+}
+
+static _Noreturn void die(const struct peer_run *run, const char *why)
+{
+    fprintf(stderr, "%s: %s: %s\n", run->peer->name, run->operation, why);
+    exit(1);
+}
+
+bool peer_has(const struct peer_run *run)
+{
+    double ns;
+    enum answer answer = ask(run->peer, run->operation, run->count, &ns);
+    if (answer == ANSWER_ENDED)
+        die(run, "the peer has ended");
+    return answer == ANSWER_TIME;
+}
+
 double peer_ns(void *arg)
 {
     const struct peer_run *run = arg;
-    char line[64];
-    fprintf(run->peer->questions, "%s %ld\n", run->operation, run->count);
-    fflush(run->peer->questions);
-    if (!fgets(line, sizeof line, run->peer->answers) || line[0] == '-')
-        return -1;
-    return strtod(line, NULL);
+    double ns = 0;
+    if (ask(run->peer, run->operation, run->count, &ns) == ANSWER_ENDED)
+        die(run, "the peer has ended");
+    if (ns <= 0)
+        die(run, "no time for an answer");
+    return ns;
 }

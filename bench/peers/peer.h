@@ -31,7 +31,15 @@ struct peer_run {
     long count;
 };
 
-/* One run: nanoseconds of an operation; below 0: it has none of the name. */
+/* Whether the peer is here and answers. Who does not answer its first question (a python3 without
+ * asyncio, say) is not here, from then on. */
+bool peer_is_here(struct peer *peer);
+
+/* Whether it has the operation, by a run of it. */
+bool peer_has(const struct peer_run *run);
+
+/* One run: nanoseconds of an operation. Ends the program when the peer has ended, or does not have
+ * the operation. */
 double peer_ns(void *run);
 
 #endif
