@@ -2,9 +2,8 @@
  * costs the server's process in CPU time, user and system.
  *
  *     bench_echo [--help]
- *     bench_echo weft | floor | …        serve until interrupted, for strace and perf; prints the
- * port
- */
+ *     bench_echo weft | floor | …        serve until interrupted, for strace and perf; prints its
+ *                                        process and its port */
 
 #include "bench.h"
 #include "contest.h"

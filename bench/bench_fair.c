@@ -2,7 +2,7 @@
  * same without him. The victims ask at times that are fixed beforehand, all together 5,000 times a
  * second, and their latency counts from those times. The flooder sends whole requests for as long
  * as the kernel takes them, and reads what comes back; the clients' process serves him last, so
- * that what the victims feel is the server's doing.
+ * that what the victims feel is the server's doing. The row fair/floor is of an epoll loop by hand.
  *
  *     bench_fair [--help] */
 
@@ -180,7 +180,8 @@ static void close_crowd(struct crowd *crowd)
     server_stop(&crowd->server);
 }
 
-static void measure(const char *row, void (*body)(struct server_ends ends), const char *request)
+static void measure(const char *row, const char *side, void (*body)(struct server_ends ends),
+                    const char *request)
 {
     static struct crowd calm, flooded;
     if (!bench_wants(row))
@@ -188,7 +189,7 @@ static void measure(const char *row, void (*body)(struct server_ends ends), cons
     open_crowd(&calm, body, request, false);
     open_crowd(&flooded, body, request, true);
     bench_row(row, "us",
-              (struct bench_side[]){ { "weft", NULL, run, &flooded },
+              (struct bench_side[]){ { side, NULL, run, &flooded },
                                      { "calm", "without the flooder", run, &calm },
                                      { .name = NULL } });
     close_crowd(&calm);
@@ -200,8 +201,8 @@ int main(int argc, char **argv)
     static const char echoed[] = "0123456789012345678901234567890123456789012345678901234567890123";
     bench_begin("fair", "epoll", argc, argv);
     bench_pin(0);
-    measure("fair/echo", echo_weft, echoed);
-    measure("fair/http", http_weft, hello);
-    measure("fair by hand/echo", echo_epoll, echoed);
+    measure("fair/echo", "weft", echo_weft, echoed);
+    measure("fair/http", "weft", http_weft, hello);
+    measure("fair/floor", "floor", echo_epoll, echoed);
     return bench_end();
 }

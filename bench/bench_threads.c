@@ -58,7 +58,7 @@ static void several_loops(struct server_ends ends)
 
 static const struct contestant contestants[] = {
     { "weft", "2 loops", several_loops },
-    { "floor", "1 loop", one_loop },
+    { "one", "1 loop", one_loop },
     { NULL, NULL, NULL },
 };
 

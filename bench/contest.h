@@ -30,7 +30,7 @@ struct contest {
 
 void contest_run(const struct contest *contest);
 
-/* Serve until interrupted, for strace and perf; prints the port. */
+/* Serve until interrupted, for strace and perf; prints the process and its port. */
 int contest_only_serve(void (*body)(struct server_ends ends));
 
 #endif
