@@ -6,16 +6,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WARM_UPS 5 /* runs, in which pools grow to what the crowd ever needs at one time */
+#define WARM_UPS     5    /* runs, in which pools grow to what the crowd ever needs at one time */
+#define REACHED      0.98 /* of its rate; below it a server is saturated */
+#define SPARE        100  /* descriptors that are not connections */
+#define CLIENT_BOUND 0.70 /* of the ceiling; above it the generator holds a server up */
 
-/* A contestant in the ring. */
+/* A contestant in the ring, or before it. */
 struct runner {
     const struct contest *contest;
     const struct contestant *who;
     struct server server;
-    struct bench_load *load;     /* NULL: it is not here */
+    struct bench_load *load;     /* NULL: it is not here, … */
+    const char *lacks;           /* … for lack of this; NULL: it is not on this machine */
     struct server_report before; /* ours: when the row began */
     double sent, seconds;        /* since then */
+    double full;                 /* requests a second, as fast as it goes; 0: not measured */
+    bool is_saturated;
 };
 
 /* Microseconds of CPU for a request. */
@@ -29,34 +35,40 @@ static double run(struct runner *runner, double rate)
     return (server_cpu_ns(&runner->server) - before) / (1e3 * (double)result->measures.answered);
 }
 
-static double run_full(void *runner)
+static double run_full(void *arg)
 {
-    return run(runner, 0);
+    struct runner *runner = arg;
+    double cost = run(runner, 0);
+    runner->full = runner->sent / runner->seconds;
+    return cost;
 }
 
+/* By all of its runs: a single one may meet a hiccup of the machine. */
 static double run_at_rate(void *arg)
 {
     struct runner *runner = arg;
-    return run(runner, runner->contest->rate);
+    double rate = runner->contest->rate, cost = run(runner, rate);
+    runner->is_saturated = runner->sent < REACHED * rate * runner->seconds;
+    return cost;
 }
 
-static void enter(struct runner *runner, const struct contest *contest,
-                  const struct contestant *who)
+static void enter(struct runner *runner)
 {
-    *runner = (struct runner){ .contest = contest, .who = who };
-    server_start(&runner->server, who->name, who->body);
-    if (runner->server.port == SERVER_NOT_HERE)
+    const struct contest *contest = runner->contest;
+    if (runner->lacks || runner->server.port == SERVER_NOT_HERE)
         return;
     runner->load = bench_load_open(runner->server.port, &contest->ask);
     for (int i = 0; i < WARM_UPS; i++)
         bench_load_run(runner->load, contest->requests, 0);
 }
 
+/* Who is left out for lack of something was never started. */
 static void leave(struct runner *runner)
 {
     if (runner->load)
         bench_load_end(runner->load);
-    server_stop(&runner->server);
+    if (!runner->lacks)
+        server_stop(&runner->server);
 }
 
 /* Ours and the floor's have to be as long. */
@@ -79,31 +91,69 @@ static void note_counts(const struct runner *ours)
                ours->sent / ours->seconds);
 }
 
+static void note_memory(const struct runner *runners, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (runners[i].load)
+            bench_note("memory: %s %.0f KiB", runners[i].who->name,
+                       server_resident(&runners[i].server) / 1024);
+}
+
+static struct bench_side side_of(struct runner *runner, double (*go)(void *runner))
+{
+    return (struct bench_side){ .name = runner->who->name,
+                                .what = runner->lacks ? runner->lacks : runner->who->what,
+                                .run = runner->load ? go : NULL,
+                                .arg = runner };
+}
+
 static void measure(const char *row, struct runner *runners, int count, double (*go)(void *runner))
 {
     struct bench_side sides[CONTESTANTS_MAX + 1] = { { .name = NULL } };
     if (!bench_wants(row))
         return;
-    for (int i = 0; i < count; i++)
-        sides[i] = (struct bench_side){ runners[i].who->name, runners[i].who->what,
-                                        runners[i].load ? go : NULL, &runners[i] };
+    for (int i = 0; i < count; i++) {
+        sides[i] = side_of(&runners[i], go);
+        runners[i].sent = runners[i].seconds = 0;
+        runners[i].is_saturated = false;
+    }
     if (!runners[0].contest->tells_nothing)
         runners[0].before = server_ask(&runners[0].server);
-    runners[0].sent = runners[0].seconds = 0;
     bench_row(row, "us", sides);
+    for (int i = 0; i < count; i++)
+        if (runners[i].is_saturated)
+            bench_note("saturated: %s, at %.0f a second", runners[i].who->name,
+                       runners[i].sent / runners[i].seconds);
     note_counts(&runners[0]);
+    note_memory(runners, count);
 }
 
-/* How many of them can have their connections, for which both ends count in turn. */
-static int count_contestants(const struct contest *contest)
+/* All servers are started before there is a client: they inherit the memory of the bench. Of
+ * descriptors those here are what counts, for a server has but its own. */
+static int line_up(struct runner *runners, const struct contest *contest)
 {
-    unsigned long each = (unsigned long)contest->ask.connections + 100;
     int count = 0;
-    while (contest->contestants[count].name && server_allow((unsigned long)(count + 1) * each))
-        count++;
-    if (contest->contestants[count].name)
-        bench_note("not enough descriptors for %s", contest->contestants[count].name);
+    for (const struct contestant *who = contest->contestants; who->name; who++, count++) {
+        unsigned long clients = (unsigned long)((count + 1) * contest->ask.connections);
+        runners[count] = (struct runner){ .contest = contest, .who = who };
+        if (!server_allow(clients + SPARE))
+            runners[count].lacks = "too few descriptors";
+        else
+            server_start(&runners[count].server, who->name, who->body);
+    }
     return count;
+}
+
+/* As many clients as one side has, to a server that does nothing. */
+static void note_ceiling(const struct runner *runners, int count)
+{
+    struct ceiling ceiling = bench_load_ceiling(runners[0].load);
+    bench_note("the generator's ceiling: %.0f requests a second, %.2f us of its CPU each",
+               ceiling.rate, ceiling.cpu_ns / 1e3);
+    for (int i = 0; i < count; i++)
+        if (runners[i].full > CLIENT_BOUND * ceiling.rate)
+            bench_note("client-bound: %s, at %.0f %% of the ceiling", runners[i].who->name,
+                       100 * runners[i].full / ceiling.rate);
 }
 
 void contest_run(const struct contest *contest)
@@ -113,19 +163,18 @@ void contest_run(const struct contest *contest)
     snprintf(full, sizeof full, "%s/full", contest->name);
     if (!bench_wants(full) && !(contest->rate > 0 && bench_wants(contest->name)))
         return;
-    int count = count_contestants(contest);
+    int count = line_up(runners, contest);
     for (int i = 0; i < count; i++)
-        enter(&runners[i], contest, &contest->contestants[i]);
+        enter(&runners[i]);
     if (count > 1 && runners[1].load)
         compare_answers(&runners[0], &runners[1]);
     if (contest->rate > 0)
         measure(contest->name, runners, count, run_at_rate);
     measure(full, runners, count, run_full);
-    struct ceiling ceiling = bench_load_ceiling(runners[0].load);
-    bench_note("the generator's ceiling: %.0f requests a second, %.2f us of its CPU each",
-               ceiling.rate, ceiling.cpu_ns / 1e3);
-    for (int i = 0; i < count; i++)
+    for (int i = 1; i < count; i++)
         leave(&runners[i]);
+    note_ceiling(runners, count);
+    leave(&runners[0]);
 }
 
 int contest_only_serve(void (*body)(struct server_ends ends))

@@ -5,8 +5,10 @@
  * processes in CPU time, user and system. Each server has the last CPU to itself while it is
  * measured, the generator (weft-load's engine) another one, and checks every answer.
  *
- * Two rows: "NAME" at a rate below what the slowest of them can do, with the times of the requests
- * fixed beforehand; and "NAME/full", as fast as each one goes. */
+ * Two rows: "NAME" at a rate, with the times of the requests fixed beforehand; and "NAME/full", as
+ * fast as each one goes. Who does not reach the rate is said to be saturated. Under the rows stand
+ * each one's memory, what the generator could do at most with these requests, and who came so near
+ * to that that it, and not the server, set the pace. */
 
 #include "load.h"
 #include "server.h"

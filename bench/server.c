@@ -5,6 +5,7 @@
 #include "core/loop.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +27,24 @@ static void die(const char *what)
     exit(1);
 }
 
+static void close_between(int first, int last)
+{
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+    long most = sysconf(_SC_OPEN_MAX);
+    for (int fd = first; fd <= last && fd < most; fd++)
+        close(fd);
+}
+
+/* What the bench has open is not the server's: thousands of clients would count here as well. */
+static void keep_only(int one, int other)
+{
+    int low = one < other ? one : other, high = one < other ? other : one;
+    close_between(STDERR_FILENO + 1, low - 1);
+    close_between(low + 1, high - 1);
+    close_between(high + 1, INT_MAX);
+}
+
 void server_start(struct server *server, const char *name, void (*body)(struct server_ends ends))
 {
     int questions[2], reports[2];
@@ -34,6 +54,7 @@ void server_start(struct server *server, const char *name, void (*body)(struct s
     if (server->process == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         bench_pin(-1);
+        keep_only(questions[0], reports[1]);
         body((struct server_ends){ questions[0], reports[1] });
         _exit(1);
     }
@@ -60,6 +81,18 @@ double server_cpu_ns(const struct server *server)
     if (clock_gettime(server->clock, &time) < 0)
         die("the server has ended");
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+double server_resident(const struct server *server)
+{
+    char path[64];
+    unsigned long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)server->process);
+    FILE *file = fopen(path, "re");
+    if (!file || fscanf(file, "%*u %lu", &pages) != 1)
+        die("the server has ended");
+    fclose(file);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
 struct server_report server_ask(const struct server *server)

@@ -34,7 +34,8 @@ struct server {
     int reports;   /* from the child */
 };
 
-/* Fork; the child runs body(ends) and never comes back. Waits for its port. */
+/* Fork; the child runs body(ends) and never comes back. It has no descriptor but the ends and the
+ * standard ones. Waits for its port. */
 void server_start(struct server *server, const char *name, void (*body)(struct server_ends ends));
 
 #define SERVER_NOT_HERE (-1) /* for a port: it cannot be had on this machine */
@@ -44,6 +45,9 @@ void server_ready(struct server_ends ends, int port);
 
 /* Nanoseconds of CPU time since its start. */
 double server_cpu_ns(const struct server *server);
+
+/* Bytes of its memory that are there. */
+double server_resident(const struct server *server);
 
 /* Ask a server on weft; its answer costs it three system calls, which it does not count. */
 struct server_report server_ask(const struct server *server);
