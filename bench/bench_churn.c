@@ -1,10 +1,15 @@
 /* Connections that live for one exchange: connect, a request, its answer, close. What each costs
- * the server's process in CPU time, beside a loop by hand.
+ * the server's process in CPU time, beside a loop by hand, libuv and Go.
+ *
+ * churn/echo is at a rate, the times of the connections fixed beforehand: those that are due begin,
+ * whatever became of those before. churn/echo/full is as fast as each goes, with so many at one
+ * time as in a small crowd.
  *
  * The clients close first, and come from eight addresses, so that there are ports enough for those
  * whose connections are still remembered.
  *
- *     bench_churn [--help] */
+ *     bench_churn [--help]
+ *     bench_churn weft          serve until interrupted; prints process and port */
 
 #include "bench.h"
 #include "contest.h"
@@ -20,16 +25,23 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define CROWD     32 /* connections at one time */
-#define EXCHANGES 4000
-#define SIZE      64
-#define ADDRESSES 8
+#define CROWD      32  /* connections at one time, as fast as it goes */
+#define CROWD_MAX  256 /* at the rate; fewer than a listener's backlog takes */
+#define EXCHANGES  4000
+#define RATE       5000.0 /* connections a second */
+#define RATE_COUNT 2000   /* in a run at the rate: 400 ms */
+#define REACHED    0.98   /* of the rate; below it the server is saturated */
+#define SIZE       64
+#define ADDRESSES  8
 
 struct churn {
+    const char *name;
     struct server server;
     struct sockaddr_in to;
     int epoll;
     int begun, ended; /* connections of this run */
+    bool is_saturated;
+    double reached, seconds; /* at the rate: connections in all runs, and the time they took */
 };
 
 static void die(const char *what)
@@ -62,56 +74,116 @@ static void end_one(struct churn *churn, int fd)
         die("answer");
     close(fd);
     churn->ended++;
-    if (churn->begun < EXCHANGES)
-        begin_one(churn);
+}
+
+/* Wait so long for answers, in milliseconds; how many have come. */
+static int end_some(struct churn *churn, int timeout)
+{
+    struct epoll_event events[CROWD];
+    int count = epoll_wait(churn->epoll, events, CROWD, timeout);
+    for (int i = 0; i < count; i++)
+        end_one(churn, events[i].data.fd);
+    return count;
+}
+
+static void go_full(struct churn *churn)
+{
+    while (churn->ended < EXCHANGES) {
+        while (churn->begun < EXCHANGES && churn->begun - churn->ended < CROWD)
+            begin_one(churn);
+        if (end_some(churn, 10000) <= 0)
+            die("no answer for 10 s");
+    }
+}
+
+/* The clients have a processor to themselves, and never sleep. */
+static void go_at_rate(struct churn *churn)
+{
+    double start = bench_now_ns(), last = start, now = start;
+    while (churn->ended < RATE_COUNT) {
+        now = bench_now_ns();
+        while (churn->begun < RATE_COUNT && churn->begun - churn->ended < CROWD_MAX &&
+               now >= start + churn->begun * 1e9 / RATE)
+            begin_one(churn);
+        if (end_some(churn, 0) > 0)
+            last = now;
+        else if (now > last + 10e9)
+            die("no answer for 10 s");
+    }
+    churn->reached += RATE_COUNT;
+    churn->seconds += (now - start) / 1e9;
+    churn->is_saturated = churn->reached < REACHED * RATE * churn->seconds;
 }
 
 /* Microseconds of the server's CPU for a connection. */
-static double run(void *arg)
+static double run(struct churn *churn, void (*go)(struct churn *churn))
 {
-    struct churn *churn = arg;
-    struct epoll_event events[CROWD];
     double before = server_cpu_ns(&churn->server);
     churn->begun = churn->ended = 0;
-    while (churn->begun < CROWD)
-        begin_one(churn);
-    while (churn->ended < EXCHANGES) {
-        int count = epoll_wait(churn->epoll, events, CROWD, 10000);
-        if (count <= 0)
-            die("no answer for 10 s");
-        for (int i = 0; i < count; i++)
-            end_one(churn, events[i].data.fd);
-    }
-    return (server_cpu_ns(&churn->server) - before) / (1e3 * EXCHANGES);
+    go(churn);
+    return (server_cpu_ns(&churn->server) - before) / (1e3 * churn->ended);
+}
+
+static double run_full(void *churn)
+{
+    return run(churn, go_full);
+}
+
+static double run_at_rate(void *churn)
+{
+    return run(churn, go_at_rate);
 }
 
 static void open_churn(struct churn *churn, const char *name, void (*body)(struct server_ends ends))
 {
-    *churn = (struct churn){ .epoll = epoll_create1(EPOLL_CLOEXEC) };
+    *churn = (struct churn){ .name = name, .epoll = epoll_create1(EPOLL_CLOEXEC) };
     server_start(&churn->server, name, body);
     churn->to = (struct sockaddr_in){ .sin_family = AF_INET,
                                       .sin_port = htons((uint16_t)churn->server.port),
                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
+enum { COUNT = 4 };
+
+static bool is_here(const struct churn *churn)
+{
+    return churn->server.port != SERVER_NOT_HERE;
+}
+
+static void measure(const char *row, struct churn *all, double (*go)(void *churn))
+{
+    struct bench_side sides[COUNT + 1] = { { .name = NULL } };
+    if (!bench_wants(row))
+        return;
+    for (int i = 0; i < COUNT; i++) {
+        all[i].is_saturated = false;
+        sides[i] = (struct bench_side){ all[i].name, NULL, is_here(&all[i]) ? go : NULL, &all[i] };
+    }
+    bench_row(row, "us", sides);
+    for (int i = 0; i < COUNT; i++) {
+        if (all[i].is_saturated)
+            bench_note("saturated: %s, at %.0f a second", all[i].name,
+                       all[i].reached / all[i].seconds);
+        if (is_here(&all[i]))
+            bench_note("memory: %s %.0f KiB", all[i].name, server_resident(&all[i].server) / 1024);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    static struct churn all[3];
-    static const char *const names[] = { "weft", "floor", "go" };
-    static void (*const bodies[])(struct server_ends ends) = { echo_weft, echo_epoll,
-                                                               peer_go_echo };
-    struct bench_side sides[4] = { { .name = NULL } };
+    static struct churn all[COUNT];
+    static const char *const names[COUNT] = { "weft", "floor", "uv", "go" };
+    static void (*const bodies[COUNT])(struct server_ends ends) = { echo_weft, echo_epoll,
+                                                                    peer_uv_echo, peer_go_echo };
     if (argc > 1 && strcmp(argv[1], "weft") == 0)
         return contest_only_serve(echo_weft);
     bench_begin("churn", "epoll", argc, argv);
     bench_pin(0);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < COUNT; i++)
         open_churn(&all[i], names[i], bodies[i]);
-        bool is_here = all[i].server.port != SERVER_NOT_HERE;
-        sides[i] = (struct bench_side){ names[i], NULL, is_here ? run : NULL, &all[i] };
-    }
-    bench_row("churn/echo", "us", sides);
-    for (int i = 0; i < 3; i++)
+    measure("churn/echo", all, run_at_rate);
+    measure("churn/echo/full", all, run_full);
+    for (int i = 0; i < COUNT; i++)
         server_stop(&all[i].server);
     return bench_end();
 }
