@@ -76,7 +76,7 @@ static double run_parse(void *arg)
     return (bench_now_ns() - start) / ROUNDS;
 }
 
-/* --- the crowd --- */
+/* The crowd. */
 
 static unsigned dice_below(unsigned count)
 {
@@ -138,7 +138,7 @@ static struct requests make_crowd(void)
     return crowd;
 }
 
-/* --- the table --- */
+/* The table. */
 
 static void compare(const char *row, const struct requests *requests)
 {

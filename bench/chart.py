@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Charts of what the benches have written with --json, docs/charts/*.svg, and the table of docs/performance.md.
+"""Charts of what the benches have written with --json, docs/charts/*.svg, and the tables of docs/performance.md
+and README.md.
 
-    bench/chart.py RESULTS DOCS        RESULTS: lines of JSON; the last line of a row counts
+    bench/chart.py RESULTS TREE        RESULTS: lines of JSON; the last line of a row counts
 
 Two kinds: what a row costs in times of its floor, with the 95 % interval and what is wanted; and a server's
 latency over the load it is offered. Plain shapes and text, two colours that also differ in lightness."""
@@ -51,6 +52,8 @@ def read(path):
         record = json.loads(words)
         if "bench" in record:
             about = record
+        elif "memory of" in record:
+            rows[record["memory of"]].setdefault("memory", {})[record["side"]] = record["bytes"]
         else:
             rows.pop(record["row"], None)
             rows[record["row"]] = {**record, "about": about}
@@ -58,7 +61,8 @@ def read(path):
 
 
 def where(about):
-    return f"weft {about['weft']}, {about['compiler']}, Linux {about['kernel']}, {about['cpu']}, {about['date']}"
+    return (f"weft {about['weft']} ({about['commit']}), {about['compiler']}, Linux {about['kernel']}, "
+            f"{about['cpu']}, {about['date']}")
 
 
 def side(row, name):
@@ -87,7 +91,8 @@ def beside_floor(rows, title):
         body.append(text(LEFT - 10, y + 14, name, "text", "end"))
         left, right = sorted((at(1), at(value)))
         kind = "over" if floor["verdict"] == "MISSED" else "bar"
-        body.append(f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{max(right - left, 1.5):.1f}" height="12"/>')
+        width = max(right - left, 1.5)
+        body.append(f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{width:.1f}" height="12"/>')
         body.append(line(at(low), y + 10, at(high), y + 10, "whisker"))
         limit = float(floor["limit"].lstrip("<>="))
         if limit > 0:
@@ -149,7 +154,8 @@ def over_load(rows, prefix, title):
         path = " ".join(f"{x(rate):.1f},{y(us):.1f}" for rate, us, _ in list_)
         color = LINES[i % len(LINES)]
         body += [f'<polyline class="line" stroke="{color}" points="{path}"/>',
-                 f'<text x="{x(list_[-1][0]) + 6:.1f}" y="{y(list_[-1][1]) + 4:.1f}" fill="{color}">{escape(server)}</text>']
+                 f'<text x="{x(list_[-1][0]) + 6:.1f}" y="{y(list_[-1][1]) + 4:.1f}" fill="{color}">'
+                 f'{escape(server)}</text>']
     return picture(bottom + 34, title, where(points[-1][2]["about"]), body)
 
 
@@ -170,34 +176,67 @@ def table(rows):
         ours = row["sides"][0]
         target = "" if ours["verdict"] == "none" else f" ({ours['limit']}: {ours['verdict'].lower()})"
         others = "; ".join(f"{s['side']} {cell(s)}" for s in row["sides"][1:])
-        lines.append(f"| {name} | {ours['cost'][0]:.4g} {row['unit']}{target} | {others} |")
+        memory = ", ".join(f"{who} {held / 1e6:.1f} MB" for who, held in row.get("memory", {}).items())
+        beside = "; ".join(words for words in (others, memory) if words)
+        lines.append(f"| {name} | {ours['cost'][0]:.4g} {row['unit']}{target} | {beside} |")
     return "\n".join(lines + [""])
 
 
-def fill_in(page, words):
-    begin, end = "<!-- results -->", "<!-- end of results -->"
+SHORT = [("echo/64B/64", "echo of 64 B, 64 connections, 20,000 a second"),
+         ("echo/64B/64/full", "the same, as fast as it goes"),
+         ("http/hello/64", "HTTP hello, 64 connections, 20,000 a second"),
+         ("http/hello/64/full", "the same, as fast as it goes"),
+         ("http/pipelined/64/full", "HTTP, 16 pipelined"), ("spawn/join", "a task spawned and joined"),
+         ("sync/channel", "an item through a channel without room"), ("timer/1,000", "a timer set and taken back"),
+         ("start/reply", "from exec to the first reply"), ("idle/kept", "an idle HTTP client's memory")]
+
+
+def short_table(rows):
+    """What the README says."""
+    lines = ["| | weft | beside it |", "|---|---|---|"]
+    for name, words in SHORT:
+        if name not in rows:
+            continue
+        ours, *others = rows[name]["sides"]
+        beside = ", ".join(f"{s['what']} {s['cost'][0]:.3g}" for s in others)
+        lines.append(f"| {words} | {ours['cost'][0]:.3g} {rows[name]['unit']} | {beside} |")
+    return "\n".join(lines)
+
+
+def fill_in(page, words, what):
+    begin, end = f"<!-- {what} -->", f"<!-- end of {what} -->"
     old = page.read_text()
     page.write_text(old[:old.index(begin) + len(begin)] + "\n" + words + "\n" + old[old.index(end):])
 
 
+TITLES = {
+    "servers.svg": "A server's CPU for a request, in times of a loop by hand",
+    "operations.svg": "Operations, in times of the least that could do it by hand",
+    "others.svg": "What others cost, in times of ours",
+    "latency.svg": "99th percentile over the load offered, HTTP hello",
+}
+
+
 def main():
-    rows, docs = read(sys.argv[1]), pathlib.Path(sys.argv[2])
-    folder = docs / "charts"
+    rows, tree = read(sys.argv[1]), pathlib.Path(sys.argv[2])
+    folder = tree / "docs/charts"
     folder.mkdir(parents=True, exist_ok=True)
-    fill_in(docs / "performance.md", table(rows))
     servers = {n: r for n, r in rows.items() if n.split("/")[0] in ("echo", "http", "churn", "threads")}
     small = {n: r for n, r in rows.items() if n.split("/")[0] in ("switch", "spawn", "sync", "timer", "million")}
     load = {n: r for n, r in rows.items() if n.startswith("latency/")}
     charts = {
-        "servers.svg": beside_floor(servers, "A server's CPU for a request, in times of a loop by hand"),
-        "operations.svg": beside_floor(small, "Operations, in times of the least that could do it by hand"),
-        "others.svg": beside_others({**servers, **small}, "What others cost, in times of ours"),
-        "latency.svg": over_load(load, "latency", "99th percentile over the load offered, HTTP hello"),
+        "servers.svg": beside_floor(servers, TITLES["servers.svg"]),
+        "operations.svg": beside_floor(small, TITLES["operations.svg"]),
+        "others.svg": beside_others({**servers, **small}, TITLES["others.svg"]),
+        "latency.svg": over_load(load, "latency", TITLES["latency.svg"]),
     }
     for name, words in charts.items():
         if words:
             (folder / name).write_text(words)
             print(folder / name)
+    pictures = [f"![{title}](charts/{name})" for name, title in TITLES.items() if (folder / name).exists()]
+    fill_in(tree / "docs/performance.md", "\n\n".join([table(rows), *pictures]), "results")
+    fill_in(tree / "README.md", short_table(rows), "figures")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define WARM_UPS     5    /* runs, in which pools grow to what the crowd ever needs at one time */
@@ -49,6 +50,8 @@ static double run_at_rate(void *arg)
     struct runner *runner = arg;
     double rate = runner->contest->rate, cost = run(runner, rate);
     runner->is_saturated = runner->sent < REACHED * rate * runner->seconds;
+    if (runner->is_saturated)
+        bench_saturated();
     return cost;
 }
 
@@ -93,10 +96,17 @@ static void note_counts(const struct runner *ours)
 
 static void note_memory(const struct runner *runners, int count)
 {
-    for (int i = 0; i < count; i++)
-        if (runners[i].load)
-            bench_note("memory: %s %.0f KiB", runners[i].who->name,
-                       server_resident(&runners[i].server) / 1024);
+    char text[512] = "memory:";
+    size_t size = strlen(text);
+    for (int i = 0; i < count && size < sizeof text; i++) {
+        if (!runners[i].load)
+            continue;
+        double bytes = server_resident(&runners[i].server);
+        bench_memory(runners[i].who->name, bytes);
+        size += (size_t)snprintf(text + size, sizeof text - size, " %s %.1f MB",
+                                 runners[i].who->name, bytes / 1e6);
+    }
+    bench_note("%s", text);
 }
 
 static struct bench_side side_of(struct runner *runner, double (*go)(void *runner))
