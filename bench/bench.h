@@ -21,7 +21,7 @@
  * random order and the next one in the reverse of it (a drift in one direction hits all alike). A
  * round gives one ratio to each other side; what is said is the median of the ratios, with the
  * interval that holds the true median in 95 of 100 cases. The interval comes from ranks (binomial),
- * so no shape of noise is assumed. A round in which the hypervisor took time away is run again.
+ * so no shape of noise is assumed. A run in which the hypervisor took time away is made again.
  *
  * What is wanted of a row stands in bench/targets and nowhere else. A target is judged by its
  * interval: while that is too wide to tell, more rounds are run, up to BENCH_ROUNDS_MAX.
@@ -35,7 +35,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BENCH_ROUNDS     15 /* at least, unless --pairs says otherwise */
+#define BENCH_ROUNDS     15 /* at least, unless --rounds says otherwise */
 #define BENCH_ROUNDS_MAX 60
 #define BENCH_SIDES_MAX  8
 
@@ -44,6 +44,10 @@ struct bench_side {
     const char *what; /* what it is, in a few words; NULL: the name says it */
     double (*run)(void *arg);
     void *arg;
+    /* Set in a run that could not do what was asked of it, such as to keep a rate: then the row
+     * says that the side is saturated, and does not judge it. NULL: there is nothing of the kind.
+     */
+    const bool *unfit;
 };
 
 /* A median and the 95 % interval around it. */
@@ -79,7 +83,11 @@ void bench_value(const char *row, const char *unit, double value);
 /* A remark under a row. */
 void bench_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The program's exit status: always 0, for a figure is no failure. */
+/* The memory that a side of the last row holds, in bytes. */
+void bench_memory(const char *side, double bytes);
+
+/* The program's exit status: 1 when no row has the name that was asked for. No figure is a
+ * failure. */
 int bench_end(void);
 
 double bench_now_ns(void);
@@ -87,8 +95,12 @@ double bench_now_ns(void);
 /* Of this process, user and system. */
 double bench_cpu_ns(void);
 
-/* Stay on one CPU; -1 is the last one. Where that cannot be, the figures are only noisier. */
+/* Stay on one of the CPUs that this process may use: 0 is the first, -1 the last one. The heading
+ * says which there are; where there is one, servers and clients share it. */
 void bench_pin(int cpu);
+
+/* Which one that is. */
+int bench_cpu_of(int cpu);
 
 /* Make the compiler believe that `value` is used. */
 static inline void bench_keep(uint64_t value)

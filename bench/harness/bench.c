@@ -4,25 +4,38 @@
 #include "harness/report.h"
 #include "harness/rounds.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct report_options options = { .wanted = "" };
-static int repeated;
+static const char *program, *last_row = "";
+static int repeated, kept;
+static bool has_found;
 
 static void usage(const char *name, FILE *out, int status)
 {
-    fprintf(out,
-            "usage: bench_%s [--pairs N] [--size N] [--json FILE] [TEXT]\n"
-            "\n"
-            "  TEXT          only rows whose name contains it\n"
-            "  --pairs N     exactly N rounds of each row (1 to %d) instead of %d or more\n"
-            "  --size N      so many tasks, connections, …, where a program has many of something\n"
-            "  --json FILE   append each row to the file as a line of JSON\n",
-            name, BENCH_ROUNDS_MAX, BENCH_ROUNDS);
+    fprintf(
+        out,
+        "usage: bench_%s [--rounds N] [--size N] [--json FILE] [TEXT]\n"
+        "\n"
+        "  TEXT          only rows whose name contains it\n"
+        "  --rounds N    exactly N rounds of each row (2 to %d) instead of %d or more; fewer say\n"
+        "                what is usual, and judge nothing\n"
+        "  --size N      so many tasks, connections, …, where a program has many of something\n"
+        "  --json FILE   append each row to the file as a line of JSON\n",
+        name, BENCH_ROUNDS_MAX, BENCH_ROUNDS);
     exit(status);
+}
+
+/* Below 0: it is none, or out of bounds. */
+static long read_number(const char *word, long least, long most)
+{
+    char *end;
+    long number = strtol(word, &end, 10);
+    return *word == '\0' || *end != '\0' || number < least || number > most ? -1 : number;
 }
 
 static void read_options(const char *name, int argc, char **argv)
@@ -31,10 +44,10 @@ static void read_options(const char *name, int argc, char **argv)
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--help") == 0)
             usage(name, stdout, 0);
-        else if (strcmp(argv[i], "--pairs") == 0 && has_value)
-            options.rounds = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--rounds") == 0 && has_value)
+            options.rounds = (int)read_number(argv[++i], 2, BENCH_ROUNDS_MAX);
         else if (strcmp(argv[i], "--size") == 0 && has_value)
-            options.size = atol(argv[++i]);
+            options.size = read_number(argv[++i], 1, LONG_MAX);
         else if (strcmp(argv[i], "--json") == 0 && has_value)
             options.json = argv[++i];
         else if (argv[i][0] == '-')
@@ -42,19 +55,23 @@ static void read_options(const char *name, int argc, char **argv)
         else
             options.wanted = argv[i];
     }
-    if (options.size < 0 || options.rounds < 0 || options.rounds > BENCH_ROUNDS_MAX)
+    if (options.size < 0 || options.rounds < 0)
         usage(name, stderr, 2);
+    options.rounds += options.rounds % 2; /* each round has its reverse */
 }
 
 void bench_begin(const char *name, const char *driver, int argc, char **argv)
 {
+    program = name;
     read_options(name, argc, argv);
     report_begin(name, driver, &options);
 }
 
 bool bench_wants(const char *row)
 {
-    return strstr(row, options.wanted) != NULL;
+    bool wanted = strstr(row, options.wanted) != NULL;
+    has_found |= wanted;
+    return wanted;
 }
 
 long bench_size(long usual)
@@ -106,7 +123,7 @@ struct row {
 
 static void list_sides(struct row *row, const char *name, const struct bench_side *sides)
 {
-    for (; sides[row->count].name && row->count < BENCH_SIDES_MAX; row->count++) {
+    for (; row->count < BENCH_SIDES_MAX && sides[row->count].name; row->count++) {
         const struct bench_side *side = &sides[row->count];
         row->report[row->count] =
             (struct report_side){ .name = side->name,
@@ -120,15 +137,33 @@ static void list_sides(struct row *row, const char *name, const struct bench_sid
     }
 }
 
+/* What was found cannot be judged, or not so. Nothing is a ratio to a side that is saturated. */
+static void doubt(struct report_side *side, const struct rounds *rounds, int at, int count)
+{
+    if (rounds_saturated(rounds, at))
+        side->verdict = VERDICT_SATURATED;
+    else if (side->verdict == VERDICT_NONE)
+        return;
+    else if (rounds_saturated(rounds, 0))
+        side->verdict = VERDICT_NONE;
+    else if (count < BENCH_ROUNDS)
+        side->verdict = VERDICT_TOO_FEW;
+    else if (rounds_stolen(rounds) > 0)
+        side->verdict = VERDICT_UNDECIDED;
+}
+
 /* Whether more rounds may tell more. */
-static bool judge_all(struct row *row, const struct bench_result *result)
+static bool judge_all(struct row *row, const struct rounds *rounds,
+                      const struct bench_result *result)
 {
     bool open = false;
     judge_ours(&row->report[0], result);
     for (int i = 1; i < row->here_count; i++)
         judge_other(&row->report[row->places[i]], result, i);
-    for (int i = 0; i < row->count; i++)
-        open |= is_open(&row->report[i]);
+    for (int i = 0; i < row->here_count; i++)
+        open |= is_open(&row->report[row->places[i]]);
+    for (int i = 0; i < row->here_count; i++)
+        doubt(&row->report[row->places[i]], rounds, i, result->rounds);
     return open;
 }
 
@@ -137,11 +172,13 @@ static struct bench_result measure(struct row *row)
     struct rounds *rounds = rounds_begin(row->here, row->here_count);
     rounds_run(rounds, options.rounds > 0 ? options.rounds : BENCH_ROUNDS);
     struct bench_result result = rounds_result(rounds);
-    while (judge_all(row, &result) && options.rounds == 0 && result.rounds < BENCH_ROUNDS_MAX) {
+    while (judge_all(row, rounds, &result) && options.rounds == 0 &&
+           result.rounds < BENCH_ROUNDS_MAX) {
         rounds_run(rounds, BENCH_ROUNDS);
         result = rounds_result(rounds);
     }
     repeated += rounds_repeated(rounds);
+    kept += rounds_stolen(rounds);
     rounds_end(rounds);
     return result;
 }
@@ -164,6 +201,7 @@ struct bench_result bench_row(const char *name, const char *unit, const struct b
         return (struct bench_result){ .rounds = 0 };
     list_sides(&row, name, sides);
     struct bench_result result = measure(&row);
+    last_row = name;
     report_row(name, unit, row.report, row.count, result.rounds);
     return spread(&row, &result);
 }
@@ -175,7 +213,13 @@ void bench_value(const char *name, const char *unit, double value)
         return;
     side.cost = side.times = (struct bench_median){ value, value, value };
     judge(&side);
+    last_row = name;
     report_row(name, unit, &side, 1, 1);
+}
+
+void bench_memory(const char *side, double bytes)
+{
+    report_memory(last_row, side, bytes);
 }
 
 void bench_note(const char *format, ...)
@@ -192,7 +236,11 @@ void bench_note(const char *format, ...)
 int bench_end(void)
 {
     if (repeated > 0)
-        bench_note("%d rounds were run again: time was stolen in them", repeated);
+        bench_note("%d runs were made again: time was stolen in them", repeated);
+    if (kept > 0)
+        bench_note("%d runs are kept in which time was stolen", kept);
     report_end();
-    return 0;
+    if (!has_found)
+        fprintf(stderr, "bench_%s: no row of that name: %s\n", program, options.wanted);
+    return has_found ? 0 : 1;
 }

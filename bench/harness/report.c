@@ -33,6 +33,13 @@ static const char *line_of(const char *path, const char *start, char *line, size
     return found;
 }
 
+/* Which sources, as ./dev bench says it. */
+static const char *commit(void)
+{
+    const char *text = getenv("BENCH_COMMIT");
+    return text ? text : "unknown sources";
+}
+
 static void begin_json(const char *driver, const struct utsname *os, const char *cpu,
                        const char *congestion)
 {
@@ -41,9 +48,9 @@ static void begin_json(const char *driver, const struct utsname *os, const char 
     strftime(day, sizeof day, "%Y-%m-%d", gmtime(&now));
     fprintf(
         json,
-        "{\"bench\": \"%s\", \"date\": \"%s\", \"weft\": \"%s\", \"driver\": \"%s\", \"compiler\": \"%s\", "
+        "{\"bench\": \"%s\", \"date\": \"%s\", \"weft\": \"%s\", \"commit\": \"%s\", \"driver\": \"%s\", \"compiler\": \"%s\", "
         "\"kernel\": \"%s\", \"cpu\": \"%s\", \"processors\": %ld, \"congestion\": \"%s\"}\n",
-        bench_name, day, WEFT_VERSION, driver ? driver : "", COMPILER, os->release, cpu,
+        bench_name, day, WEFT_VERSION, commit(), driver ? driver : "", COMPILER, os->release, cpu,
         sysconf(_SC_NPROCESSORS_ONLN), congestion);
 }
 
@@ -58,9 +65,9 @@ void report_begin(const char *bench, const char *driver, const struct report_opt
     const char *congestion =
         line_of("/proc/sys/net/ipv4/tcp_congestion_control", "", control, sizeof control);
     bench_name = bench;
-    printf("%s: weft %s%s%s, %s, Linux %s, %s x %ld, %s, load %.1f\n", bench, WEFT_VERSION,
-           driver ? ", " : "", driver ? driver : "", COMPILER, os.release, cpu,
-           sysconf(_SC_NPROCESSORS_ONLN), congestion, load);
+    printf("%s: weft %s (%s)%s%s, %s, Linux %s, %s x %ld, here %d and %d, %s, load %.1f\n", bench,
+           WEFT_VERSION, commit(), driver ? ", " : "", driver ? driver : "", COMPILER, os.release,
+           cpu, sysconf(_SC_NPROCESSORS_ONLN), bench_cpu_of(0), bench_cpu_of(-1), congestion, load);
     if (!options->json)
         return;
     json = fopen(options->json, "ae");
@@ -79,11 +86,22 @@ static void print_cost(const struct bench_median *cost, const char *unit)
     printf("%10.*f %-5s", digits, cost->value, unit);
 }
 
+/* Of a time that was taken once. */
+static bool is_single(const struct report_side *side, const char *unit)
+{
+    bool is_time = strcmp(unit, "s") == 0 || (strlen(unit) == 2 && unit[1] == 's');
+    return is_time && side->cost.high == side->cost.low;
+}
+
 static void print_target(const struct report_side *side, const char *unit)
 {
-    if (side->verdict != VERDICT_NONE)
-        printf("  %s %g%s%s: %s", side->target.at_least ? ">=" : "<=", side->target.now,
-               *unit ? " " : "", unit, verdict_text(side->verdict));
+    bool is_saturated = side->verdict == VERDICT_SATURATED;
+    if (is_saturated)
+        printf("  %s", verdict_text(side->verdict));
+    else if (side->verdict != VERDICT_NONE)
+        printf("  %s %g%s%s: %s%s", side->target.at_least ? ">=" : "<=", side->target.now,
+               *unit ? " " : "", unit, verdict_text(side->verdict),
+               is_single(side, unit) ? " (once)" : "");
     if (side->final != VERDICT_NONE && side->verdict == VERDICT_HOLDS &&
         side->final != VERDICT_HOLDS)
         printf(" (at last %g: %s)", side->target.final, verdict_text(side->final));
@@ -158,6 +176,14 @@ void report_row(const char *row, const char *unit, const struct report_side *sid
     fflush(stdout);
     if (json)
         write_row(row, unit, sides, count, rounds);
+}
+
+void report_memory(const char *row, const char *side, double bytes)
+{
+    printf("    %s holds %.1f MB\n", side, bytes / 1e6);
+    if (json)
+        fprintf(json, "{\"memory of\": \"%s\", \"side\": \"%s\", \"bytes\": %.0f}\n", row, side,
+                bytes);
 }
 
 void report_end(void)

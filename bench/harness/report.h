@@ -29,6 +29,10 @@ struct report_side {
 void report_begin(const char *bench, const char *driver, const struct report_options *options);
 void report_row(const char *row, const char *unit, const struct report_side *sides, int count,
                 int rounds);
+
+/* Behind a row: what one of its sides holds. */
+void report_memory(const char *row, const char *side, double bytes);
+
 void report_end(void);
 
 #endif

@@ -10,13 +10,17 @@ struct rounds;
 /* One run of each side that is not counted, then nothing yet. The sides stay the caller's. */
 struct rounds *rounds_begin(const struct bench_side *sides, int count);
 
-/* `more` rounds; those in which time was stolen are repeated, three times at most. */
+/* `more` rounds; runs in which time was stolen are repeated, three times at most. */
 void rounds_run(struct rounds *rounds, int more);
 
 struct bench_result rounds_result(const struct rounds *rounds);
 
-/* Rounds that were thrown away. */
+/* Runs that were thrown away, and those that were kept although time was stolen in them. */
 int rounds_repeated(const struct rounds *rounds);
+int rounds_stolen(const struct rounds *rounds);
+
+/* Whether the side could not do what was asked of it. */
+bool rounds_saturated(const struct rounds *rounds, int side);
 
 void rounds_end(struct rounds *rounds);
 

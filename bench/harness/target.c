@@ -27,6 +27,7 @@ struct target target_find(const char *row, const char *beside)
             strcmp(side, beside) != 0)
             continue;
         target.now = limit_of(now, &target.at_least);
+        target.is_ratio = strcmp(beside, "-") != 0;
         target.final = words > 3 ? limit_of(final, &target.at_least) : 0;
         break;
     }
@@ -39,7 +40,7 @@ enum verdict target_judge(const struct target *target, double limit, struct benc
 {
     if (limit <= 0)
         return VERDICT_NONE;
-    double scale = limit > 1 ? limit : 1;
+    double scale = target->is_ratio && !target->at_least ? 1 : limit;
     bool beyond =
         target->at_least ? figure.high < limit - SLACK * scale : figure.low > limit + SLACK * scale;
     bool within = target->at_least ? figure.low >= limit - SLACK * scale
@@ -58,6 +59,7 @@ enum verdict target_judge(const struct target *target, double limit, struct benc
 
 const char *verdict_text(enum verdict verdict)
 {
-    static const char *const texts[] = { "", "holds", "MISSED", "undecided" };
+    static const char *const texts[] = { "",          "holds",          "MISSED",
+                                         "undecided", "too few rounds", "saturated" };
     return texts[verdict];
 }

@@ -8,22 +8,26 @@
 struct target {
     double now, final; /* 0: none is set */
     bool at_least;     /* of how many times ours another one costs; else at most */
+    bool is_ratio;     /* beside another side, and no cost */
 };
 
 enum verdict {
     VERDICT_NONE, /* nothing is wanted */
     VERDICT_HOLDS,
     VERDICT_MISSED,
-    VERDICT_UNDECIDED, /* the interval is too wide to tell */
+    VERDICT_UNDECIDED, /* the interval is too wide to tell, or time was stolen */
+    VERDICT_TOO_FEW,   /* rounds */
+    VERDICT_SATURATED, /* the side could not do what was asked of it */
 };
 
 /* The first line whose pattern fits the row and whose second word is `beside`, "-" for our own
  * cost. */
 struct target target_find(const char *row, const char *beside);
 
-/* Whether the figure meets the limit. Of a ratio to another side: at most 0.03 beyond the limit
- * with the whole interval, which may be 0.06 wide; above 1, as many hundredths of the limit. Of a
- * cost: 3 % and 6 %. An interval that lies beyond all that has missed, however wide it is. */
+/* Whether the figure meets the limit, with the whole interval. A ratio to the floor may lie 0.03
+ * beyond the limit, and be 0.06 wide; a cost, and how many times ours another one costs, 3 % and
+ * 6 % of it. An interval that lies beyond all that has missed, and one that lies 6 % within holds,
+ * however wide it is. */
 enum verdict target_judge(const struct target *target, double limit, struct bench_median figure);
 
 const char *verdict_text(enum verdict verdict);

@@ -116,7 +116,7 @@ static void test_rounds_end_at_the_most(void **state)
 
 static enum verdict judge(double limit, bool at_least, double low, double high)
 {
-    struct target target = { .now = limit, .at_least = at_least };
+    struct target target = { .now = limit, .at_least = at_least, .is_ratio = limit < 10 };
     return target_judge(&target, limit, (struct bench_median){ (low + high) / 2, low, high });
 }
 
@@ -130,6 +130,8 @@ static void test_target_at_most_holds_with_the_whole_interval(void **state)
     assert_int_equal(judge(1.05, false, 0.60, 0.90), VERDICT_HOLDS);  /* wide, and far within */
     assert_int_equal(judge(45, false, 44, 46), VERDICT_HOLDS);        /* 3 % of it */
     assert_int_equal(judge(45, false, 46, 47), VERDICT_MISSED);
+    assert_int_equal(judge(1.5, false, 1.49, 1.53), VERDICT_HOLDS); /* 0.03 of a ratio, no 3 % */
+    assert_int_equal(judge(1.5, false, 1.50, 1.54), VERDICT_MISSED);
 }
 
 static void test_target_at_least_holds_with_the_whole_interval(void **state)
