@@ -10,7 +10,7 @@
  *
  *     int main(int argc, char **argv)
  *     {
- *         bench_begin("spawn", NULL, argc, argv);
+ *         bench_begin("spawn", argc, argv);
  *         bench_row("spawn/join", "ns", (struct bench_side[]){ { "weft", NULL, run_weft, &row },
  *                   { "floor", "two switches", run_floor, &count }, { .name = NULL } });
  *         return bench_end();
@@ -62,9 +62,10 @@ struct bench_result {
     int rounds;
 };
 
-/* Read the command line, print what is measured and where. `driver`: NULL where there is none. Ends
- * the program when it was only asked for help, or cannot be understood. */
-void bench_begin(const char *name, const char *driver, int argc, char **argv);
+/* Read the command line, print what is measured and where. Ends the program when it was only asked
+ * for help, or cannot be understood. ./dev bench says in BENCH_COMMIT and BENCH_PEERS which sources
+ * and which versions of the peers these are. */
+void bench_begin(const char *name, int argc, char **argv);
 
 /* Whether the row is asked for. */
 bool bench_wants(const char *row);
@@ -96,7 +97,7 @@ double bench_now_ns(void);
 double bench_cpu_ns(void);
 
 /* Stay on one of the CPUs that this process may use: 0 is the first, -1 the last one. The heading
- * says which there are; where there is one, servers and clients share it. */
+ * says which those are; where there is one, servers and clients share it. */
 void bench_pin(int cpu);
 
 /* Which one that is. */

@@ -177,7 +177,7 @@ int main(int argc, char **argv)
                                                                     peer_uv_echo, peer_go_echo };
     if (argc > 1 && strcmp(argv[1], "weft") == 0)
         return contest_only_serve(echo_weft);
-    bench_begin("churn", "epoll", argc, argv);
+    bench_begin("churn", argc, argv);
     bench_pin(0);
     for (int i = 0; i < COUNT; i++)
         open_churn(&all[i], names[i], bodies[i]);

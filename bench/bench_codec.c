@@ -162,7 +162,7 @@ static void compare_one(const char *row, const char *text)
 int main(int argc, char **argv)
 {
     struct requests crowd = make_crowd();
-    bench_begin("codec", NULL, argc, argv);
+    bench_begin("codec", argc, argv);
     bench_pin(-1);
     compare_one("codec/curl", curl);
     compare_one("codec/eight", eight);
