@@ -76,8 +76,6 @@ static double run_parse(void *arg)
     return (bench_now_ns() - start) / ROUNDS;
 }
 
-/* --- the crowd --- */
-
 static unsigned dice_below(unsigned count)
 {
     static uint64_t state = 1;
@@ -137,8 +135,6 @@ static struct requests make_crowd(void)
         order[i] = (uint8_t)dice_below(CROWD);
     return crowd;
 }
-
-/* --- the table --- */
 
 static void compare(const char *row, const struct requests *requests)
 {

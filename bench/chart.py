@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Charts of what the benches have written with --json, docs/charts/*.svg, and the table of docs/performance.md.
+"""Charts of what the benches have written with --json, docs/charts/*.svg, and the tables of docs/performance.md
+and README.md.
 
-    bench/chart.py RESULTS DOCS        RESULTS: lines of JSON; the last line of a row counts
+    bench/chart.py RESULTS TREE        RESULTS: lines of JSON; the last line of a row counts
 
 Two kinds: what a row costs in times of its floor, with the 95 % interval and what is wanted; and a server's
 latency over the load it is offered. Plain shapes and text, two colours that also differ in lightness."""
@@ -36,6 +37,10 @@ def line(x1, y1, x2, y2, kind="grid", more=""):
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"{more}/>'
 
 
+def bar(kind, left, right, y):
+    return f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{max(right - left, 1.5):.1f}" height="12"/>'
+
+
 def picture(height, title, under, body):
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
@@ -51,18 +56,21 @@ def read(path):
         record = json.loads(words)
         if "bench" in record:
             about = record
-        else:
+        elif "memory of" in record and record["memory of"] in rows:
+            rows[record["memory of"]].setdefault("memory", {})[record["side"]] = record["bytes"]
+        elif "row" in record:
             rows.pop(record["row"], None)
             rows[record["row"]] = {**record, "about": about}
     return rows
 
 
 def where(about):
-    return f"weft {about['weft']}, {about['compiler']}, Linux {about['kernel']}, {about['cpu']}, {about['date']}"
+    return (f"weft {about['weft']} ({about['commit']}), {about['compiler']}, Linux {about['kernel']}, "
+            f"{about['cpu']}, {about['date']}")
 
 
 def side(row, name):
-    return next((s for s in row["sides"] if s["side"] == name), None)
+    return next((s for s in row["sides"][1:] if s["side"] == name), None)
 
 
 def beside_floor(rows, title):
@@ -87,7 +95,7 @@ def beside_floor(rows, title):
         body.append(text(LEFT - 10, y + 14, name, "text", "end"))
         left, right = sorted((at(1), at(value)))
         kind = "over" if floor["verdict"] == "MISSED" else "bar"
-        body.append(f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{max(right - left, 1.5):.1f}" height="12"/>')
+        body.append(bar(kind, left, right, y))
         body.append(line(at(low), y + 10, at(high), y + 10, "whisker"))
         limit = float(floor["limit"].lstrip("<>="))
         if limit > 0:
@@ -96,8 +104,8 @@ def beside_floor(rows, title):
     return picture(height, title, where(found[-1][2]["about"]), body)
 
 
-def beside_others(rows, title):
-    """Bars from 0 on: how many times ours another one costs."""
+def beside_peers(rows, title):
+    """Bars from 1 on, which is ours: how many times that a peer costs."""
     found = [(f"{name}, {s['side']}", s, row) for name, row in rows.items() for s in row["sides"]
              if s["theirs_by_ours"]]
     if not found:
@@ -115,8 +123,7 @@ def beside_others(rows, title):
         y, value = 62 + LINE * i, s["times"][0]
         left, right = sorted((at(1), at(value)))
         body += [text(LEFT - 10, y + 14, name, "text", "end"),
-                 f'<rect class="{"bar" if value >= 1 else "over"}" x="{left:.1f}" y="{y + 4}" '
-                 f'width="{max(right - left, 1.5):.1f}" height="12"/>',
+                 bar("bar" if value >= 1 else "over", left, right, y),
                  text(max(right, at(1)) + 6, y + 14, f"{value:.3g}x", "faint")]
     return picture(height, title, where(found[-1][2]["about"]), body)
 
@@ -148,8 +155,9 @@ def over_load(rows, prefix, title):
         list_.sort(key=lambda p: p[0])
         path = " ".join(f"{x(rate):.1f},{y(us):.1f}" for rate, us, _ in list_)
         color = LINES[i % len(LINES)]
+        end_x, end_y = x(list_[-1][0]) + 6, y(list_[-1][1]) + 4
         body += [f'<polyline class="line" stroke="{color}" points="{path}"/>',
-                 f'<text x="{x(list_[-1][0]) + 6:.1f}" y="{y(list_[-1][1]) + 4:.1f}" fill="{color}">{escape(server)}</text>']
+                 f'<text x="{end_x:.1f}" y="{end_y:.1f}" fill="{color}">{escape(server)}</text>']
     return picture(bottom + 34, title, where(points[-1][2]["about"]), body)
 
 
@@ -170,34 +178,84 @@ def table(rows):
         ours = row["sides"][0]
         target = "" if ours["verdict"] == "none" else f" ({ours['limit']}: {ours['verdict'].lower()})"
         others = "; ".join(f"{s['side']} {cell(s)}" for s in row["sides"][1:])
-        lines.append(f"| {name} | {ours['cost'][0]:.4g} {row['unit']}{target} | {others} |")
+        memory = ", ".join(f"{who} {held / 1e6:.1f} MB" for who, held in row.get("memory", {}).items())
+        beside = "; ".join(part for part in (others, memory) if part)
+        lines.append(f"| {name} | {ours['cost'][0]:.4g} {row['unit']}{target} | {beside} |")
     return "\n".join(lines + [""])
 
 
-def fill_in(page, words):
-    begin, end = "<!-- results -->", "<!-- end of results -->"
+SHORT = [
+    ("echo/64B/64", "CPU of an echo, 64 connections, at a fixed rate"),
+    ("echo/64B/64/full", "the same, as fast as it goes"),
+    ("http/hello/64", "CPU of an HTTP hello, 64 connections, at a fixed rate"),
+    ("http/hello/64/full", "the same, as fast as it goes"),
+    ("http/pipelined/64/full", "the same, 16 of them pipelined"),
+    ("spawn/join", "a task spawned and joined"),
+    ("sync/channel", "an item through a channel without room"),
+    ("timer/1,000", "a timer set and taken back beside 1,000"),
+    ("start/reply", "from exec to the first answer"),
+    ("idle/kept", "memory of an idle HTTP client"),
+]
+COLUMNS = [("floor", "by hand"), ("uv", "libuv"), ("go", "Go"), ("nginx", "nginx"), ("asyncio", "asyncio")]
+
+
+def short_cell(s):
+    return f"{s['cost'][0]:.3g}" if s else ""
+
+
+def short_table(rows):
+    """What the README says."""
+    there = [(rows[name], words) for name, words in SHORT if name in rows]
+    if not there:
+        return "Nothing is published yet: `./dev bench --chart` puts a table and charts here."
+    columns = [(name, words) for name, words in COLUMNS if any(side(row, name) for row, _ in there)]
+    lines = ["| | | weft | " + " | ".join(words for _, words in columns) + " |",
+             "|---|---|" + "---:|" * (len(columns) + 1)]
+    for row, words in there:
+        cells = [short_cell(s) for s in [row["sides"][0], *(side(row, name) for name, _ in columns)]]
+        lines.append(f"| {words} | {row['unit'].replace('us', 'µs')} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", where(there[-1][0]["about"]) + "."])
+
+
+def pictures(tree, names, folder):
+    """Those that have been drawn, in Markdown."""
+    return [f"![{TITLES[name]}]({folder}/{name})" for name in names if (tree / "docs/charts" / name).exists()]
+
+
+def fill_in(page, words, what):
+    begin, end = f"<!-- {what} -->", f"<!-- end of {what} -->"
     old = page.read_text()
     page.write_text(old[:old.index(begin) + len(begin)] + "\n" + words + "\n" + old[old.index(end):])
 
 
+TITLES = {
+    "servers.svg": "A server's CPU for a request, in times of a loop by hand",
+    "operations.svg": "Operations, in times of the least that could do it by hand",
+    "peers.svg": "What peers cost, in times of ours",
+    "latency.svg": "99th percentile over the load offered, HTTP hello",
+}
+
+
 def main():
-    rows, docs = read(sys.argv[1]), pathlib.Path(sys.argv[2])
-    folder = docs / "charts"
+    rows, tree = read(sys.argv[1]), pathlib.Path(sys.argv[2])
+    folder = tree / "docs/charts"
     folder.mkdir(parents=True, exist_ok=True)
-    fill_in(docs / "performance.md", table(rows))
     servers = {n: r for n, r in rows.items() if n.split("/")[0] in ("echo", "http", "churn", "threads")}
     small = {n: r for n, r in rows.items() if n.split("/")[0] in ("switch", "spawn", "sync", "timer", "million")}
     load = {n: r for n, r in rows.items() if n.startswith("latency/")}
     charts = {
-        "servers.svg": beside_floor(servers, "A server's CPU for a request, in times of a loop by hand"),
-        "operations.svg": beside_floor(small, "Operations, in times of the least that could do it by hand"),
-        "others.svg": beside_others({**servers, **small}, "What others cost, in times of ours"),
-        "latency.svg": over_load(load, "latency", "99th percentile over the load offered, HTTP hello"),
+        "servers.svg": beside_floor(servers, TITLES["servers.svg"]),
+        "operations.svg": beside_floor(small, TITLES["operations.svg"]),
+        "peers.svg": beside_peers({**servers, **small}, TITLES["peers.svg"]),
+        "latency.svg": over_load(load, "latency", TITLES["latency.svg"]),
     }
     for name, words in charts.items():
         if words:
             (folder / name).write_text(words)
             print(folder / name)
+    fill_in(tree / "docs/performance.md", "\n\n".join([table(rows), *pictures(tree, TITLES, "charts")]), "results")
+    first = ["servers.svg", "operations.svg"]
+    fill_in(tree / "README.md", "\n\n".join([short_table(rows), *pictures(tree, first, "docs/charts")]), "figures")
 
 
 if __name__ == "__main__":
