@@ -8,6 +8,7 @@
 
 #define WARM_UPS     5    /* runs, in which pools grow to what the crowd ever needs at one time */
 #define REACHED      0.98 /* of its rate; below it a server is saturated */
+#define CEILINGS     3
 #define SPARE        100  /* descriptors that are not connections */
 #define CLIENT_BOUND 0.70 /* of the ceiling; above it the generator holds a server up */
 
@@ -21,6 +22,7 @@ struct runner {
     struct server_report before; /* ours: when the row began */
     double sent, seconds;        /* since then */
     double full;                 /* requests a second, as fast as it goes; 0: not measured */
+    int runs, slow;              /* at the rate: how many, and those that did not reach it */
     bool is_saturated;
 };
 
@@ -43,12 +45,15 @@ static double run_full(void *arg)
     return cost;
 }
 
-/* By all of its runs: a single one may meet a hiccup of the machine. */
+/* By most of its runs: some may meet a hiccup of the machine. */
 static double run_at_rate(void *arg)
 {
     struct runner *runner = arg;
-    double rate = runner->contest->rate, cost = run(runner, rate);
-    runner->is_saturated = runner->sent < REACHED * rate * runner->seconds;
+    double rate = runner->contest->rate, sent = runner->sent, seconds = runner->seconds;
+    double cost = run(runner, rate);
+    runner->runs++;
+    runner->slow += runner->sent - sent < REACHED * rate * (runner->seconds - seconds);
+    runner->is_saturated = 2 * runner->slow > runner->runs;
     return cost;
 }
 
@@ -95,8 +100,7 @@ static void note_memory(const struct runner *runners, int count)
 {
     for (int i = 0; i < count; i++)
         if (runners[i].load)
-            bench_note("memory: %s %.0f KiB", runners[i].who->name,
-                       server_resident(&runners[i].server) / 1024);
+            bench_memory(runners[i].who->name, server_resident(&runners[i].server));
 }
 
 static struct bench_side side_of(struct runner *runner, double (*go)(void *runner))
@@ -104,7 +108,8 @@ static struct bench_side side_of(struct runner *runner, double (*go)(void *runne
     return (struct bench_side){ .name = runner->who->name,
                                 .what = runner->lacks ? runner->lacks : runner->who->what,
                                 .run = runner->load ? go : NULL,
-                                .arg = runner };
+                                .arg = runner,
+                                .unfit = &runner->is_saturated };
 }
 
 static void measure(const char *row, struct runner *runners, int count, double (*go)(void *runner))
@@ -115,6 +120,7 @@ static void measure(const char *row, struct runner *runners, int count, double (
     for (int i = 0; i < count; i++) {
         sides[i] = side_of(&runners[i], go);
         runners[i].sent = runners[i].seconds = 0;
+        runners[i].runs = runners[i].slow = 0;
         runners[i].is_saturated = false;
     }
     if (!runners[0].contest->tells_nothing)
@@ -144,10 +150,22 @@ static int line_up(struct runner *runners, const struct contest *contest)
     return count;
 }
 
-/* As many clients as one side has, to a server that does nothing. */
+/* As many clients as one side has, to a server that does nothing: the best of some, for nothing
+ * makes the generator quicker than it is. */
+static struct ceiling find_ceiling(struct bench_load *load)
+{
+    struct ceiling best = bench_load_ceiling(load);
+    for (int i = 1; i < CEILINGS; i++) {
+        struct ceiling other = bench_load_ceiling(load);
+        if (other.rate > best.rate)
+            best = other;
+    }
+    return best;
+}
+
 static void note_ceiling(const struct runner *runners, int count)
 {
-    struct ceiling ceiling = bench_load_ceiling(runners[0].load);
+    struct ceiling ceiling = find_ceiling(runners[0].load);
     bench_note("the generator's ceiling: %.0f requests a second, %.2f us of its CPU each",
                ceiling.rate, ceiling.cpu_ns / 1e3);
     for (int i = 0; i < count; i++)
