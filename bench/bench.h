@@ -10,7 +10,7 @@
  *
  *     int main(int argc, char **argv)
  *     {
- *         bench_begin("spawn", NULL, argc, argv);
+ *         bench_begin("spawn", argc, argv);
  *         bench_row("spawn/join", "ns", (struct bench_side[]){ { "weft", NULL, run_weft, &row },
  *                   { "floor", "two switches", run_floor, &count }, { .name = NULL } });
  *         return bench_end();
@@ -44,6 +44,10 @@ struct bench_side {
     const char *what; /* what it is, in a few words; NULL: the name says it */
     double (*run)(void *arg);
     void *arg;
+    /* Set in a run that could not do what was asked of it, such as to keep a rate: then the row
+     * says that the side is saturated, and does not judge it. NULL: there is nothing of the kind.
+     */
+    const bool *unfit;
 };
 
 /* A median and the 95 % interval around it. */
@@ -58,9 +62,10 @@ struct bench_result {
     int rounds;
 };
 
-/* Read the command line, print what is measured and where. `driver`: NULL where there is none. Ends
- * the program when it was only asked for help, or cannot be understood. */
-void bench_begin(const char *name, const char *driver, int argc, char **argv);
+/* Read the command line, print what is measured and where. Ends the program when it was only asked
+ * for help, or cannot be understood. ./dev bench says in BENCH_COMMIT and BENCH_PEERS which sources
+ * and which versions of the peers these are. */
+void bench_begin(const char *name, int argc, char **argv);
 
 /* Whether the row is asked for. */
 bool bench_wants(const char *row);
@@ -79,15 +84,11 @@ void bench_value(const char *row, const char *unit, double value);
 /* A remark under a row. */
 void bench_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* In a run: it could not do what was asked of it, such as to keep a rate. Its side is not judged.
- */
-void bench_saturated(void);
-
-/* The memory that a side of the last row holds, in bytes: for the tables. */
+/* The memory that a side of the last row holds, in bytes. */
 void bench_memory(const char *side, double bytes);
 
-/* The program's exit status: 1 when no row has the name that was asked for; a figure is no failure.
- */
+/* The program's exit status: 1 when no row has the name that was asked for. No figure is a
+ * failure. */
 int bench_end(void);
 
 double bench_now_ns(void);
@@ -96,7 +97,7 @@ double bench_now_ns(void);
 double bench_cpu_ns(void);
 
 /* Stay on one of the CPUs that this process may use: 0 is the first, -1 the last one. The heading
- * says which there are; where there is one, servers and clients share it. */
+ * says which those are; where there is one, servers and clients share it. */
 void bench_pin(int cpu);
 
 /* Which one that is. */

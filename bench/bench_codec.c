@@ -76,8 +76,6 @@ static double run_parse(void *arg)
     return (bench_now_ns() - start) / ROUNDS;
 }
 
-/* The crowd. */
-
 static unsigned dice_below(unsigned count)
 {
     static uint64_t state = 1;
@@ -138,8 +136,6 @@ static struct requests make_crowd(void)
     return crowd;
 }
 
-/* The table. */
-
 static void compare(const char *row, const struct requests *requests)
 {
     const struct wf_http1_runner *scalar = wf_http1_runner(0), *widest = scalar;
@@ -162,7 +158,7 @@ static void compare_one(const char *row, const char *text)
 int main(int argc, char **argv)
 {
     struct requests crowd = make_crowd();
-    bench_begin("codec", NULL, argc, argv);
+    bench_begin("codec", argc, argv);
     bench_pin(-1);
     compare_one("codec/curl", curl);
     compare_one("codec/eight", eight);

@@ -249,7 +249,7 @@ static void alone(const char *name, struct row row)
 
 int main(int argc, char **argv)
 {
-    bench_begin("cross", NULL, argc, argv);
+    bench_begin("cross", argc, argv);
     peer_start(&go, "go", (const char *[]){ PEER_CROSS_GO, NULL });
     bench_pin(0);
     struct row mail = { ping, pong, 10000, ASLEEP, 0 },

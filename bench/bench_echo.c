@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     for (int i = 0; argc > 1 && contestants[i].name; i++)
         if (strcmp(argv[1], contestants[i].name) == 0)
             return contest_only_serve(contestants[i].body);
-    bench_begin("echo", "epoll", argc, argv);
+    bench_begin("echo", argc, argv);
     bench_pin(0);
     for (size_t i = 0; i < sizeof crowds / sizeof crowds[0]; i++) {
         measure("64B", 64, crowds[i]);

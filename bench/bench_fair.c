@@ -199,7 +199,7 @@ static void measure(const char *row, const char *side, void (*body)(struct serve
 int main(int argc, char **argv)
 {
     static const char echoed[] = "0123456789012345678901234567890123456789012345678901234567890123";
-    bench_begin("fair", "epoll", argc, argv);
+    bench_begin("fair", argc, argv);
     bench_pin(0);
     measure("fair/echo", "weft", echo_weft, echoed);
     measure("fair/http", "weft", http_weft, hello);

@@ -90,7 +90,7 @@ int main(int argc, char **argv)
     for (int i = 0; argc > 1 && all[i].name; i++)
         if (strcmp(argv[1], all[i].name) == 0)
             return contest_only_serve(all[i].body);
-    bench_begin("http", "epoll", argc, argv);
+    bench_begin("http", argc, argv);
     bench_pin(0);
     measure_all();
     return bench_end();

@@ -63,7 +63,7 @@ static int allowed(int wanted)
 int main(int argc, char **argv)
 {
     struct server server;
-    bench_begin("idle", "epoll", argc, argv);
+    bench_begin("idle", argc, argv);
     int count = allowed((int)bench_size(CONNECTIONS));
     int *sockets = calloc((size_t)count, sizeof *sockets);
     if (!sockets)

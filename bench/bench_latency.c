@@ -1,7 +1,8 @@
 /* How long an answer takes over the load that is offered: the 99th percentile of an HTTP hello, at
  * rates from little to what the server can hardly do, from the times that were fixed beforehand.
  * The rows are named latency/SERVER/RATE. At each rate the servers take turns, five of half a
- * second each; one that cannot keep up is asked no more.
+ * second each, and the median of their percentiles counts; one that cannot keep up is saturated,
+ * and asked no more.
  *
  *     bench_latency [--help] */
 
@@ -99,26 +100,33 @@ static void say(struct runner *runner, int rate)
     if (!runner->load || !bench_wants(row_of(runner, rate)))
         return;
     qsort(runner->p99, REPEAT, sizeof *runner->p99, compare);
-    if (runner->slow > REPEAT / 2)
+    if (runner->slow > REPEAT / 2) {
+        bench_note("%s: saturated", row_of(runner, rate));
         stop(runner);
-    else
+    } else {
         bench_value(row_of(runner, rate), "us", runner->p99[REPEAT / 2]);
+    }
     runner->slow = 0;
+}
+
+/* Each turn in the reverse order of the one before. */
+static void measure(int rate)
+{
+    for (int turn = 0; turn < REPEAT; turn++)
+        for (size_t i = 0; i < RUNNERS; i++)
+            run(&runners[turn % 2 == 0 ? i : RUNNERS - 1 - i], rate, turn);
+    for (size_t i = 0; i < RUNNERS; i++)
+        say(&runners[i], rate);
 }
 
 int main(int argc, char **argv)
 {
-    bench_begin("latency", "epoll", argc, argv);
+    bench_begin("latency", argc, argv);
     bench_pin(0);
     for (size_t i = 0; i < RUNNERS; i++)
         start(&runners[i]);
-    for (int rate = STEP; rate <= STEPS * STEP; rate += STEP) {
-        for (int turn = 0; turn < REPEAT; turn++)
-            for (size_t i = 0; i < RUNNERS; i++)
-                run(&runners[i], rate, turn);
-        for (size_t i = 0; i < RUNNERS; i++)
-            say(&runners[i], rate);
-    }
+    for (int rate = STEP; rate <= STEPS * STEP; rate += STEP)
+        measure(rate);
     for (size_t i = 0; i < RUNNERS; i++)
         stop(&runners[i]);
     return bench_end();

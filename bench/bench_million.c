@@ -195,7 +195,7 @@ static void run(weft_fn *fn)
 
 int main(int argc, char **argv)
 {
-    bench_begin("million", NULL, argc, argv);
+    bench_begin("million", argc, argv);
     tasks = bench_size(TASKS);
     bench_pin(-1);
     bench_row("million/cold", "ns",

@@ -129,7 +129,7 @@ static void run_peer(const char *name, long count)
 
 int main(int argc, char **argv)
 {
-    bench_begin("sleep", NULL, argc, argv);
+    bench_begin("sleep", argc, argv);
     bench_pin(-1);
     long count = bench_size(SLEEPERS);
     run("stackless", count, true);

@@ -35,6 +35,7 @@ static int serve(const char *which)
 static void become(const char *which, int reports)
 {
     int questions[2];
+    bench_pin(-1);
     if (pipe(questions) < 0 || dup2(reports, 3) < 0 || dup2(questions[0], 4) < 0)
         _exit(1);
     execl("/proc/self/exe", "bench_start", which, (char *)NULL);
@@ -76,7 +77,8 @@ int main(int argc, char **argv)
     static char ours[] = "serve-weft", floor[] = "serve-floor";
     if (argc > 1 && strncmp(argv[1], "serve-", 6) == 0)
         return serve(argv[1]);
-    bench_begin("start", "epoll", argc, argv);
+    bench_begin("start", argc, argv);
+    bench_pin(0);
     bench_row("start/reply", "ms",
               (struct bench_side[]){ { "weft", NULL, run, ours },
                                      { "floor", "a loop by hand", run, floor },

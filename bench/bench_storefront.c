@@ -149,7 +149,8 @@ static int run(void *arg)
 int main(int argc, char **argv)
 {
     struct bench bench = { .shop = { 0 } };
-    bench_begin("storefront", NULL, argc, argv);
+    bench_begin("storefront", argc, argv);
+    bench_pin(-1);
     struct board *board = board_new();
     int err = board != NULL ? storefront_init(&bench.shop, board) : -ENOMEM;
     for (int i = 0; i < CLIENTS_MAX && err >= 0; i++)

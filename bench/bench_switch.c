@@ -160,7 +160,7 @@ static void beside_floor(const char *name, double (*run)(void *))
 int main(int argc, char **argv)
 {
     size_t size = WF_STACK_MEDIUM;
-    bench_begin("switch", NULL, argc, argv);
+    bench_begin("switch", argc, argv);
     bench_pin(-1);
     prepare();
     beside_floor("switch/inline", run_inline);

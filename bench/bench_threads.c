@@ -64,7 +64,7 @@ static const struct contestant contestants[] = {
 
 int main(int argc, char **argv)
 {
-    bench_begin("threads", "epoll", argc, argv);
+    bench_begin("threads", argc, argv);
     bench_pin(0);
     contest_run(&(struct contest){
         .name = "threads/two",

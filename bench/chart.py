@@ -37,6 +37,10 @@ def line(x1, y1, x2, y2, kind="grid", more=""):
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"{more}/>'
 
 
+def bar(kind, left, right, y):
+    return f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{max(right - left, 1.5):.1f}" height="12"/>'
+
+
 def picture(height, title, under, body):
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
@@ -52,9 +56,9 @@ def read(path):
         record = json.loads(words)
         if "bench" in record:
             about = record
-        elif "memory of" in record:
+        elif "memory of" in record and record["memory of"] in rows:
             rows[record["memory of"]].setdefault("memory", {})[record["side"]] = record["bytes"]
-        else:
+        elif "row" in record:
             rows.pop(record["row"], None)
             rows[record["row"]] = {**record, "about": about}
     return rows
@@ -66,7 +70,7 @@ def where(about):
 
 
 def side(row, name):
-    return next((s for s in row["sides"] if s["side"] == name), None)
+    return next((s for s in row["sides"][1:] if s["side"] == name), None)
 
 
 def beside_floor(rows, title):
@@ -91,8 +95,7 @@ def beside_floor(rows, title):
         body.append(text(LEFT - 10, y + 14, name, "text", "end"))
         left, right = sorted((at(1), at(value)))
         kind = "over" if floor["verdict"] == "MISSED" else "bar"
-        width = max(right - left, 1.5)
-        body.append(f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{width:.1f}" height="12"/>')
+        body.append(bar(kind, left, right, y))
         body.append(line(at(low), y + 10, at(high), y + 10, "whisker"))
         limit = float(floor["limit"].lstrip("<>="))
         if limit > 0:
@@ -101,8 +104,8 @@ def beside_floor(rows, title):
     return picture(height, title, where(found[-1][2]["about"]), body)
 
 
-def beside_others(rows, title):
-    """Bars from 0 on: how many times ours another one costs."""
+def beside_peers(rows, title):
+    """Bars from 1 on, which is ours: how many times that a peer costs."""
     found = [(f"{name}, {s['side']}", s, row) for name, row in rows.items() for s in row["sides"]
              if s["theirs_by_ours"]]
     if not found:
@@ -120,8 +123,7 @@ def beside_others(rows, title):
         y, value = 62 + LINE * i, s["times"][0]
         left, right = sorted((at(1), at(value)))
         body += [text(LEFT - 10, y + 14, name, "text", "end"),
-                 f'<rect class="{"bar" if value >= 1 else "over"}" x="{left:.1f}" y="{y + 4}" '
-                 f'width="{max(right - left, 1.5):.1f}" height="12"/>',
+                 bar("bar" if value >= 1 else "over", left, right, y),
                  text(max(right, at(1)) + 6, y + 14, f"{value:.3g}x", "faint")]
     return picture(height, title, where(found[-1][2]["about"]), body)
 
@@ -153,9 +155,9 @@ def over_load(rows, prefix, title):
         list_.sort(key=lambda p: p[0])
         path = " ".join(f"{x(rate):.1f},{y(us):.1f}" for rate, us, _ in list_)
         color = LINES[i % len(LINES)]
+        end_x, end_y = x(list_[-1][0]) + 6, y(list_[-1][1]) + 4
         body += [f'<polyline class="line" stroke="{color}" points="{path}"/>',
-                 f'<text x="{x(list_[-1][0]) + 6:.1f}" y="{y(list_[-1][1]) + 4:.1f}" fill="{color}">'
-                 f'{escape(server)}</text>']
+                 f'<text x="{end_x:.1f}" y="{end_y:.1f}" fill="{color}">{escape(server)}</text>']
     return picture(bottom + 34, title, where(points[-1][2]["about"]), body)
 
 
@@ -177,30 +179,47 @@ def table(rows):
         target = "" if ours["verdict"] == "none" else f" ({ours['limit']}: {ours['verdict'].lower()})"
         others = "; ".join(f"{s['side']} {cell(s)}" for s in row["sides"][1:])
         memory = ", ".join(f"{who} {held / 1e6:.1f} MB" for who, held in row.get("memory", {}).items())
-        beside = "; ".join(words for words in (others, memory) if words)
+        beside = "; ".join(part for part in (others, memory) if part)
         lines.append(f"| {name} | {ours['cost'][0]:.4g} {row['unit']}{target} | {beside} |")
     return "\n".join(lines + [""])
 
 
-SHORT = [("echo/64B/64", "echo of 64 B, 64 connections, 20,000 a second"),
-         ("echo/64B/64/full", "the same, as fast as it goes"),
-         ("http/hello/64", "HTTP hello, 64 connections, 20,000 a second"),
-         ("http/hello/64/full", "the same, as fast as it goes"),
-         ("http/pipelined/64/full", "HTTP, 16 pipelined"), ("spawn/join", "a task spawned and joined"),
-         ("sync/channel", "an item through a channel without room"), ("timer/1,000", "a timer set and taken back"),
-         ("start/reply", "from exec to the first reply"), ("idle/kept", "an idle HTTP client's memory")]
+SHORT = [
+    ("echo/64B/64", "CPU of an echo, 64 connections, at a fixed rate"),
+    ("echo/64B/64/full", "the same, as fast as it goes"),
+    ("http/hello/64", "CPU of an HTTP hello, 64 connections, at a fixed rate"),
+    ("http/hello/64/full", "the same, as fast as it goes"),
+    ("http/pipelined/64/full", "the same, 16 of them pipelined"),
+    ("spawn/join", "a task spawned and joined"),
+    ("sync/channel", "an item through a channel without room"),
+    ("timer/1,000", "a timer set and taken back beside 1,000"),
+    ("start/reply", "from exec to the first answer"),
+    ("idle/kept", "memory of an idle HTTP client"),
+]
+COLUMNS = [("floor", "by hand"), ("uv", "libuv"), ("go", "Go"), ("nginx", "nginx"), ("asyncio", "asyncio")]
+
+
+def short_cell(s):
+    return f"{s['cost'][0]:.3g}" if s else ""
 
 
 def short_table(rows):
     """What the README says."""
-    lines = ["| | weft | beside it |", "|---|---|---|"]
-    for name, words in SHORT:
-        if name not in rows:
-            continue
-        ours, *others = rows[name]["sides"]
-        beside = ", ".join(f"{s['what']} {s['cost'][0]:.3g}" for s in others)
-        lines.append(f"| {words} | {ours['cost'][0]:.3g} {rows[name]['unit']} | {beside} |")
-    return "\n".join(lines)
+    there = [(rows[name], words) for name, words in SHORT if name in rows]
+    if not there:
+        return "Nothing is published yet: `./dev bench --chart` puts a table and charts here."
+    columns = [(name, words) for name, words in COLUMNS if any(side(row, name) for row, _ in there)]
+    lines = ["| | | weft | " + " | ".join(words for _, words in columns) + " |",
+             "|---|---|" + "---:|" * (len(columns) + 1)]
+    for row, words in there:
+        cells = [short_cell(s) for s in [row["sides"][0], *(side(row, name) for name, _ in columns)]]
+        lines.append(f"| {words} | {row['unit'].replace('us', 'µs')} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", where(there[-1][0]["about"]) + "."])
+
+
+def pictures(tree, names, folder):
+    """Those that have been drawn, in Markdown."""
+    return [f"![{TITLES[name]}]({folder}/{name})" for name in names if (tree / "docs/charts" / name).exists()]
 
 
 def fill_in(page, words, what):
@@ -212,7 +231,7 @@ def fill_in(page, words, what):
 TITLES = {
     "servers.svg": "A server's CPU for a request, in times of a loop by hand",
     "operations.svg": "Operations, in times of the least that could do it by hand",
-    "others.svg": "What others cost, in times of ours",
+    "peers.svg": "What peers cost, in times of ours",
     "latency.svg": "99th percentile over the load offered, HTTP hello",
 }
 
@@ -227,16 +246,16 @@ def main():
     charts = {
         "servers.svg": beside_floor(servers, TITLES["servers.svg"]),
         "operations.svg": beside_floor(small, TITLES["operations.svg"]),
-        "others.svg": beside_others({**servers, **small}, TITLES["others.svg"]),
+        "peers.svg": beside_peers({**servers, **small}, TITLES["peers.svg"]),
         "latency.svg": over_load(load, "latency", TITLES["latency.svg"]),
     }
     for name, words in charts.items():
         if words:
             (folder / name).write_text(words)
             print(folder / name)
-    pictures = [f"![{title}](charts/{name})" for name, title in TITLES.items() if (folder / name).exists()]
-    fill_in(tree / "docs/performance.md", "\n\n".join([table(rows), *pictures]), "results")
-    fill_in(tree / "README.md", short_table(rows), "figures")
+    fill_in(tree / "docs/performance.md", "\n\n".join([table(rows), *pictures(tree, TITLES, "charts")]), "results")
+    first = ["servers.svg", "operations.svg"]
+    fill_in(tree / "README.md", "\n\n".join([short_table(rows), *pictures(tree, first, "docs/charts")]), "figures")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define WARM_UPS     5    /* runs, in which pools grow to what the crowd ever needs at one time */
 #define REACHED      0.98 /* of its rate; below it a server is saturated */
+#define CEILINGS     3
 #define SPARE        100  /* descriptors that are not connections */
 #define CLIENT_BOUND 0.70 /* of the ceiling; above it the generator holds a server up */
 
@@ -22,6 +22,7 @@ struct runner {
     struct server_report before; /* ours: when the row began */
     double sent, seconds;        /* since then */
     double full;                 /* requests a second, as fast as it goes; 0: not measured */
+    int runs, slow;              /* at the rate: how many, and those that did not reach it */
     bool is_saturated;
 };
 
@@ -44,14 +45,15 @@ static double run_full(void *arg)
     return cost;
 }
 
-/* By all of its runs: a single one may meet a hiccup of the machine. */
+/* By most of its runs: some may meet a hiccup of the machine. */
 static double run_at_rate(void *arg)
 {
     struct runner *runner = arg;
-    double rate = runner->contest->rate, cost = run(runner, rate);
-    runner->is_saturated = runner->sent < REACHED * rate * runner->seconds;
-    if (runner->is_saturated)
-        bench_saturated();
+    double rate = runner->contest->rate, sent = runner->sent, seconds = runner->seconds;
+    double cost = run(runner, rate);
+    runner->runs++;
+    runner->slow += runner->sent - sent < REACHED * rate * (runner->seconds - seconds);
+    runner->is_saturated = 2 * runner->slow > runner->runs;
     return cost;
 }
 
@@ -96,17 +98,9 @@ static void note_counts(const struct runner *ours)
 
 static void note_memory(const struct runner *runners, int count)
 {
-    char text[512] = "memory:";
-    size_t size = strlen(text);
-    for (int i = 0; i < count && size < sizeof text; i++) {
-        if (!runners[i].load)
-            continue;
-        double bytes = server_resident(&runners[i].server);
-        bench_memory(runners[i].who->name, bytes);
-        size += (size_t)snprintf(text + size, sizeof text - size, " %s %.1f MB",
-                                 runners[i].who->name, bytes / 1e6);
-    }
-    bench_note("%s", text);
+    for (int i = 0; i < count; i++)
+        if (runners[i].load)
+            bench_memory(runners[i].who->name, server_resident(&runners[i].server));
 }
 
 static struct bench_side side_of(struct runner *runner, double (*go)(void *runner))
@@ -114,7 +108,8 @@ static struct bench_side side_of(struct runner *runner, double (*go)(void *runne
     return (struct bench_side){ .name = runner->who->name,
                                 .what = runner->lacks ? runner->lacks : runner->who->what,
                                 .run = runner->load ? go : NULL,
-                                .arg = runner };
+                                .arg = runner,
+                                .unfit = &runner->is_saturated };
 }
 
 static void measure(const char *row, struct runner *runners, int count, double (*go)(void *runner))
@@ -125,6 +120,7 @@ static void measure(const char *row, struct runner *runners, int count, double (
     for (int i = 0; i < count; i++) {
         sides[i] = side_of(&runners[i], go);
         runners[i].sent = runners[i].seconds = 0;
+        runners[i].runs = runners[i].slow = 0;
         runners[i].is_saturated = false;
     }
     if (!runners[0].contest->tells_nothing)
@@ -154,10 +150,22 @@ static int line_up(struct runner *runners, const struct contest *contest)
     return count;
 }
 
-/* As many clients as one side has, to a server that does nothing. */
+/* As many clients as one side has, to a server that does nothing: the best of some, for nothing
+ * makes the generator quicker than it is. */
+static struct ceiling find_ceiling(struct bench_load *load)
+{
+    struct ceiling best = bench_load_ceiling(load);
+    for (int i = 1; i < CEILINGS; i++) {
+        struct ceiling other = bench_load_ceiling(load);
+        if (other.rate > best.rate)
+            best = other;
+    }
+    return best;
+}
+
 static void note_ceiling(const struct runner *runners, int count)
 {
-    struct ceiling ceiling = bench_load_ceiling(runners[0].load);
+    struct ceiling ceiling = find_ceiling(runners[0].load);
     bench_note("the generator's ceiling: %.0f requests a second, %.2f us of its CPU each",
                ceiling.rate, ceiling.cpu_ns / 1e3);
     for (int i = 0; i < count; i++)

@@ -35,7 +35,7 @@ double row_run(void *arg)
 void table_begin(const char *name, int argc, char **argv)
 {
     program = name;
-    bench_begin(name, NULL, argc, argv);
+    bench_begin(name, argc, argv);
     bench_pin(-1);
     peer_start(&go, "go", (const char *const[]){ PEER_TASKS_GO, NULL });
     peer_start(&uv, "uv", (const char *const[]){ PEER_TASKS_UV, NULL });

@@ -29,7 +29,7 @@ rate()
     "$folder/bench/bench_http" "$2" >"$out" &
     server=$!
     until grep -q port "$out"; do
-        kill -0 "$server" 2>/dev/null || exit 1
+        kill -0 "$server" 2>/dev/null || { echo "witness: the server of $2 has not started" >&2; exit 1; }
         sleep 0.05
     done
     ask "$1" "http://127.0.0.1:$(sed -n 's/.*port //p' "$out")/hello"

@@ -1,6 +1,7 @@
 /* A program's rows: which are asked for, how long they are measured, and what became of them. */
 
 #include "bench.h"
+#include "core/loop.h"
 #include "harness/report.h"
 #include "harness/rounds.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft.h>
 
 static struct report_options options = { .wanted = "" };
 static const char *program, *last_row = "";
@@ -60,11 +62,25 @@ static void read_options(const char *name, int argc, char **argv)
     options.rounds += options.rounds % 2; /* each round has its reverse */
 }
 
-void bench_begin(const char *name, const char *driver, int argc, char **argv)
+/* That of any loop which is made without a word about it. */
+static const char *driver(void)
+{
+    weft_loop *loop;
+    int err = weft_loop_new(&loop);
+    if (err < 0) {
+        fprintf(stderr, "bench_%s: %s\n", program, weft_error_text(err));
+        exit(1);
+    }
+    const char *name = loop->io_ops->name;
+    weft_loop_free(loop);
+    return name;
+}
+
+void bench_begin(const char *name, int argc, char **argv)
 {
     program = name;
     read_options(name, argc, argv);
-    report_begin(name, driver, &options);
+    report_begin(name, driver(), &options);
 }
 
 bool bench_wants(const char *row)
@@ -137,19 +153,14 @@ static void list_sides(struct row *row, const char *name, const struct bench_sid
     }
 }
 
-/* What was found cannot be judged, or not so. Nothing is a ratio to a side that is saturated. */
-static void doubt(struct report_side *side, const struct rounds *rounds, int at, int count)
+/* Why what was found cannot be judged, or not so. */
+static void doubt(struct report_side *side, const struct rounds *rounds, int at)
 {
-    if (rounds_saturated(rounds, at))
-        side->verdict = VERDICT_SATURATED;
-    else if (side->verdict == VERDICT_NONE)
-        return;
-    else if (rounds_saturated(rounds, 0))
-        side->verdict = VERDICT_NONE;
-    else if (count < BENCH_ROUNDS)
-        side->verdict = VERDICT_TOO_FEW;
-    else if (rounds_stolen(rounds) > 0)
-        side->verdict = VERDICT_UNDECIDED;
+    struct doubts doubts = { .rounds = rounds_done(rounds),
+                             .stolen = rounds_stolen(rounds),
+                             .is_unfit = rounds_saturated(rounds, at),
+                             .is_ours_unfit = rounds_saturated(rounds, 0) };
+    side->verdict = target_doubt(side->verdict, &doubts);
 }
 
 /* Whether more rounds may tell more. */
@@ -163,7 +174,7 @@ static bool judge_all(struct row *row, const struct rounds *rounds,
     for (int i = 0; i < row->here_count; i++)
         open |= is_open(&row->report[row->places[i]]);
     for (int i = 0; i < row->here_count; i++)
-        doubt(&row->report[row->places[i]], rounds, i, result->rounds);
+        doubt(&row->report[row->places[i]], rounds, i);
     return open;
 }
 
@@ -236,9 +247,9 @@ void bench_note(const char *format, ...)
 int bench_end(void)
 {
     if (repeated > 0)
-        bench_note("%d runs were made again: time was stolen in them", repeated);
+        bench_note("runs made again, for time was stolen in them: %d", repeated);
     if (kept > 0)
-        bench_note("%d runs are kept in which time was stolen", kept);
+        bench_note("runs kept although time was stolen in them: %d", kept);
     report_end();
     if (!has_found)
         fprintf(stderr, "bench_%s: no row of that name: %s\n", program, options.wanted);

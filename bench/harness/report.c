@@ -33,41 +33,75 @@ static const char *line_of(const char *path, const char *start, char *line, size
     return found;
 }
 
-/* Which sources, as ./dev bench says it. */
-static const char *commit(void)
+/* What only ./dev bench knows. */
+static const char *told(const char *variable)
 {
-    const char *text = getenv("BENCH_COMMIT");
-    return text ? text : "unknown sources";
+    const char *text = getenv(variable);
+    return text && *text ? text : "unknown";
 }
 
-static void begin_json(const char *driver, const struct utsname *os, const char *cpu,
-                       const char *congestion)
+struct machine {
+    struct utsname os;
+    char model[256], control[64];
+    const char *cpu, *congestion;
+    double load;
+};
+
+static void look_at(struct machine *machine)
+{
+    uname(&machine->os);
+    if (getloadavg(&machine->load, 1) != 1)
+        machine->load = 0;
+    machine->cpu =
+        line_of("/proc/cpuinfo", "model name\t: ", machine->model, sizeof machine->model);
+    machine->congestion = line_of("/proc/sys/net/ipv4/tcp_congestion_control", "", machine->control,
+                                  sizeof machine->control);
+}
+
+static void write_text(const char *name, const char *text)
+{
+    fprintf(json, "\"%s\": \"%s\", ", name, text);
+}
+
+static void begin_json(const char *driver, const struct machine *machine)
 {
     char day[16];
     time_t now = time(NULL);
     strftime(day, sizeof day, "%Y-%m-%d", gmtime(&now));
-    fprintf(
-        json,
-        "{\"bench\": \"%s\", \"date\": \"%s\", \"weft\": \"%s\", \"commit\": \"%s\", \"driver\": \"%s\", \"compiler\": \"%s\", "
-        "\"kernel\": \"%s\", \"cpu\": \"%s\", \"processors\": %ld, \"congestion\": \"%s\"}\n",
-        bench_name, day, WEFT_VERSION, commit(), driver ? driver : "", COMPILER, os->release, cpu,
-        sysconf(_SC_NPROCESSORS_ONLN), congestion);
+    fputc('{', json);
+    write_text("bench", bench_name);
+    write_text("date", day);
+    write_text("weft", WEFT_VERSION);
+    write_text("commit", told("BENCH_COMMIT"));
+    write_text("peers", told("BENCH_PEERS"));
+    write_text("driver", driver);
+    write_text("compiler", COMPILER);
+    write_text("kernel", machine->os.release);
+    write_text("cpu", machine->cpu);
+    write_text("congestion", machine->congestion);
+    fprintf(json, "\"processors\": %ld, \"pinned\": [%d, %d]}\n", sysconf(_SC_NPROCESSORS_ONLN),
+            bench_cpu_of(0), bench_cpu_of(-1));
+}
+
+static void print_heading(const char *driver, const struct machine *machine)
+{
+    int first = bench_cpu_of(0), last = bench_cpu_of(-1);
+    printf("%s: weft %s (%s), %s, %s, Linux %s, %s x %ld, %s, load %.1f\n", bench_name,
+           WEFT_VERSION, told("BENCH_COMMIT"), driver, COMPILER, machine->os.release, machine->cpu,
+           sysconf(_SC_NPROCESSORS_ONLN), machine->congestion, machine->load);
+    printf("    peers: %s\n", told("BENCH_PEERS"));
+    if (first == last)
+        printf("    on CPU %d alone: what should have one to itself shares it\n", first);
+    else
+        printf("    on CPUs %d and %d\n", first, last);
 }
 
 void report_begin(const char *bench, const char *driver, const struct report_options *options)
 {
-    struct utsname os;
-    char model[256], control[64];
-    double load = 0;
-    uname(&os);
-    getloadavg(&load, 1);
-    const char *cpu = line_of("/proc/cpuinfo", "model name\t: ", model, sizeof model);
-    const char *congestion =
-        line_of("/proc/sys/net/ipv4/tcp_congestion_control", "", control, sizeof control);
+    struct machine machine;
+    look_at(&machine);
     bench_name = bench;
-    printf("%s: weft %s (%s)%s%s, %s, Linux %s, %s x %ld, here %d and %d, %s, load %.1f\n", bench,
-           WEFT_VERSION, commit(), driver ? ", " : "", driver ? driver : "", COMPILER, os.release,
-           cpu, sysconf(_SC_NPROCESSORS_ONLN), bench_cpu_of(0), bench_cpu_of(-1), congestion, load);
+    print_heading(driver, &machine);
     if (!options->json)
         return;
     json = fopen(options->json, "ae");
@@ -75,7 +109,7 @@ void report_begin(const char *bench, const char *driver, const struct report_opt
         perror(options->json);
         exit(1);
     }
-    begin_json(driver, &os, cpu, congestion);
+    begin_json(driver, &machine);
 }
 
 /* For people. */
@@ -180,6 +214,7 @@ void report_row(const char *row, const char *unit, const struct report_side *sid
 
 void report_memory(const char *row, const char *side, double bytes)
 {
+    printf("    %s holds %.1f MB\n", side, bytes / 1e6);
     if (json)
         fprintf(json, "{\"memory of\": \"%s\", \"side\": \"%s\", \"bytes\": %.0f}\n", row, side,
                 bytes);

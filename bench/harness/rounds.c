@@ -20,7 +20,6 @@ struct rounds {
     int order[BENCH_SIDES_MAX];
     int done;
     int repeated, kept; /* runs in which time was stolen */
-    bool saturated[BENCH_SIDES_MAX];
     double cost[BENCH_SIDES_MAX][BENCH_ROUNDS_MAX];
 };
 
@@ -52,8 +51,8 @@ static void reverse_order(struct rounds *rounds)
         swap(&rounds->order[i], &rounds->order[k]);
 }
 
-/* Hundredths of a second in which this machine was not there. */
-static unsigned long long stolen(void)
+/* By all processors together. */
+static unsigned long long kernel_stolen(void)
 {
     unsigned long long ticks = 0;
     FILE *file = fopen("/proc/stat", "re");
@@ -64,31 +63,23 @@ static unsigned long long stolen(void)
     return ticks;
 }
 
-static bool is_saturated; /* the side that runs */
+unsigned long long (*rounds_theft)(void) = kernel_stolen;
 
-void bench_saturated(void)
+static double run_once(const struct bench_side *side)
 {
-    is_saturated = true;
-}
-
-static double run_once(struct rounds *rounds, int at)
-{
-    const struct bench_side *side = &rounds->sides[at];
-    is_saturated = false;
     double cost = side->run(side->arg);
-    rounds->saturated[at] = is_saturated;
     if (cost > 0)
         return cost;
     fprintf(stderr, "bench: a run of %s has failed\n", side->name);
     exit(1);
 }
 
-static double run_side(struct rounds *rounds, int at)
+static double run_side(struct rounds *rounds, const struct bench_side *side)
 {
     for (int try = 1;; try++) {
-        unsigned long long before = stolen();
-        double cost = run_once(rounds, at);
-        if (stolen() == before)
+        unsigned long long before = rounds_theft();
+        double cost = run_once(side);
+        if (rounds_theft() == before)
             return cost;
         rounds->kept += try == TRIES;
         if (try == TRIES)
@@ -101,7 +92,7 @@ static void run_round(struct rounds *rounds)
 {
     for (int i = 0; i < rounds->count; i++) {
         int at = rounds->order[i];
-        rounds->cost[at][rounds->done] = run_side(rounds, at);
+        rounds->cost[at][rounds->done] = run_side(rounds, &rounds->sides[at]);
     }
     rounds->done++;
 }
@@ -115,7 +106,7 @@ struct rounds *rounds_begin(const struct bench_side *sides, int count)
     rounds->count = count;
     for (int i = 0; i < count; i++) {
         rounds->order[i] = i;
-        run_once(rounds, i);
+        run_once(&sides[i]);
     }
     return rounds;
 }
@@ -161,6 +152,11 @@ struct bench_result rounds_result(const struct rounds *rounds)
     return result;
 }
 
+int rounds_done(const struct rounds *rounds)
+{
+    return rounds->done;
+}
+
 int rounds_repeated(const struct rounds *rounds)
 {
     return rounds->repeated;
@@ -173,7 +169,7 @@ int rounds_stolen(const struct rounds *rounds)
 
 bool rounds_saturated(const struct rounds *rounds, int side)
 {
-    return rounds->saturated[side];
+    return rounds->sides[side].unfit && *rounds->sides[side].unfit;
 }
 
 void rounds_end(struct rounds *rounds)

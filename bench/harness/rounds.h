@@ -15,12 +15,17 @@ void rounds_run(struct rounds *rounds, int more);
 
 struct bench_result rounds_result(const struct rounds *rounds);
 
+int rounds_done(const struct rounds *rounds);
+
 /* Runs that were thrown away, and those that were kept although time was stolen in them. */
 int rounds_repeated(const struct rounds *rounds);
 int rounds_stolen(const struct rounds *rounds);
 
-/* Whether this side's last run has said bench_saturated(). */
+/* Whether the side could not do what was asked of it. */
 bool rounds_saturated(const struct rounds *rounds, int side);
+
+/* Hundredths of a second in which this machine was not there. Tests have one of their own. */
+extern unsigned long long (*rounds_theft)(void);
 
 void rounds_end(struct rounds *rounds);
 

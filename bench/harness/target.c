@@ -57,6 +57,17 @@ enum verdict target_judge(const struct target *target, double limit, struct benc
     return within ? VERDICT_HOLDS : VERDICT_MISSED;
 }
 
+enum verdict target_doubt(enum verdict verdict, const struct doubts *doubts)
+{
+    if (doubts->is_unfit)
+        return VERDICT_SATURATED;
+    if (verdict == VERDICT_NONE || doubts->is_ours_unfit)
+        return VERDICT_NONE;
+    if (doubts->rounds < BENCH_ROUNDS)
+        return VERDICT_TOO_FEW;
+    return doubts->stolen > 0 ? VERDICT_UNDECIDED : verdict;
+}
+
 const char *verdict_text(enum verdict verdict)
 {
     static const char *const texts[] = { "",          "holds",          "MISSED",

@@ -30,6 +30,17 @@ struct target target_find(const char *row, const char *beside);
  * however wide it is. */
 enum verdict target_judge(const struct target *target, double limit, struct bench_median figure);
 
+/* What a row has lacked. */
+struct doubts {
+    int rounds;
+    int stolen;         /* runs that were kept although time was stolen in them */
+    bool is_unfit;      /* the side could not do what was asked of it, … */
+    bool is_ours_unfit; /* … or ours, which every ratio is of */
+};
+
+/* The verdict, or what takes its place. */
+enum verdict target_doubt(enum verdict verdict, const struct doubts *doubts);
+
 const char *verdict_text(enum verdict verdict);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -39,6 +40,23 @@ static const struct bench_side sides[] = {
     { "go", NULL, run_fake, &fakes[2] },
 };
 
+/* Nobody steals but where a test says so: from the runs whose number lies between. */
+static int theft_from, theft_to;
+
+static unsigned long long theft(void)
+{
+    int at = run_count < theft_from ? theft_from : run_count;
+    return (unsigned long long)((at > theft_to ? theft_to : at) - theft_from);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    theft_from = theft_to = 0;
+    rounds_theft = theft;
+    return 0;
+}
+
 static struct rounds *begin(double a, double b, double c)
 {
     fakes[0] = (struct fake){ 0, a, 0 };
@@ -59,8 +77,6 @@ static void test_rounds_run_each_side_once_and_the_next_time_backwards(void **st
     for (int i = 0; i < 40; i += 2) {
         run_count = 0;
         rounds_run(rounds, 2);
-        if (run_count > 6) /* time was stolen */
-            continue;
         assert_int_equal(run_count, 6);
         assert_int_equal(runs[0] + runs[1] + runs[2], 3);
         assert_int_equal(runs[0] * runs[1] * runs[2], 0);
@@ -96,10 +112,8 @@ static void test_rounds_bound_the_median_by_ranks(void **state)
     fakes[0].step = 1;
     rounds_run(rounds, 15);
     struct bench_median cost = rounds_result(rounds).cost[0];
-    if (rounds_repeated(rounds) == 0) {
-        assert_true(cost.value == 8);
-        assert_true(cost.low == 4 && cost.high == 12);
-    }
+    assert_true(cost.value == 8);
+    assert_true(cost.low == 4 && cost.high == 12);
     rounds_end(rounds);
 }
 
@@ -109,6 +123,58 @@ static void test_rounds_end_at_the_most(void **state)
     struct rounds *rounds = begin(1, 1, 1);
     rounds_run(rounds, 2 * BENCH_ROUNDS_MAX);
     assert_int_equal(rounds_result(rounds).rounds, BENCH_ROUNDS_MAX);
+    rounds_end(rounds);
+}
+
+/* In the second run of the first round: only that is made again. */
+static void test_rounds_repeat_the_run_that_was_stolen_from(void **state)
+{
+    (void)state;
+    struct rounds *rounds = begin(1, 1, 1);
+    theft_from = 1, theft_to = 2;
+    rounds_run(rounds, 1);
+    assert_int_equal(run_count, 4);
+    assert_int_equal(runs[1], runs[2]);
+    assert_int_equal(rounds_repeated(rounds), 1);
+    assert_int_equal(rounds_stolen(rounds), 0);
+    rounds_end(rounds);
+}
+
+static void test_rounds_keep_and_count_what_is_stolen_from_each_time(void **state)
+{
+    (void)state;
+    struct rounds *rounds = begin(1, 1, 1);
+    theft_from = 0, theft_to = 4;
+    rounds_run(rounds, 1);
+    assert_int_equal(run_count, 6);
+    assert_int_equal(rounds_repeated(rounds), 3);
+    assert_int_equal(rounds_stolen(rounds), 1);
+    assert_int_equal(rounds_done(rounds), 1);
+    rounds_end(rounds);
+}
+
+static bool is_unfit;
+
+static double run_unfit(void *arg)
+{
+    is_unfit = true;
+    return *(double *)arg;
+}
+
+static void test_rounds_tell_which_side_was_unfit(void **state)
+{
+    (void)state;
+    double cost = 1;
+    const struct bench_side pair[] = {
+        { "weft", NULL, run_fake, &fakes[0], NULL },
+        { "go", NULL, run_unfit, &cost, &is_unfit },
+    };
+    fakes[0] = (struct fake){ 0, 1, 0 };
+    run_count = 0;
+    struct rounds *rounds = rounds_begin(pair, 2);
+    rounds_run(rounds, 1);
+    assert_false(rounds_saturated(rounds, 0));
+    assert_true(rounds_saturated(rounds, 1));
     rounds_end(rounds);
 }
 
@@ -145,6 +211,39 @@ static void test_target_at_least_holds_with_the_whole_interval(void **state)
     assert_int_equal(judge(0, true, 2, 3), VERDICT_NONE);
 }
 
+static void test_target_is_not_judged_by_less_than_15_rounds(void **state)
+{
+    (void)state;
+    struct doubts few = { .rounds = 14 }, enough = { .rounds = 15 };
+    assert_int_equal(target_doubt(VERDICT_HOLDS, &few), VERDICT_TOO_FEW);
+    assert_int_equal(target_doubt(VERDICT_MISSED, &few), VERDICT_TOO_FEW);
+    assert_int_equal(target_doubt(VERDICT_NONE, &few), VERDICT_NONE);
+    assert_int_equal(target_doubt(VERDICT_HOLDS, &enough), VERDICT_HOLDS);
+    assert_int_equal(target_doubt(VERDICT_MISSED, &enough), VERDICT_MISSED);
+}
+
+static void test_target_is_undecided_where_time_was_stolen(void **state)
+{
+    (void)state;
+    struct doubts stolen = { .rounds = 60, .stolen = 1 };
+    assert_int_equal(target_doubt(VERDICT_HOLDS, &stolen), VERDICT_UNDECIDED);
+    assert_int_equal(target_doubt(VERDICT_MISSED, &stolen), VERDICT_UNDECIDED);
+    assert_int_equal(target_doubt(VERDICT_NONE, &stolen), VERDICT_NONE);
+}
+
+/* Nothing is a ratio to what could not keep up. */
+static void test_target_is_not_judged_of_who_is_saturated(void **state)
+{
+    (void)state;
+    struct doubts theirs = { .rounds = 15, .is_unfit = true },
+                  ours = { .rounds = 15, .is_ours_unfit = true };
+    assert_int_equal(target_doubt(VERDICT_HOLDS, &theirs), VERDICT_SATURATED);
+    assert_int_equal(target_doubt(VERDICT_NONE, &theirs), VERDICT_SATURATED);
+    assert_int_equal(target_doubt(VERDICT_HOLDS, &ours), VERDICT_NONE);
+    assert_string_equal(verdict_text(VERDICT_SATURATED), "saturated");
+    assert_string_equal(verdict_text(VERDICT_TOO_FEW), "too few rounds");
+}
+
 static void test_target_is_the_first_line_that_fits(void **state)
 {
     (void)state;
@@ -156,16 +255,65 @@ static void test_target_is_the_first_line_that_fits(void **state)
     assert_true(target_find("nobody/knows", "floor").now == 0);
 }
 
+/* The command line. Each of these is a program of its own. */
+
+static int status_of(char *option, char *value, const char *row)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        char name[] = "bench_test", *argv[] = { name, option, value, NULL };
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+            _exit(99);
+        bench_begin("test", value ? 3 : 2, argv);
+        bench_value(row, "B", 1);
+        fflush(stdout);
+        _exit(bench_end());
+    }
+    int status;
+    assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_begin_refuses_rounds_that_are_no_number_or_too_few(void **state)
+{
+    (void)state;
+    char rounds[] = "--rounds", word[] = "abc", none[] = "0", one[] = "1", tail[] = "16x",
+         many[] = "61", good[] = "15";
+    assert_int_equal(status_of(rounds, word, "a/row"), 2);
+    assert_int_equal(status_of(rounds, none, "a/row"), 2);
+    assert_int_equal(status_of(rounds, one, "a/row"), 2);
+    assert_int_equal(status_of(rounds, tail, "a/row"), 2);
+    assert_int_equal(status_of(rounds, many, "a/row"), 2);
+    assert_int_equal(status_of(rounds, NULL, "a/row"), 2);
+    assert_int_equal(status_of(rounds, good, "a/row"), 0);
+}
+
+static void test_end_says_1_for_a_row_that_nobody_has(void **state)
+{
+    (void)state;
+    char text[] = "row", nobody[] = "nobody/knows";
+    assert_int_equal(status_of(text, NULL, "a/row"), 0);
+    assert_int_equal(status_of(nobody, NULL, "a/row"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rounds_run_each_side_once_and_the_next_time_backwards),
-        cmocka_unit_test(test_rounds_tell_medians_and_ratios_of_ours_to_others),
-        cmocka_unit_test(test_rounds_bound_the_median_by_ranks),
-        cmocka_unit_test(test_rounds_end_at_the_most),
-        cmocka_unit_test(test_target_at_most_holds_with_the_whole_interval),
-        cmocka_unit_test(test_target_at_least_holds_with_the_whole_interval),
-        cmocka_unit_test(test_target_is_the_first_line_that_fits),
+        cmocka_unit_test_setup(test_rounds_run_each_side_once_and_the_next_time_backwards, set_up),
+        cmocka_unit_test_setup(test_rounds_tell_medians_and_ratios_of_ours_to_others, set_up),
+        cmocka_unit_test_setup(test_rounds_bound_the_median_by_ranks, set_up),
+        cmocka_unit_test_setup(test_rounds_end_at_the_most, set_up),
+        cmocka_unit_test_setup(test_rounds_repeat_the_run_that_was_stolen_from, set_up),
+        cmocka_unit_test_setup(test_rounds_keep_and_count_what_is_stolen_from_each_time, set_up),
+        cmocka_unit_test_setup(test_rounds_tell_which_side_was_unfit, set_up),
+        cmocka_unit_test_setup(test_target_at_most_holds_with_the_whole_interval, set_up),
+        cmocka_unit_test_setup(test_target_at_least_holds_with_the_whole_interval, set_up),
+        cmocka_unit_test_setup(test_target_is_not_judged_by_less_than_15_rounds, set_up),
+        cmocka_unit_test_setup(test_target_is_undecided_where_time_was_stolen, set_up),
+        cmocka_unit_test_setup(test_target_is_not_judged_of_who_is_saturated, set_up),
+        cmocka_unit_test_setup(test_target_is_the_first_line_that_fits, set_up),
+        cmocka_unit_test_setup(test_begin_refuses_rounds_that_are_no_number_or_too_few, set_up),
+        cmocka_unit_test_setup(test_end_says_1_for_a_row_that_nobody_has, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
