@@ -4,7 +4,7 @@
 /* What every measuring program needs: the clocks, a processor of its own, and rows.
  *
  * A row has a name, "echo/64B/8", and sides that do the same: ours first, then the least that could
- * do it by hand ("floor"), then others ("go", "nginx", …). A side's function does one run, of 10 ms
+ * do it by hand ("floor"), then peers ("go", "nginx", …). A side's function does one run, of 10 ms
  * or more, and returns its cost per operation in whatever unit: nanoseconds by the clock, CPU time
  * per request. Less is better.
  *

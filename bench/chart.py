@@ -78,7 +78,7 @@ def beside_floor(rows, title):
     found = [(name, side(row, "floor"), row) for name, row in rows.items() if side(row, "floor")]
     if not found:
         return None
-    most = max(1.2, max(floor["times"][2] for _, floor, _ in found))
+    most = max(1.2, *(max(floor["times"][2], float(floor["limit"].lstrip("<>="))) for _, floor, _ in found))
     wide = most > 3
     place = (lambda v: math.log(max(v, 0.8) / 0.8)) if wide else (lambda v: max(v, 0.8) - 0.8)
     scale = (WIDTH - LEFT - RIGHT) / place(most)
@@ -100,14 +100,14 @@ def beside_floor(rows, title):
         limit = float(floor["limit"].lstrip("<>="))
         if limit > 0:
             body.append(line(at(limit), y + 2, at(limit), y + 18, "want", ' stroke-width="2"'))
-        body.append(text(max(at(high), at(value)) + 6, y + 14, f"{value:.2f}", "faint"))
+        body.append(text(at(max(high, value, limit)) + 6, y + 14, f"{value:.2f}", "faint"))
     return picture(height, title, where(found[-1][2]["about"]), body)
 
 
 def beside_peers(rows, title):
     """Bars from 1 on, which is ours: how many times that a peer costs."""
     found = [(f"{name}, {s['side']}", s, row) for name, row in rows.items() for s in row["sides"]
-             if s["theirs_by_ours"]]
+             if s["theirs_by_ours"] and s["side"] != "uring"]  # which is by hand as well
     if not found:
         return None
     most = max(s["times"][0] for _, s, _ in found)
@@ -126,6 +126,14 @@ def beside_peers(rows, title):
                  bar("bar" if value >= 1 else "over", left, right, y),
                  text(max(right, at(1)) + 6, y + 14, f"{value:.3g}x", "faint")]
     return picture(height, title, where(found[-1][2]["about"]), body)
+
+
+def spread_out(heights):
+    """Moved down as far as it takes for words not to lie upon each other."""
+    last, moved = -math.inf, dict.fromkeys(range(len(heights)), 0.0)
+    for i in sorted(moved, key=heights.__getitem__):
+        last = moved[i] = max(heights[i], last + 14)
+    return moved
 
 
 def over_load(rows, prefix, title):
@@ -151,11 +159,13 @@ def over_load(rows, prefix, title):
     for i in range(6):
         rate = right * i / 5
         body.append(text(x(rate), bottom + 18, f"{rate / 1000:.3g}k/s", "faint", "middle"))
-    for i, (server, list_) in enumerate(servers.items()):
+    for list_ in servers.values():
         list_.sort(key=lambda p: p[0])
+    free = spread_out([y(list_[-1][1]) + 4 for list_ in servers.values()])
+    for i, (server, list_) in enumerate(servers.items()):
         path = " ".join(f"{x(rate):.1f},{y(us):.1f}" for rate, us, _ in list_)
         color = LINES[i % len(LINES)]
-        end_x, end_y = x(list_[-1][0]) + 6, y(list_[-1][1]) + 4
+        end_x, end_y = x(list_[-1][0]) + 6, free[i]
         body += [f'<polyline class="line" stroke="{color}" points="{path}"/>',
                  f'<text x="{end_x:.1f}" y="{end_y:.1f}" fill="{color}">{escape(server)}</text>']
     return picture(bottom + 34, title, where(points[-1][2]["about"]), body)
@@ -179,7 +189,7 @@ def table(rows):
         target = "" if ours["verdict"] == "none" else f" ({ours['limit']}: {ours['verdict'].lower()})"
         others = "; ".join(f"{s['side']} {cell(s)}" for s in row["sides"][1:])
         memory = ", ".join(f"{who} {held / 1e6:.1f} MB" for who, held in row.get("memory", {}).items())
-        beside = "; ".join(part for part in (others, memory) if part)
+        beside = "; ".join(part for part in (others, memory and "memory: " + memory) if part)
         lines.append(f"| {name} | {ours['cost'][0]:.4g} {row['unit']}{target} | {beside} |")
     return "\n".join(lines + [""])
 
@@ -190,7 +200,7 @@ SHORT = [
     ("http/hello/64", "CPU of an HTTP hello, 64 connections, at a fixed rate"),
     ("http/hello/64/full", "the same, as fast as it goes"),
     ("http/pipelined/64/full", "the same, 16 of them pipelined"),
-    ("spawn/join", "a task spawned and joined"),
+    ("spawn/await", "a task spawned and awaited"),
     ("sync/channel", "an item through a channel without room"),
     ("timer/1,000", "a timer set and taken back beside 1,000"),
     ("start/reply", "from exec to the first answer"),
@@ -200,7 +210,8 @@ COLUMNS = [("floor", "by hand"), ("uv", "libuv"), ("go", "Go"), ("nginx", "nginx
 
 
 def short_cell(s):
-    return f"{s['cost'][0]:.3g}" if s else ""
+    cost = s["cost"][0] if s else 0
+    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.3g}" if s else ""
 
 
 def short_table(rows):

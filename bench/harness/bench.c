@@ -24,8 +24,8 @@ static void usage(const char *name, FILE *out, int status)
         "usage: bench_%s [--rounds N] [--size N] [--json FILE] [TEXT]\n"
         "\n"
         "  TEXT          only rows whose name contains it\n"
-        "  --rounds N    exactly N rounds of each row (2 to %d) instead of %d or more; fewer say\n"
-        "                what is usual, and judge nothing\n"
+        "  --rounds N    N rounds of each row, made even (2 to %d), instead of %d or more; fewer\n"
+        "                judge nothing\n"
         "  --size N      so many tasks, connections, …, where a program has many of something\n"
         "  --json FILE   append each row to the file as a line of JSON\n",
         name, BENCH_ROUNDS_MAX, BENCH_ROUNDS);
