@@ -269,7 +269,7 @@ static int status_of(char *option, char *value, const char *row)
         fflush(stdout);
         _exit(bench_end());
     }
-    int status;
+    int status = 0;
     assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
     return WEXITSTATUS(status);
 }
