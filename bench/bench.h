@@ -44,10 +44,6 @@ struct bench_side {
     const char *what; /* what it is, in a few words; NULL: the name says it */
     double (*run)(void *arg);
     void *arg;
-    /* Set in a run that could not do what was asked of it, such as to keep a rate: then the row
-     * says that the side is saturated, and does not judge it. NULL: there is nothing of the kind.
-     */
-    const bool *unfit;
 };
 
 /* A median and the 95 % interval around it. */
@@ -83,6 +79,11 @@ void bench_value(const char *row, const char *unit, double value);
 
 /* A remark under a row. */
 void bench_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* In a run: it could not do what was asked of it, such as to keep a rate. Where most of a side's
+ * runs say so, for some may meet a hiccup of the machine, the row says that it is saturated, and
+ * does not judge it. */
+void bench_saturated(void);
 
 /* The memory that a side of the last row holds, in bytes. */
 void bench_memory(const char *side, double bytes);

@@ -40,9 +40,6 @@ struct churn {
     struct sockaddr_in to;
     int epoll;
     int begun, ended; /* connections of this run */
-    bool is_saturated;
-    int runs, slow; /* at the rate: how many, and those that did not reach it */
-    double seconds; /* … that they took */
 };
 
 static void die(const char *what)
@@ -111,11 +108,8 @@ static void go_at_rate(struct churn *churn)
         else if (now > last + 10e9)
             die("no answer for 10 s");
     }
-    double seconds = (now - start) / 1e9;
-    churn->runs++;
-    churn->seconds += seconds;
-    churn->slow += RATE_COUNT < REACHED * RATE * seconds;
-    churn->is_saturated = 2 * churn->slow > churn->runs;
+    if (RATE_COUNT < REACHED * RATE * (now - start) / 1e9)
+        bench_saturated();
 }
 
 /* Microseconds of the server's CPU for a connection. */
@@ -159,20 +153,14 @@ static void measure(const char *row, struct churn *all, double (*go)(void *churn
     if (!bench_wants(row))
         return;
     for (int i = 0; i < COUNT; i++) {
-        all[i].is_saturated = false;
         sides[i] = (struct bench_side){ .name = all[i].name,
                                         .run = is_here(&all[i]) ? go : NULL,
-                                        .arg = &all[i],
-                                        .unfit = &all[i].is_saturated };
+                                        .arg = &all[i] };
     }
     bench_row(row, "us", sides);
-    for (int i = 0; i < COUNT; i++) {
-        if (all[i].is_saturated)
-            bench_note("saturated: %s, at %.0f a second", all[i].name,
-                       (double)RATE_COUNT * all[i].runs / all[i].seconds);
+    for (int i = 0; i < COUNT; i++)
         if (is_here(&all[i]))
             bench_memory(all[i].name, server_resident(&all[i].server));
-    }
 }
 
 int main(int argc, char **argv)

@@ -22,8 +22,6 @@ struct runner {
     struct server_report before; /* ours: when the row began */
     double sent, seconds;        /* since then */
     double full;                 /* requests a second, as fast as it goes; 0: not measured */
-    int runs, slow;              /* at the rate: how many, and those that did not reach it */
-    bool is_saturated;
 };
 
 /* Microseconds of CPU for a request. */
@@ -34,6 +32,8 @@ static double run(struct runner *runner, double rate)
     const struct load_result *result = bench_load_run(runner->load, contest->requests, rate);
     runner->sent += (double)result->measures.answered;
     runner->seconds += (double)result->measures.answered / result->achieved;
+    if (result->achieved < REACHED * rate)
+        bench_saturated();
     return (server_cpu_ns(&runner->server) - before) / (1e3 * (double)result->measures.answered);
 }
 
@@ -45,16 +45,10 @@ static double run_full(void *arg)
     return cost;
 }
 
-/* By most of its runs: some may meet a hiccup of the machine. */
 static double run_at_rate(void *arg)
 {
     struct runner *runner = arg;
-    double rate = runner->contest->rate, sent = runner->sent, seconds = runner->seconds;
-    double cost = run(runner, rate);
-    runner->runs++;
-    runner->slow += runner->sent - sent < REACHED * rate * (runner->seconds - seconds);
-    runner->is_saturated = 2 * runner->slow > runner->runs;
-    return cost;
+    return run(runner, runner->contest->rate);
 }
 
 static void enter(struct runner *runner)
@@ -108,8 +102,7 @@ static struct bench_side side_of(struct runner *runner, double (*go)(void *runne
     return (struct bench_side){ .name = runner->who->name,
                                 .what = runner->lacks ? runner->lacks : runner->who->what,
                                 .run = runner->load ? go : NULL,
-                                .arg = runner,
-                                .unfit = &runner->is_saturated };
+                                .arg = runner };
 }
 
 static void measure(const char *row, struct runner *runners, int count, double (*go)(void *runner))
@@ -120,16 +113,10 @@ static void measure(const char *row, struct runner *runners, int count, double (
     for (int i = 0; i < count; i++) {
         sides[i] = side_of(&runners[i], go);
         runners[i].sent = runners[i].seconds = 0;
-        runners[i].runs = runners[i].slow = 0;
-        runners[i].is_saturated = false;
     }
     if (!runners[0].contest->tells_nothing)
         runners[0].before = server_ask(&runners[0].server);
     bench_row(row, "us", sides);
-    for (int i = 0; i < count; i++)
-        if (runners[i].is_saturated)
-            bench_note("saturated: %s, at %.0f a second", runners[i].who->name,
-                       runners[i].sent / runners[i].seconds);
     note_counts(&runners[0]);
     note_memory(runners, count);
 }

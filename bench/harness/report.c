@@ -155,7 +155,7 @@ static void print_other(const char *unit, const struct report_side *side)
 {
     printf("    %-25s", side->what ? side->what : side->name);
     if (!side->is_here) {
-        printf("  SKIP: %s is not here\n", side->name);
+        printf("  SKIP: without %s\n", side->name);
         return;
     }
     print_cost(&side->cost, unit);

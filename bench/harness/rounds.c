@@ -19,7 +19,8 @@ struct rounds {
     int count;
     int order[BENCH_SIDES_MAX];
     int done;
-    int repeated, kept; /* runs in which time was stolen */
+    int repeated, kept;                                    /* runs in which time was stolen */
+    int runs[BENCH_SIDES_MAX], saturated[BENCH_SIDES_MAX]; /* saturated: of those runs */
     double cost[BENCH_SIDES_MAX][BENCH_ROUNDS_MAX];
 };
 
@@ -65,20 +66,31 @@ static unsigned long long kernel_stolen(void)
 
 unsigned long long (*rounds_theft)(void) = kernel_stolen;
 
-static double run_once(const struct bench_side *side)
+static bool is_saturated; /* the run under way */
+
+void bench_saturated(void)
 {
+    is_saturated = true;
+}
+
+static double run_once(struct rounds *rounds, int at)
+{
+    const struct bench_side *side = &rounds->sides[at];
+    is_saturated = false;
     double cost = side->run(side->arg);
+    rounds->runs[at]++;
+    rounds->saturated[at] += is_saturated;
     if (cost > 0)
         return cost;
     fprintf(stderr, "bench: a run of %s has failed\n", side->name);
     exit(1);
 }
 
-static double run_side(struct rounds *rounds, const struct bench_side *side)
+static double run_side(struct rounds *rounds, int at)
 {
     for (int try = 1;; try++) {
         unsigned long long before = rounds_theft();
-        double cost = run_once(side);
+        double cost = run_once(rounds, at);
         if (rounds_theft() == before)
             return cost;
         rounds->kept += try == TRIES;
@@ -92,7 +104,7 @@ static void run_round(struct rounds *rounds)
 {
     for (int i = 0; i < rounds->count; i++) {
         int at = rounds->order[i];
-        rounds->cost[at][rounds->done] = run_side(rounds, &rounds->sides[at]);
+        rounds->cost[at][rounds->done] = run_side(rounds, at);
     }
     rounds->done++;
 }
@@ -106,7 +118,7 @@ struct rounds *rounds_begin(const struct bench_side *sides, int count)
     rounds->count = count;
     for (int i = 0; i < count; i++) {
         rounds->order[i] = i;
-        run_once(&sides[i]);
+        run_once(rounds, i);
     }
     return rounds;
 }
@@ -169,7 +181,7 @@ int rounds_stolen(const struct rounds *rounds)
 
 bool rounds_saturated(const struct rounds *rounds, int side)
 {
-    return rounds->sides[side].unfit && *rounds->sides[side].unfit;
+    return 2 * rounds->saturated[side] > rounds->runs[side];
 }
 
 void rounds_end(struct rounds *rounds)

@@ -21,7 +21,7 @@ int rounds_done(const struct rounds *rounds);
 int rounds_repeated(const struct rounds *rounds);
 int rounds_stolen(const struct rounds *rounds);
 
-/* Whether the side could not do what was asked of it. */
+/* Whether the side could not do what was asked of it, in most of its runs. */
 bool rounds_saturated(const struct rounds *rounds, int side);
 
 /* Hundredths of a second in which this machine was not there. Tests have one of their own. */

@@ -4,8 +4,8 @@
  *     response                 VERSION  STATUS  REASON_START  REASON  LINE_LF  -> headers
  *
  *     state         eats                        then
- *     START         one CR, if there is one     START_LF, or METHOD: a line that is cut, has a
- *                                               fault, or is not of version 1.1
+ *     START         one CR, or a request line   START_LF, or NAME_START; METHOD: a line that is
+ *                                               cut, has a fault, or is of another version than 1.1
  *     START_LF      LF                          METHOD
  *     METHOD        token, SP                   TARGET
  *     TARGET        visible bytes, SP           VERSION
@@ -29,7 +29,7 @@
  * cut. What the parts mean (lengths, hosts, forms) is http1_head.c's.
  *
  * Each byte is scanned once; known headers, the target and trailing blanks are read once more. So
- * are the names of header lines that came whole, and of one that did not what had come by then:
+ * are the names of header lines that came whole, and of a line that did not what had come by then:
  * `examined` leaves these out, to be the same however the bytes were cut. */
 
 #include "codec/http1_inside.h"

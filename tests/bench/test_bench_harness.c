@@ -153,11 +153,9 @@ static void test_rounds_keep_and_count_what_is_stolen_from_each_time(void **stat
     rounds_end(rounds);
 }
 
-static bool is_unfit;
-
 static double run_unfit(void *arg)
 {
-    is_unfit = true;
+    bench_saturated();
     return *(double *)arg;
 }
 
@@ -166,8 +164,8 @@ static void test_rounds_tell_which_side_was_unfit(void **state)
     (void)state;
     double cost = 1;
     const struct bench_side pair[] = {
-        { "weft", NULL, run_fake, &fakes[0], NULL },
-        { "go", NULL, run_unfit, &cost, &is_unfit },
+        { "weft", NULL, run_fake, &fakes[0] },
+        { "go", NULL, run_unfit, &cost },
     };
     fakes[0] = (struct fake){ 0, 1, 0 };
     run_count = 0;
