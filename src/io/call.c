@@ -73,8 +73,7 @@ int64_t wf_call_send(struct wf_io_counters *counters, int fd, const struct iovec
     }
 }
 
-/* Whether accept() failed for the connection it was about to hand out and not for us. */
-static bool is_about_the_peer(int error)
+bool wf_call_is_about_peer(int error)
 {
     switch (error) {
     case EINTR:
@@ -101,7 +100,7 @@ int64_t wf_call_accept(struct wf_io_counters *counters, int fd)
             if (WF_LIKELY(accepted >= 0))
                 return accepted;
         }
-        if (!is_about_the_peer(errno) || ++tries == ACCEPT_TRIES)
+        if (!wf_call_is_about_peer(errno) || ++tries == ACCEPT_TRIES)
             return -errno;
     }
 }

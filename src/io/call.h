@@ -18,6 +18,9 @@ int64_t wf_call_send(struct wf_io_counters *counters, int fd, const struct iovec
 /* Non-blocking and close-on-exec. Connections that died in the queue are skipped. */
 int64_t wf_call_accept(struct wf_io_counters *counters, int fd);
 
+/* Whether an accept() failed for the connection it was about to hand out and not for us. */
+bool wf_call_is_about_peer(int error);
+
 int wf_call_connect(struct wf_io_counters *counters, int fd, const struct sockaddr *address,
                     socklen_t size);
 

@@ -20,8 +20,6 @@
  * An operation that waits is tried again in wait(), on the edge, and done() is called unless it
  * met EAGAIN.
  *
- * Whose event it is, the slot of its number says: epoll_inside.h.
- *
  * Costs: an echo is wait, receive, send. POLL is one epoll_ctl each time. */
 
 #include "base/memory.h"
@@ -40,7 +38,6 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 256
-#define SLOTS_MIN  64
 #define INBOX_KEY  UINT64_MAX /* its half for the number is -1, which no descriptor has */
 
 #ifndef SYS_epoll_pwait2
@@ -56,36 +53,6 @@
 static struct wf_epoll *epoll_of(struct wf_io *io)
 {
     return wf_container(io, struct wf_epoll, base);
-}
-
-/* Numbers and their slots */
-
-static int grow(struct wf_epoll *io, size_t count_min)
-{
-    size_t count = io->slots_count ? io->slots_count : SLOTS_MIN;
-    while (count < count_min)
-        count *= 2;
-    struct wf_epoll_slot *slots = wf_realloc(io->slots, count * sizeof *slots);
-    if (!slots)
-        return -ENOMEM;
-    for (size_t i = io->slots_count; i < count; i++)
-        slots[i] = (struct wf_epoll_slot){ 0 };
-    io->slots = slots;
-    io->slots_count = count;
-    return 0;
-}
-
-int wf_epoll_slot_find(struct wf_epoll *io, int fd, struct wf_epoll_slot **slot)
-{
-    if (fd < 0)
-        return -EBADF;
-    if ((size_t)fd >= io->slots_count) {
-        int err = grow(io, (size_t)fd + 1);
-        if (err < 0)
-            return err;
-    }
-    *slot = &io->slots[fd];
-    return 0;
 }
 
 int wf_epoll_control(struct wf_epoll *io, int operation, int fd, uint64_t key, uint32_t events)
@@ -188,10 +155,8 @@ static int64_t park(struct wf_epoll *io, struct wf_op *op, struct wf_op **side)
 {
     if (op->now)
         return -EAGAIN;
-    op->pending = true;
-    io->base.counters.pending++;
     *side = op;
-    return WF_PENDING;
+    return wf_io_pend(&io->base, op);
 }
 
 /* Shared listeners: in the kernel's queue of those who wait, at its end, until we have one. A
@@ -201,7 +166,7 @@ static int64_t wait_in_line(struct wf_epoll *io, struct wf_op *op)
 {
     struct wf_descriptor *descriptor = op->descriptor;
     int fd = descriptor->fd;
-    uint64_t key = wf_epoll_key(fd, io->slots[fd].generation);
+    uint64_t key = wf_epoll_key(fd, io->slots.all[fd].generation);
     int err = wf_epoll_control(io, EPOLL_CTL_ADD, fd, key, SHARED_EVENTS);
     return err < 0 ? err : park(io, op, &descriptor->reader);
 }
@@ -249,7 +214,7 @@ static void read_edge(struct wf_epoll *io, struct wf_descriptor *descriptor)
     descriptor->reader = NULL;
     if (descriptor->shared)
         leave_line(io, descriptor);
-    wf_epoll_finish(io, op, result);
+    wf_io_finish(&io->base, op, result);
 }
 
 static void write_edge(struct wf_epoll *io, struct wf_descriptor *descriptor, uint32_t events)
@@ -261,11 +226,10 @@ static void write_edge(struct wf_epoll *io, struct wf_descriptor *descriptor, ui
     if (result == WF_PENDING)
         return;
     descriptor->writer = NULL;
-    wf_epoll_finish(io, op, result);
+    wf_io_finish(&io->base, op, result);
 }
 
-static void socket_event(struct wf_epoll *io, struct wf_epoll_slot *slot, uint64_t key,
-                         uint32_t events)
+static void socket_event(struct wf_epoll *io, struct wf_slot *slot, uint64_t key, uint32_t events)
 {
     struct wf_descriptor *descriptor = slot->owner;
     descriptor->hung_up |= (events & HANG_UP_EDGE) != 0;
@@ -276,27 +240,6 @@ static void socket_event(struct wf_epoll *io, struct wf_epoll_slot *slot, uint64
     slot = wf_epoll_slot_of_key(io, key); /* done() may have released it */
     if (slot && (events & WRITE_EDGE))
         write_edge(io, slot->owner, events);
-}
-
-/* JOB: the pool does the work, the inbox brings the news */
-
-static void job_is_complete(struct wf_job *job)
-{
-    struct wf_op *op = job->owner;
-    op->pending = false;
-    op->done(op, job->result);
-}
-
-static int64_t submit_job(struct wf_op *op)
-{
-    struct wf_job *job = op->job.job;
-    job->owner = op;
-    job->complete = job_is_complete;
-    int err = wf_pool_submit(op->job.pool, job);
-    if (err < 0)
-        return err;
-    op->pending = true;
-    return WF_PENDING;
 }
 
 /* Waiting */
@@ -337,7 +280,7 @@ static void dispatch(struct wf_epoll *io, uint64_t key, uint32_t events)
 {
     if (key == INBOX_KEY)
         return; /* it has served its purpose */
-    struct wf_epoll_slot *slot = wf_epoll_slot_of_key(io, key);
+    struct wf_slot *slot = wf_epoll_slot_of_key(io, key);
     if (!slot)
         return;
     if (slot->owner)
@@ -352,11 +295,11 @@ static void epoll_wait_for(struct wf_io *base, int64_t timeout)
     struct epoll_event events[EVENTS_MAX];
     wf_assert(!io->waiting);
     io->waiting = true;
-    bool has_orphans = !wf_list_is_empty(&io->orphans);
+    bool has_orphans = !wf_list_is_empty(&io->slots.orphans);
     int count = wait_events(io, events, timeout < 0 || has_orphans ? 0 : timeout);
     for (int i = 0; i < count; i++)
         dispatch(io, events[i].data.u64, events[i].events);
-    wf_epoll_finish_orphans(io);
+    wf_slots_finish_orphans(&io->slots, &io->base);
     io->base.counters.wakes = atomic_load_explicit(&io->inbox->wakes, memory_order_relaxed);
     io->waiting = false;
 }
@@ -377,7 +320,7 @@ static int64_t epoll_submit(struct wf_io *base, struct wf_op *op)
     case WF_OP_POLL:
         return wf_epoll_submit_poll(io, op);
     case WF_OP_JOB:
-        return submit_job(op);
+        return wf_io_submit_job(op);
     }
     return -EINVAL;
 }
@@ -405,13 +348,13 @@ static bool epoll_cancel(struct wf_io *base, struct wf_op *op)
 static int epoll_attach(struct wf_io *base, struct wf_descriptor *descriptor, int fd)
 {
     struct wf_epoll *io = epoll_of(base);
-    struct wf_epoll_slot *slot;
-    int err = wf_epoll_slot_find(io, fd, &slot);
+    struct wf_slot *slot;
+    int err = wf_slots_find(&io->slots, fd, &slot);
     if (err < 0)
         return err;
     if (slot->owner)
         return -EEXIST;
-    bool watched = slot->watch && !wf_list_is_empty(&slot->watch->waiting);
+    bool watched = wf_slot_is_watched(slot);
     uint64_t key = wf_epoll_key(fd, slot->generation + 1);
     err = descriptor->shared ? 0 : wf_epoll_control(io, EPOLL_CTL_ADD, fd, key, SOCKET_EVENTS);
     if (err == -EEXIST && !watched)
@@ -419,7 +362,7 @@ static int epoll_attach(struct wf_io *base, struct wf_descriptor *descriptor, in
     if (err < 0)
         return err;
     if (watched)
-        wf_epoll_orphan(io, slot->watch, -EBADF);
+        wf_watch_orphan(&io->slots, slot->watch, -EBADF);
     slot->generation++;
     slot->owner = descriptor;
     descriptor->fd = fd;
@@ -435,7 +378,7 @@ static void epoll_release(struct wf_io *base, struct wf_descriptor *descriptor)
 {
     struct wf_epoll *io = epoll_of(base);
     wf_assert(!descriptor->reader && !descriptor->writer);
-    struct wf_epoll_slot *slot = &io->slots[descriptor->fd];
+    struct wf_slot *slot = &io->slots.all[descriptor->fd];
     wf_assert(slot->owner == descriptor);
     slot->owner = NULL;
     slot->generation++;
@@ -457,9 +400,7 @@ static const struct wf_io_counters *epoll_counters(const struct wf_io *base)
 static void epoll_close(struct wf_io *base)
 {
     struct wf_epoll *io = epoll_of(base);
-    for (size_t i = 0; i < io->slots_count; i++)
-        wf_free(io->slots[i].watch);
-    wf_free(io->slots);
+    wf_slots_fini(&io->slots);
     wf_blocks_fini(&io->blocks);
     if (io->fd >= 0)
         close(io->fd);
@@ -474,17 +415,18 @@ static int open_fd(void)
     return fd < 0 ? -errno : fd;
 }
 
-static int epoll_open(struct wf_io **result, const struct wf_io_options *options)
+static int epoll_open(struct wf_io **result, const struct wf_io_options *options,
+                      const char **reason)
 {
+    *reason = "epoll could not be opened";
     struct wf_epoll *io = wf_alloc_zero(sizeof *io);
     if (!io)
         return -ENOMEM;
     io->inbox = options->inbox;
     io->has_pwait2 = true;
-    wf_list_init(&io->orphans);
     wf_blocks_init(&io->blocks, options->block_size, options->blocks_max);
     io->fd = open_fd();
-    int err = io->fd < 0 ? io->fd : grow(io, SLOTS_MIN);
+    int err = io->fd < 0 ? io->fd : wf_slots_init(&io->slots);
     if (err == 0)
         err = wf_epoll_control(io, EPOLL_CTL_ADD, io->inbox->event_fd, INBOX_KEY,
                                EPOLLIN | (uint32_t)EPOLLET);

@@ -18,9 +18,10 @@ enum wf_io_fault_kind {
     WF_FAULT_RECV,
     WF_FAULT_SEND,
     WF_FAULT_CONNECT,
-    WF_FAULT_CONTROL,    /* epoll_ctl */
+    WF_FAULT_CONTROL,    /* epoll_ctl; on io_uring what comes in its place */
+    WF_FAULT_ENTER,      /* io_uring_enter: EINTR, EBUSY, EAGAIN make sense */
     WF_FAULT_WAIT,       /* only EINTR makes sense */
-    WF_FAULT_OPEN,       /* eventfd, epoll_create1 */
+    WF_FAULT_OPEN,       /* eventfd, epoll_create1, io_uring_setup */
     WF_FAULT_THREAD,     /* pthread_create */
     WF_FAULT_MAP,        /* mmap, of an alternate signal stack */
     WF_FAULT_SHORT_RECV, /* at most `bytes_max` arrive */

@@ -53,6 +53,7 @@ enum wf_op_code {
 struct wf_descriptor {
     int fd;               /* -1 when closed */
     bool can_read;        /* readable until a call proves otherwise */
+    bool drained;         /* uring: a receive has emptied it, so the next one waits first */
     bool can_write;       /* likewise */
     bool hung_up;         /* RDHUP, HUP, ERR or PRI was seen: sticky; a short read proves nothing
                              then. The owner of a datagram socket sets it after attach() */
@@ -70,6 +71,7 @@ struct wf_op {
     uint8_t code;                                   /* enum wf_op_code */
     bool pending;                                   /* between WF_PENDING and its end */
     bool now;                                       /* -EAGAIN instead of WF_PENDING */
+    bool cancelling;                                /* the driver's: its end was asked for */
     void (*done)(struct wf_op *op, int64_t result); /* on the loop's thread, from wait() */
     struct wf_descriptor *descriptor;               /* all but POLL and JOB */
     union {
@@ -117,13 +119,14 @@ struct wf_io_options {
     struct wf_inbox *inbox; /* other threads' messages; its wake-ups end wait(). Borrowed. */
     size_t block_size;      /* of lent blocks; 0: 16 KiB */
     size_t blocks_max;      /* lent at one time; 0: 65,536. Beyond: -ENOBUFS */
+    unsigned entries;       /* uring: of the submission ring; 0: 256 */
 };
 
 struct wf_io_ops {
     const char *name; /* "epoll", "uring", "sim" */
 
-    /* Errors: -ENOMEM, -EMFILE, what the kernel refuses with. */
-    int (*open)(struct wf_io **io, const struct wf_io_options *options);
+    /* Errors: -ENOMEM, -EMFILE, what the kernel refuses with; *reason then says it in words. */
+    int (*open)(struct wf_io **io, const struct wf_io_options *options, const char **reason);
     /* No operation may be pending. */
     void (*close)(struct wf_io *io);
 
@@ -146,9 +149,15 @@ struct wf_io_ops {
 };
 
 extern const struct wf_io_ops wf_epoll_ops;
+extern const struct wf_io_ops wf_uring_ops; /* where it is built in: WF_HAS_URING */
 
-/* Choose by name ("epoll"; NULL or "auto": WEFT_BACKEND, else the best that opens) and open.
- * *reason says why in words, static. Errors: -ENOTSUP for an unknown name, the driver's own. */
+/* Take an operation back at the end of everything: what it names is not the driver's any more when
+ * this returns, and its done() is not called. */
+void wf_io_drop(const struct wf_io_ops *ops, struct wf_io *io, struct wf_op *op);
+
+/* Choose by name ("epoll", "uring"; NULL or "auto": WEFT_BACKEND, else the best that opens) and
+ * open. *reason says why in words, static. Errors: -ENOTSUP for an unknown name, the driver's own.
+ */
 int wf_io_open(const char *backend, const struct wf_io_options *options, struct wf_io **io,
                const struct wf_io_ops **ops, const char **reason);
 

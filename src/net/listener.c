@@ -437,7 +437,7 @@ void wf_listener_destroy(weft_listener *listener)
 {
     weft_loop *loop = listener->loop;
     if (listener->descriptor.reader)
-        loop->io_ops->cancel(loop->io, listener->descriptor.reader);
+        wf_io_drop(loop->io_ops, loop->io, listener->descriptor.reader);
     give_up_address(listener);
     wf_listener_drop_backlog(listener);
     wf_list_remove(&listener->link);

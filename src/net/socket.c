@@ -59,7 +59,7 @@ static size_t socket_in_flight(weft_stream *stream)
 static void drop_operation(weft_loop *loop, struct wf_op *op)
 {
     if (op)
-        loop->io_ops->cancel(loop->io, op);
+        wf_io_drop(loop->io_ops, loop->io, op);
 }
 
 static void socket_release(weft_stream *stream, bool reset)

@@ -199,8 +199,8 @@ static int64_t send_now(weft_stream *stream)
     return stream->ops->submit(stream, &op);
 }
 
-/* The first piece, when it can be taken. */
-static int64_t send_later(weft_stream *stream)
+/* The first piece, now or when it can be taken. */
+static int64_t send_first(weft_stream *stream)
 {
     struct wf_op *op = &stream->send;
     op->code = WF_OP_SEND;
@@ -214,9 +214,10 @@ static int64_t send_later(weft_stream *stream)
 /* Send of the queue: false when there is no more to do now. */
 static bool send_pieces(weft_stream *stream)
 {
-    int64_t result = send_now(stream);
+    bool is_one = stream->output.first == stream->output.last;
+    int64_t result = is_one ? -EAGAIN : send_now(stream);
     if (result == -EAGAIN)
-        result = send_later(stream);
+        result = send_first(stream);
     if (result >= 0)
         sent(stream, (size_t)result);
     else if (result != WF_PENDING)

@@ -204,7 +204,9 @@ static void test_fault_connections_that_died_in_the_queue_are_skipped(void **sta
     const int errors[] = { ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH };
     for (size_t i = 0; i < WF_ARRAY_SIZE(errors); i++) {
         assert_true(sweep(WF_FAULT_ACCEPT, errors[i], false, 0) > 0);
-        assert_true(sweep(WF_FAULT_ACCEPT, errors[i], true, -errors[i]) > 0); /* not for ever */
+        /* Not for ever; io_uring goes on with the next wait. */
+        int expected = asks_for_uring() ? 0 : -errors[i];
+        assert_true(sweep(WF_FAULT_ACCEPT, errors[i], true, expected) > 0);
     }
 }
 
@@ -247,7 +249,8 @@ static void test_fault_no_memory_is_reported(void **state)
             int64_t result = run(NULL, &fault);
             if (fault.injected == 0)
                 break;
-            assert_int_equal(result, -ENOMEM);
+            /* io_uring: without buffers for the kernel to pick there is another way */
+            assert_true(result == -ENOMEM || (result == 0 && asks_for_uring()));
         }
         assert_true(n > 2); /* a block and a watch at least */
     }

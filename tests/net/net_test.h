@@ -205,16 +205,23 @@ static inline int drain_sink(void *arg)
     return 0;
 }
 
+/* What is queued may be on its way for a turn or two. */
+static inline bool is_stuffed(weft_stream *stream)
+{
+    for (int turns = 0; turns < 8 && weft_stream_queued(stream) > 0; turns++)
+        pass_turns(1);
+    return weft_stream_queued(stream) > 0;
+}
+
 /* Write the pattern until the transport takes no more; how many bytes that were. */
 static inline size_t stuff(weft_stream *stream)
 {
     static char data[4096];
     size_t size = 0;
-    while (weft_stream_queued(stream) == 0) {
+    while (!is_stuffed(stream)) {
         fill_pattern(data, sizeof data, size);
         ssize_t n = weft_write_some(stream, data, sizeof data);
         assert_true(n > 0);
-        pass_turns(1);
         size += (size_t)n;
     }
     return size;

@@ -464,6 +464,7 @@ static void check_writing(struct pair *q, enum ours ours, enum theirs theirs)
     struct call write = { WRITE, q->a, big, 1, 0, false, "" };
     weft_scope s;
     if (ours == WRITING && theirs < CLOSES) { /* it waits for room */
+        fill_up(q->a);                        /* what they did may have made some */
         weft_scope_begin(&s);
         weft_spawn(&s, run_call, &write);
         pass_turns(3);

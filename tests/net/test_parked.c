@@ -618,8 +618,9 @@ static int woken_in_a_write(void *kind)
     struct server server = { .options = { .handler = shares, .arg = &timeout } };
     open_server(&server, address_of(kind));
     weft_stream *stream = connect_to(&server);
+    shared = NULL;
     assert_int_equal(weft_write(stream, "x", 1), 0);
-    pass_turns(2);
+    until(shared != NULL);
     weft_spawn(&server.scope, writes_to_shared, NULL);
     weft_sleep(SECOND);
     shared = NULL;

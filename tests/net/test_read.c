@@ -593,7 +593,8 @@ static void test_semantics_15_read_that_is_parked_makes_no_system_call(struct pa
     assert_int_equal(loop->io_ops->counters(loop->io)->receives, before);
     put(p->a, "y");
     assert_int_equal(weft_scope_end(&s), 0);
-    assert_int_equal(loop->io_ops->counters(loop->io)->receives, before + p->kind->kernel);
+    bool calls = p->kind->kernel && strcmp(loop->io_ops->name, "uring") != 0;
+    assert_int_equal(loop->io_ops->counters(loop->io)->receives, before + calls);
 }
 
 #define LIMITED .listen = { .input_max = 1, .size = 1 }, .connect = { .size = 1 }

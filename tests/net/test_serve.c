@@ -466,7 +466,9 @@ static int accept_errors(void *arg)
         weft_sleep(225 * MILLISECOND);
         assert_false(server.done);
         wf_io_fault_set(NULL);
-        assert_true(fault.injected >= 4); /* every 50 ms, and not all the time */
+        /* Every 50 ms, and not all the time; on io_uring a client that died is nobody's news. */
+        bool heard = errors[i] != ECONNABORTED || strcmp(wf_running->io_ops->name, "uring") != 0;
+        assert_true(fault.injected >= (heard ? 4 : 1));
         assert_true(fault.injected <= 6 * (errors[i] == ECONNABORTED ? 64 : 1));
         put(client, "hello");
         expect(client, "hello");

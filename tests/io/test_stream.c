@@ -1,5 +1,4 @@
-/* Streams on the epoll driver: bytes in order, the end of the stream, and how many system calls it
- * takes. */
+/* Streams: bytes in order, the end of the stream, and how many system calls it takes. */
 
 #include "io_test.h"
 
@@ -36,13 +35,13 @@ static void check_echo(make_pair_fn *make)
     world_close(&world);
 }
 
-static void test_epoll_echo_over_a_unix_pair(void **state)
+static void test_stream_echo_over_a_unix_pair(void **state)
 {
     (void)state;
     check_echo(make_pair);
 }
 
-static void test_epoll_echo_over_tcp(void **state)
+static void test_stream_echo_over_tcp(void **state)
 {
     (void)state;
     check_echo(make_tcp_pair);
@@ -75,19 +74,23 @@ static void check_echo_costs(int count, make_pair_fn *make)
     }
     const struct wf_io_counters *after = counters(&world);
     uint64_t echoed = (uint64_t)(rounds * count);
-    assert_int_equal(after->receives - before.receives, echoed);
-    assert_int_equal(after->sends - before.sends, echoed);
     assert_int_equal(after->controls, before.controls);
     assert_int_equal(after->others, before.others);
-    assert_true(after->waits - before.waits <= (uint64_t)rounds);
-    assert_int_equal(after->completions - before.completions, echoed);
+    if (on_uring(&world)) {
+        assert_int_equal(after->receives, before.receives);
+    } else {
+        assert_int_equal(after->receives - before.receives, echoed);
+        assert_int_equal(after->sends - before.sends, echoed);
+        assert_true(after->waits - before.waits <= (uint64_t)rounds);
+        assert_int_equal(after->completions - before.completions, echoed);
+    }
     for (int i = 0; i < count; i++)
         echo_close(&world, &echoes[i]);
     free(echoes);
     world_close(&world);
 }
 
-static void test_epoll_echo_costs_two_calls_and_a_share_of_a_wait(void **state)
+static void test_stream_echo_costs_two_calls_and_a_share_of_a_wait(void **state)
 {
     (void)state;
     check_echo_costs(1, make_pair);
@@ -96,7 +99,7 @@ static void test_epoll_echo_costs_two_calls_and_a_share_of_a_wait(void **state)
     check_echo_costs(32, make_tcp_pair);
 }
 
-static void test_epoll_short_read_parks_the_next_without_a_call(void **state)
+static void test_stream_short_read_parks_the_next_without_a_call(void **state)
 {
     (void)state;
     struct world world;
@@ -105,7 +108,7 @@ static void test_epoll_short_read_parks_the_next_without_a_call(void **state)
     echo_open(&world, &echo, make_pair);
     peer_send(echo.peer, "abc");
     drain(&world);
-    assert_int_equal(echo_recv(&world, &echo), 3);
+    assert_int_equal(settle(&world, &echo.probe, echo_recv(&world, &echo)), 3);
     uint64_t receives = counters(&world)->receives;
     assert_int_equal(echo_recv(&world, &echo), WF_PENDING);
     assert_int_equal(counters(&world)->receives, receives);
@@ -113,7 +116,7 @@ static void test_epoll_short_read_parks_the_next_without_a_call(void **state)
     world_close(&world);
 }
 
-static void test_epoll_full_read_tries_again_at_once(void **state)
+static void test_stream_full_read_tries_again_at_once(void **state)
 {
     (void)state;
     struct world world;
@@ -123,8 +126,10 @@ static void test_epoll_full_read_tries_again_at_once(void **state)
     echo_open(&world, &echo, make_pair);
     peer_send(echo.peer, "abcdef");
     drain(&world);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(submit_recv(&world, &echo.probe, &echo.descriptor, data, 3), 3);
+    for (int i = 0; i < 2; i++) {
+        int64_t result = submit_recv(&world, &echo.probe, &echo.descriptor, data, 3);
+        assert_int_equal(settle(&world, &echo.probe, result), 3);
+    }
     assert_memory_equal(data, "def", 3);
     assert_int_equal(submit_recv(&world, &echo.probe, &echo.descriptor, data, 3), WF_PENDING);
     echo_close(&world, &echo);
@@ -145,14 +150,13 @@ static void check_data_with_end(make_pair_fn *make)
     close(echo.peer);
     echo.peer = -1;
     assert_int_equal(finish(&world, &echo.probe), 3);
-    assert_true(echo.descriptor.hung_up);
-    assert_int_equal(echo_recv(&world, &echo), 0); /* or it would wait for ever */
-    assert_int_equal(echo_recv(&world, &echo), 0);
+    for (int i = 0; i < 2; i++) /* or it would wait for ever */
+        assert_int_equal(settle(&world, &echo.probe, echo_recv(&world, &echo)), 0);
     echo_close(&world, &echo);
     world_close(&world);
 }
 
-static void test_epoll_end_that_came_with_data_is_not_lost(void **state)
+static void test_stream_end_that_came_with_data_is_not_lost(void **state)
 {
     (void)state;
     check_data_with_end(make_pair);
@@ -168,21 +172,21 @@ static void check_data_then_end(make_pair_fn *make)
     peer_send(echo.peer, "bye");
     drain(&world);
     shutdown(echo.peer, SHUT_WR); /* between the event and the receive */
-    assert_int_equal(echo_recv(&world, &echo), 3);
+    assert_int_equal(settle(&world, &echo.probe, echo_recv(&world, &echo)), 3);
     assert_int_equal(settle(&world, &echo.probe, echo_recv(&world, &echo)), 0);
     echo_send(&world, &echo, 3); /* only his side has ended */
     echo_close(&world, &echo);
     world_close(&world);
 }
 
-static void test_epoll_end_that_came_after_the_event_is_not_lost(void **state)
+static void test_stream_end_that_came_after_the_event_is_not_lost(void **state)
 {
     (void)state;
     check_data_then_end(make_pair);
     check_data_then_end(make_tcp_pair);
 }
 
-static void test_epoll_urgent_data_does_not_hide_what_follows(void **state)
+static void test_stream_urgent_data_does_not_hide_what_follows(void **state)
 {
     (void)state;
     struct world world;
@@ -201,7 +205,7 @@ static void test_epoll_urgent_data_does_not_hide_what_follows(void **state)
     world_close(&world);
 }
 
-static void test_epoll_reset_is_reported_to_reader_and_writer(void **state)
+static void test_stream_reset_is_reported_to_reader_and_writer(void **state)
 {
     (void)state;
     struct world world;
@@ -217,7 +221,7 @@ static void test_epoll_reset_is_reported_to_reader_and_writer(void **state)
     echo.peer = -1;
     assert_int_equal(finish(&world, &echo.probe), -ECONNRESET);
     assert_int_equal(submit_send(&world, &writer, &echo.descriptor, &vector, 1), -EPIPE);
-    assert_int_equal(echo_recv(&world, &echo), 0);
+    assert_int_equal(settle(&world, &echo.probe, echo_recv(&world, &echo)), 0);
     echo_close(&world, &echo);
     world_close(&world);
 }
@@ -254,14 +258,14 @@ static void check_partial_send(make_pair_fn *make)
     free(data);
 }
 
-static void test_epoll_partial_send_resumes_where_it_stopped(void **state)
+static void test_stream_partial_send_resumes_where_it_stopped(void **state)
 {
     (void)state;
     check_partial_send(make_pair);
     check_partial_send(make_tcp_pair);
 }
 
-static void test_epoll_send_gathers_a_vector_beyond_the_kernels_limit(void **state)
+static void test_stream_send_gathers_a_vector_beyond_the_kernels_limit(void **state)
 {
     (void)state;
     struct world world;
@@ -281,7 +285,7 @@ static void test_epoll_send_gathers_a_vector_beyond_the_kernels_limit(void **sta
     world_close(&world);
 }
 
-static void test_epoll_send_to_nobody_raises_no_signal(void **state)
+static void test_stream_send_to_nobody_raises_no_signal(void **state)
 {
     (void)state;
     struct world world;
@@ -297,7 +301,7 @@ static void test_epoll_send_to_nobody_raises_no_signal(void **state)
     world_close(&world);
 }
 
-static void test_epoll_both_sides_may_wait_at_once(void **state)
+static void test_stream_both_sides_may_wait_at_once(void **state)
 {
     (void)state;
     const size_t size = 4 << 20;
@@ -347,7 +351,7 @@ static void *echo_peer(void *argument)
     return NULL;
 }
 
-static void test_epoll_storm_of_signals_disturbs_nothing(void **state)
+static void test_stream_storm_of_signals_disturbs_nothing(void **state)
 {
     (void)state;
     struct world world;
@@ -385,20 +389,20 @@ static void test_epoll_storm_of_signals_disturbs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_epoll_echo_over_a_unix_pair),
-        cmocka_unit_test(test_epoll_echo_over_tcp),
-        cmocka_unit_test(test_epoll_echo_costs_two_calls_and_a_share_of_a_wait),
-        cmocka_unit_test(test_epoll_short_read_parks_the_next_without_a_call),
-        cmocka_unit_test(test_epoll_full_read_tries_again_at_once),
-        cmocka_unit_test(test_epoll_end_that_came_with_data_is_not_lost),
-        cmocka_unit_test(test_epoll_end_that_came_after_the_event_is_not_lost),
-        cmocka_unit_test(test_epoll_urgent_data_does_not_hide_what_follows),
-        cmocka_unit_test(test_epoll_reset_is_reported_to_reader_and_writer),
-        cmocka_unit_test(test_epoll_partial_send_resumes_where_it_stopped),
-        cmocka_unit_test(test_epoll_send_gathers_a_vector_beyond_the_kernels_limit),
-        cmocka_unit_test(test_epoll_send_to_nobody_raises_no_signal),
-        cmocka_unit_test(test_epoll_both_sides_may_wait_at_once),
-        cmocka_unit_test(test_epoll_storm_of_signals_disturbs_nothing),
+        cmocka_unit_test(test_stream_echo_over_a_unix_pair),
+        cmocka_unit_test(test_stream_echo_over_tcp),
+        cmocka_unit_test(test_stream_echo_costs_two_calls_and_a_share_of_a_wait),
+        cmocka_unit_test(test_stream_short_read_parks_the_next_without_a_call),
+        cmocka_unit_test(test_stream_full_read_tries_again_at_once),
+        cmocka_unit_test(test_stream_end_that_came_with_data_is_not_lost),
+        cmocka_unit_test(test_stream_end_that_came_after_the_event_is_not_lost),
+        cmocka_unit_test(test_stream_urgent_data_does_not_hide_what_follows),
+        cmocka_unit_test(test_stream_reset_is_reported_to_reader_and_writer),
+        cmocka_unit_test(test_stream_partial_send_resumes_where_it_stopped),
+        cmocka_unit_test(test_stream_send_gathers_a_vector_beyond_the_kernels_limit),
+        cmocka_unit_test(test_stream_send_to_nobody_raises_no_signal),
+        cmocka_unit_test(test_stream_both_sides_may_wait_at_once),
+        cmocka_unit_test(test_stream_storm_of_signals_disturbs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

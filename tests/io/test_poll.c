@@ -21,7 +21,7 @@ static void close_both(const int *ends)
 static void cancel(struct world *world, struct probe *probe)
 {
     assert_true(probe->op.pending);
-    assert_true(world->ops->cancel(world->io, &probe->op));
+    assert_true(world->ops->cancel(world->io, &probe->op)); /* always at once */
     assert_false(probe->op.pending);
 }
 
@@ -55,7 +55,8 @@ static void test_poll_tells_each_time_while_it_is_ready(void **state)
         assert_int_equal(submit_poll(&world, &probe, ends[0], WF_POLL_READ), WF_PENDING);
         assert_int_equal(finish(&world, &probe), WF_POLL_READ);
     }
-    assert_int_equal(counters(&world)->controls, 1 + 5); /* the inbox; one each */
+    if (!on_uring(&world))
+        assert_int_equal(counters(&world)->controls, 1 + 5); /* the inbox; one each */
     close_both(ends);
     world_close(&world);
 }

@@ -54,7 +54,7 @@ static void expect_client(struct place *place)
     close((int)fd);
 }
 
-static void test_epoll_shared_one_client_is_one_acceptors(void **state)
+static void test_shared_one_client_is_one_acceptors(void **state)
 {
     (void)state;
     struct place a, b;
@@ -72,7 +72,7 @@ static void test_epoll_shared_one_client_is_one_acceptors(void **state)
     close_places(&a, &b);
 }
 
-static void test_epoll_shared_who_does_not_wait_is_not_told(void **state)
+static void test_shared_who_does_not_wait_is_not_told(void **state)
 {
     (void)state;
     struct place a, b;
@@ -88,7 +88,7 @@ static void test_epoll_shared_who_does_not_wait_is_not_told(void **state)
     close_places(&a, &b);
 }
 
-static void test_epoll_shared_a_client_that_is_there_is_told_at_once(void **state)
+static void test_shared_a_client_that_is_there_is_told_at_once(void **state)
 {
     (void)state;
     struct place a, b;
@@ -107,7 +107,7 @@ static void test_epoll_shared_a_client_that_is_there_is_told_at_once(void **stat
     close_places(&a, &b);
 }
 
-static void test_epoll_shared_one_that_is_released_leaves_the_queue_to_the_other(void **state)
+static void test_shared_one_that_is_released_leaves_the_queue_to_the_other(void **state)
 {
     (void)state;
     struct place a, b;
@@ -124,7 +124,7 @@ static void test_epoll_shared_one_that_is_released_leaves_the_queue_to_the_other
     world_close(&a.world);
 }
 
-static void test_epoll_shared_a_registration_that_fails_is_the_answer(void **state)
+static void test_shared_a_registration_that_fails_is_the_answer(void **state)
 {
     (void)state;
     struct place a, b;
@@ -143,11 +143,11 @@ static void test_epoll_shared_a_registration_that_fails_is_the_answer(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_epoll_shared_one_client_is_one_acceptors),
-        cmocka_unit_test(test_epoll_shared_who_does_not_wait_is_not_told),
-        cmocka_unit_test(test_epoll_shared_a_client_that_is_there_is_told_at_once),
-        cmocka_unit_test(test_epoll_shared_one_that_is_released_leaves_the_queue_to_the_other),
-        cmocka_unit_test(test_epoll_shared_a_registration_that_fails_is_the_answer),
+        cmocka_unit_test(test_shared_one_client_is_one_acceptors),
+        cmocka_unit_test(test_shared_who_does_not_wait_is_not_told),
+        cmocka_unit_test(test_shared_a_client_that_is_there_is_told_at_once),
+        cmocka_unit_test(test_shared_one_that_is_released_leaves_the_queue_to_the_other),
+        cmocka_unit_test(test_shared_a_registration_that_fails_is_the_answer),
     };
-    return cmocka_run_group_tests_name("io epoll shared", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("io shared", tests, NULL, NULL);
 }

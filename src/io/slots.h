@@ -1,0 +1,104 @@
+#ifndef WF_IO_SLOTS_H
+#define WF_IO_SLOTS_H
+
+/* What the drivers share: who has a number, and the end of an operation.
+ *
+ *      slots[fd] ──> owner    a wf_descriptor, between attach and release
+ *                ──> watch    POLL operations on a number that is not ours
+ *
+ * Events name a number and its generation, never an address: an event may come late, for a
+ * descriptor that was released earlier in the same batch, or whose open file lives on in a forked
+ * child. The slot says who has the number now; an event of another generation is nobody's. */
+
+#include "base/list.h"
+#include "io/io.h"
+
+#include <sys/types.h>
+
+struct wf_file_identity {
+    dev_t device;
+    ino_t inode;
+};
+
+/* The POLL operations on one number. Lives until close once it was made. */
+struct wf_watch {
+    struct wf_list waiting; /* operations, oldest first */
+    unsigned armed;         /* epoll: the number is registered; uring: what the kernel waits for */
+    struct wf_file_identity file; /* uring: what the number named */
+};
+
+struct wf_slot {
+    struct wf_descriptor *owner;
+    struct wf_watch *watch;
+    uint32_t generation;          /* of the registration that counts */
+    struct wf_arrivals *arrivals; /* uring: of a listener */
+    /* an owner excludes waiting operations */
+};
+
+struct wf_slots {
+    struct wf_slot *all; /* by number */
+    size_t count;
+    struct wf_list orphans; /* POLL operations whose number was lost; poll.fd is the error */
+};
+
+/* Errors: -ENOMEM. */
+int wf_slots_init(struct wf_slots *slots);
+void wf_slots_fini(struct wf_slots *slots);
+
+/* The slot of a number, made if need be; valid until the next number is seen.
+ * Errors: -EBADF: not a number; -ENOMEM. */
+int wf_slots_find(struct wf_slots *slots, int fd, struct wf_slot **slot);
+
+/* POLL */
+
+/* Make the slot's watch, if it has none. Errors: -ENOMEM. */
+int wf_watch_make(struct wf_slot *slot);
+
+static inline bool wf_slot_is_watched(const struct wf_slot *slot)
+{
+    return slot->watch && !wf_list_is_empty(&slot->watch->waiting);
+}
+
+/* All that is waited for. */
+unsigned wf_watch_interest(const struct wf_watch *watch);
+
+/* The kernel's bits for it; poll() has those of epoll. */
+uint32_t wf_poll_events(unsigned interest);
+
+/* What the kernel said, for one who asked for `interest`; 0: nothing. */
+unsigned wf_poll_result(unsigned interest, uint32_t events);
+
+/* Without waiting: -EAGAIN when it is not ready. */
+int64_t wf_poll_look(struct wf_io_counters *counters, const struct wf_op *op);
+
+/* Those whose wait an event ends, oldest first, from the watch to `ready`. */
+void wf_watch_take_ready(struct wf_watch *watch, uint32_t events, struct wf_list *ready);
+
+/* The number is not what the operations waited for any more: they hear `err` in the next wait(). */
+void wf_watch_orphan(struct wf_slots *slots, struct wf_watch *watch, int err);
+void wf_slots_finish_orphans(struct wf_slots *slots, struct wf_io *io);
+
+/* Of what wf_watch_take_ready() has taken. */
+void wf_watch_finish(struct wf_io *io, struct wf_list *ready, uint32_t events);
+
+/* Operations */
+
+static inline int64_t wf_io_pend(struct wf_io *io, struct wf_op *op)
+{
+    op->pending = true;
+    io->counters.pending++;
+    return WF_PENDING;
+}
+
+static inline void wf_io_finish(struct wf_io *io, struct wf_op *op, int64_t result)
+{
+    op->pending = false;
+    io->counters.pending--;
+    io->counters.completions++;
+    op->done(op, result);
+}
+
+/* JOB: the pool does the work, the inbox brings the news. */
+int64_t wf_io_submit_job(struct wf_op *op);
+
+#endif

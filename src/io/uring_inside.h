@@ -1,0 +1,134 @@
+#ifndef WF_IO_URING_INSIDE_H
+#define WF_IO_URING_INSIDE_H
+
+/* What the files of the io_uring driver share: uring.c (sockets, waiting, the table), uring_ring.c
+ * (the ring: opening it, entries, entering the kernel), uring_poll.c (POLL on numbers that are not
+ * ours), uring_lent.c (buffers that the kernel picks).
+ *
+ * A completion says in its lowest bits what it is about: an operation, by its address, which the
+ * driver has until then; or a number and its generation, whose slot says who has it now. */
+
+#include "io/blocks.h"
+#include "io/slots.h"
+
+#include <liburing.h>
+
+enum wf_uring_tag {
+    WF_URING_OP,         /* the address of a wf_op */
+    WF_URING_POLL,       /* a key: POLL on a number that is not ours */
+    WF_URING_ACCEPT,     /* a key: a client of a listener */
+    WF_URING_INVITATION, /* a key: a shared listener has clients */
+    WF_URING_INBOX,
+    WF_URING_NOTHING, /* of a cancel: what it did shows elsewhere */
+};
+
+#define WF_URING_TAGS 7u /* the bits of a tag */
+
+/* What this kernel can do. */
+enum wf_uring_can {
+    WF_URING_DEFERS = 1,        /* completions are made when we enter, and only then: 6.1 */
+    WF_URING_FLAGS_WORK = 2,    /* the ring says when there is a reason to enter: 5.19 */
+    WF_URING_ACCEPTS_MANY = 4,  /* one entry, many clients: 5.19 */
+    WF_URING_LENDS = 8,         /* receives into buffers that the kernel picks: 5.19 */
+    WF_URING_REGISTERS_FD = 16, /* the ring's number need not be looked up: 5.18 */
+    WF_URING_NO_IOWAIT = 32,    /* waiting is not I/O wait: 6.15 */
+};
+
+/* Buffers that the kernel picks, uring_lent.c. */
+struct wf_uring_lent {
+    struct io_uring_buf_ring *ring; /* NULL: not made yet */
+    char **blocks;                  /* by buffer id; NULL: the id is free */
+    uint16_t *free;                 /* free ids, the last one first */
+    unsigned free_count;
+    unsigned target; /* how many the kernel shall have */
+    bool lacking;    /* they were too few */
+};
+
+struct wf_uring_completion {
+    uint64_t data;
+    int32_t result;
+    uint32_t flags;
+};
+
+struct wf_uring {
+    struct wf_io base;
+    struct wf_inbox *inbox;
+    struct io_uring ring;
+    unsigned can;     /* enum wf_uring_can */
+    int enter_fd;     /* the ring's number, or the index it is registered at */
+    unsigned entered; /* flags of each io_uring_enter() */
+    struct wf_slots slots;
+    struct wf_blocks blocks;
+    struct wf_uring_lent lent;
+    struct {
+        struct wf_uring_completion *all;
+        size_t taken, count, room;
+    } aside;      /* completions that had to make room in the ring */
+    bool batches; /* the last wait brought several: sends are worth gathering */
+    bool rings;   /* the inbox is polled */
+    bool waiting; /* in wait() */
+};
+
+static inline uint64_t wf_uring_key(enum wf_uring_tag tag, int fd, uint32_t generation)
+{
+    return (uint64_t)generation << 34 | (uint64_t)(uint32_t)fd << 3 | tag;
+}
+
+/* The slot that a key is about; NULL when it does not count any more. */
+static inline struct wf_slot *wf_uring_slot_of_key(struct wf_uring *io, uint64_t key, int *fd)
+{
+    *fd = (int)(key >> 3 & INT32_MAX);
+    struct wf_slot *slot = &io->slots.all[*fd];
+    return (slot->generation & (UINT32_MAX >> 2)) == key >> 34 ? slot : NULL;
+}
+
+/* uring_ring.c */
+
+/* Errors: the kernel's; -ENOTSUP: it lacks something. *reason says which in words. */
+int wf_uring_ring_open(struct wf_uring *io, unsigned entries, const char **reason);
+void wf_uring_ring_close(struct wf_uring *io);
+
+/* A free entry, for io_uring_prep_...() to fill; NULL: the kernel takes none now. */
+struct io_uring_sqe *wf_uring_entry(struct wf_uring *io);
+
+/* Hand the entries over; sleep until a completion comes, at most `timeout` ns; 0: do not sleep. */
+void wf_uring_enter(struct wf_uring *io, int64_t timeout);
+
+/* The next completion, oldest first; false: there is none. */
+bool wf_uring_next(struct wf_uring *io, struct wf_uring_completion *completion);
+
+/* Take all completions out of the ring: later they come from `aside`. False: no memory. */
+bool wf_uring_put_aside(struct wf_uring *io);
+
+static inline size_t wf_uring_count_completions(const struct wf_uring *io)
+{
+    return io->aside.count - io->aside.taken + io_uring_cq_ready(&io->ring);
+}
+
+/* Ask for the end of what `data` is about; its own completion says what became of it. False: the
+ * kernel takes no entry now. */
+bool wf_uring_cancel_data(struct wf_uring *io, uint64_t data);
+
+/* uring_poll.c */
+
+int64_t wf_uring_submit_poll(struct wf_uring *io, struct wf_op *op);
+void wf_uring_cancel_poll(struct wf_uring *io, struct wf_op *op);
+void wf_uring_poll_event(struct wf_uring *io, struct wf_slot *slot, int fd, int32_t result);
+
+/* A number is to be taken in: those who poll another file by that number hear of it. -EEXIST: it is
+ * the same file. */
+int wf_uring_poll_yield(struct wf_uring *io, struct wf_slot *slot, int fd);
+
+/* uring_lent.c */
+
+/* Give the kernel what it lacks. */
+void wf_uring_lend(struct wf_uring *io);
+
+/* The block of a completion; it is ours. */
+char *wf_uring_lent_block(struct wf_uring *io, uint32_t flags);
+
+/* Errors: -ENOMEM, the kernel's. */
+int wf_uring_lent_open(struct wf_uring *io);
+void wf_uring_lent_close(struct wf_uring *io);
+
+#endif

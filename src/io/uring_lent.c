@@ -1,0 +1,101 @@
+/* Buffers that the kernel picks for RECV_LEND, so that who waits holds none.
+ *
+ *      blocks (blocks.c) ──lend──> the kernel's ring ──completion──> the caller ──> blocks
+ *
+ * The kernel takes them in the order in which they were lent, so each of them is touched in turn:
+ * it gets few, and more when a wait has shown that they were too few. A receive that finds none is
+ * made by a plain call. */
+
+#include "base/memory.h"
+#include "io/uring_inside.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define BUFFERS      1024u /* a power of two */
+#define TARGET_FIRST 16u
+#define GROUP        0
+
+static size_t ring_size(void)
+{
+    return BUFFERS * sizeof(struct io_uring_buf);
+}
+
+static int give_ring(struct wf_uring *io)
+{
+    struct io_uring_buf_reg reg = { .ring_addr = (uint64_t)(uintptr_t)io->lent.ring,
+                                    .ring_entries = BUFFERS,
+                                    .bgid = GROUP };
+    return io_uring_register_buf_ring(&io->ring, &reg, 0);
+}
+
+int wf_uring_lent_open(struct wf_uring *io)
+{
+    struct wf_uring_lent *lent = &io->lent;
+    void *ring =
+        mmap(NULL, ring_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (ring == MAP_FAILED)
+        return -errno;
+    lent->blocks = wf_alloc_zero(BUFFERS * sizeof *lent->blocks);
+    lent->free = wf_alloc(BUFFERS * sizeof *lent->free);
+    lent->ring = ring;
+    int err = lent->blocks && lent->free ? give_ring(io) : -ENOMEM;
+    if (err < 0) {
+        wf_free(lent->blocks);
+        wf_free(lent->free);
+        munmap(ring, ring_size());
+        *lent = (struct wf_uring_lent){ 0 };
+        return err;
+    }
+    for (unsigned i = 0; i < BUFFERS; i++)
+        lent->free[i] = (uint16_t)(BUFFERS - 1 - i);
+    lent->free_count = BUFFERS;
+    lent->target = TARGET_FIRST;
+    return 0;
+}
+
+void wf_uring_lent_close(struct wf_uring *io)
+{
+    struct wf_uring_lent *lent = &io->lent;
+    if (!lent->ring)
+        return;
+    io_uring_unregister_buf_ring(&io->ring, GROUP);
+    for (unsigned i = 0; i < BUFFERS; i++)
+        if (lent->blocks[i])
+            wf_blocks_put(&io->blocks, lent->blocks[i]);
+    wf_free(lent->blocks);
+    wf_free(lent->free);
+    munmap(lent->ring, ring_size());
+    *lent = (struct wf_uring_lent){ 0 };
+}
+
+void wf_uring_lend(struct wf_uring *io)
+{
+    struct wf_uring_lent *lent = &io->lent;
+    int added = 0;
+    if (lent->lacking && lent->target < BUFFERS)
+        lent->target *= 2;
+    lent->lacking = false;
+    while (BUFFERS - lent->free_count < lent->target) {
+        char *block;
+        if (wf_blocks_get(&io->blocks, &block) < 0)
+            break;
+        uint16_t id = lent->free[--lent->free_count];
+        lent->blocks[id] = block;
+        io_uring_buf_ring_add(lent->ring, block, (unsigned)io->blocks.size, id, BUFFERS - 1,
+                              added++);
+    }
+    if (added > 0)
+        io_uring_buf_ring_advance(lent->ring, added);
+}
+
+char *wf_uring_lent_block(struct wf_uring *io, uint32_t flags)
+{
+    struct wf_uring_lent *lent = &io->lent;
+    uint16_t id = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
+    char *block = lent->blocks[id];
+    lent->blocks[id] = NULL;
+    lent->free[lent->free_count++] = id;
+    return block;
+}

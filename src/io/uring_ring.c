@@ -1,0 +1,301 @@
+/* The ring itself.
+ *
+ * liburing maps it, registers what there is to register and fills entries; the way into the kernel
+ * is here, because it has flags that liburing 2.3 does not know, and because one call does three
+ * things: hand entries over, sleep, and have completions made.
+ *
+ * With DEFER_TASKRUN the kernel makes completions only while we are in io_uring_enter() and ask for
+ * events; the ring's flags say whether it has any to make, so a poll of a ring with nothing to do
+ * is two loads.
+ *
+ * The completion ring can be full. The kernel keeps what does not fit and says so; on some versions
+ * it takes no entries meanwhile (EBUSY). Then what the ring holds is put aside, because entries are
+ * asked for from submit(), where nothing may be delivered. */
+
+#include "base/memory.h"
+#include "io/fault.h"
+#include "io/uring_abi.h"
+#include "io/uring_inside.h"
+
+#include <weft/define.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENTRIES         256
+#define COMPLETIONS_MIN 4096
+#define TRIES           8 /* for an entry */
+
+/* Opening. */
+
+/* The best first; each is refused by kernels that are older than what it has more than the next. */
+static const struct {
+    unsigned flags;
+    unsigned can;
+} rungs[] = {
+    { IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+          IORING_SETUP_SUBMIT_ALL,
+      WF_URING_DEFERS | WF_URING_FLAGS_WORK },
+    { IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+      WF_URING_FLAGS_WORK },
+    { IORING_SETUP_SUBMIT_ALL, 0 },
+    { 0, 0 },
+};
+
+#define RUNGS (sizeof rungs / sizeof rungs[0])
+
+/* Kernels that WEFT_URING_MASK imitates: the first rung, and what else they can do. */
+static const struct {
+    const char *name;
+    unsigned rung;
+    unsigned can;
+} masks[] = {
+    { "5.15", RUNGS - 1, 0 },
+    { "6.1", 0, ~0u & ~(unsigned)WF_URING_NO_IOWAIT },
+    { "6.6", 0, ~0u & ~(unsigned)WF_URING_NO_IOWAIT },
+};
+
+static bool read_mask(unsigned *rung, unsigned *can)
+{
+    const char *name = getenv("WEFT_URING_MASK");
+    *rung = 0;
+    *can = ~0u;
+    if (!name || !*name)
+        return true;
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+        if (strcmp(name, masks[i].name) != 0)
+            continue;
+        *rung = masks[i].rung;
+        *can = masks[i].can;
+        return true;
+    }
+    return false;
+}
+
+static const char *why_not(int err)
+{
+    switch (err) {
+    case -ENOSYS:
+        return "this kernel has no io_uring";
+    case -EPERM:
+        return "io_uring is switched off (kernel.io_uring_disabled), or a filter denies it";
+    case -EACCES:
+        return "a filter denies io_uring";
+    case -ENOMEM:
+        return "no memory for a ring, or RLIMIT_MEMLOCK is too low";
+    case -EMFILE:
+    case -ENFILE:
+        return "no descriptor is left for a ring";
+    default:
+        return "the kernel refuses a ring";
+    }
+}
+
+static int set_up(struct wf_uring *io, unsigned entries, unsigned flags)
+{
+    struct io_uring_params params = { .flags = flags | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE,
+                                      .cq_entries = 4 * entries };
+    if (entries == ENTRIES)
+        params.cq_entries = COMPLETIONS_MIN;
+    if (wf_io_fault_hits(WF_FAULT_OPEN))
+        return -errno;
+    return io_uring_queue_init_params(entries, &io->ring, &params);
+}
+
+static int climb_down(struct wf_uring *io, unsigned entries, unsigned rung)
+{
+    int err;
+    do {
+        err = set_up(io, entries, rungs[rung].flags);
+        io->can = rungs[rung].can;
+    } while (err == -EINVAL && ++rung < RUNGS);
+    return err;
+}
+
+static bool has_operations(struct wf_uring *io)
+{
+    static const int needed[] = { IORING_OP_POLL_ADD,    IORING_OP_POLL_REMOVE, IORING_OP_ACCEPT,
+                                  IORING_OP_CONNECT,     IORING_OP_SEND,        IORING_OP_RECV,
+                                  IORING_OP_ASYNC_CANCEL };
+    struct io_uring_probe *probe = io_uring_get_probe_ring(&io->ring);
+    bool all = probe != NULL;
+    for (size_t i = 0; all && i < sizeof needed / sizeof needed[0]; i++)
+        all = io_uring_opcode_supported(probe, needed[i]);
+    io_uring_free_probe(probe);
+    return all;
+}
+
+static const char *what_is_missing(struct wf_uring *io)
+{
+    const unsigned features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
+                              IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
+    if ((io->ring.features & features) != features)
+        return "this kernel's io_uring is too old";
+    return has_operations(io) ? NULL : "this kernel's io_uring lacks operations";
+}
+
+/* What cannot be told from flags is taken for granted until the kernel says no. */
+static void learn(struct wf_uring *io, unsigned mask)
+{
+    io->can |= WF_URING_ACCEPTS_MANY | WF_URING_LENDS;
+    if (io->ring.features & WF_FEAT_NO_IOWAIT)
+        io->can |= WF_URING_NO_IOWAIT;
+    if ((mask & WF_URING_REGISTERS_FD) && io_uring_register_ring_fd(&io->ring) == 1)
+        io->can |= WF_URING_REGISTERS_FD;
+    io->can &= mask;
+    io->enter_fd = io->ring.ring_fd;
+    if (io->can & WF_URING_REGISTERS_FD) {
+        io->enter_fd = io->ring.enter_ring_fd;
+        io->entered |= IORING_ENTER_REGISTERED_RING;
+    }
+    if (io->can & WF_URING_NO_IOWAIT)
+        io->entered |= WF_ENTER_NO_IOWAIT;
+}
+
+int wf_uring_ring_open(struct wf_uring *io, unsigned entries, const char **reason)
+{
+    unsigned rung, mask;
+    if (!read_mask(&rung, &mask)) {
+        *reason = "WEFT_URING_MASK names no kernel that is known here";
+        return -EINVAL;
+    }
+    int err = climb_down(io, entries ? entries : ENTRIES, rung);
+    if (err < 0) {
+        *reason = why_not(err);
+        return err;
+    }
+    *reason = what_is_missing(io);
+    if (*reason) {
+        io_uring_queue_exit(&io->ring);
+        return -ENOTSUP;
+    }
+    learn(io, mask);
+    io_uring_ring_dontfork(&io->ring); /* a child that touched it would disturb ours */
+    for (unsigned i = 0; i < io->ring.sq.ring_entries; i++)
+        io->ring.sq.array[i] = i; /* an entry's place does not change */
+    return 0;
+}
+
+void wf_uring_ring_close(struct wf_uring *io)
+{
+    wf_free(io->aside.all);
+    if (io->can & WF_URING_REGISTERS_FD)
+        io_uring_unregister_ring_fd(&io->ring);
+    io_uring_queue_exit(&io->ring);
+}
+
+/* Entering. */
+
+static unsigned publish(struct wf_uring *io)
+{
+    struct io_uring_sq *sq = &io->ring.sq;
+    io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+    return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+}
+
+static int enter(struct wf_uring *io, unsigned entries, unsigned least, unsigned flags,
+                 const struct io_uring_getevents_arg *arg)
+{
+    if (wf_io_fault_hits(WF_FAULT_ENTER))
+        return -errno;
+    io->base.counters.waits++;
+    return io_uring_enter2((unsigned)io->enter_fd, entries, least, flags | io->entered,
+                           (sigset_t *)(uintptr_t)arg, arg ? sizeof *arg : 0);
+}
+
+static unsigned ring_flags(const struct wf_uring *io)
+{
+    return atomic_load_explicit((_Atomic unsigned *)io->ring.sq.kflags, memory_order_relaxed);
+}
+
+/* Whether the kernel has completions that are not in the ring yet. */
+static bool has_work(const struct wf_uring *io)
+{
+    return ring_flags(io) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+void wf_uring_enter(struct wf_uring *io, int64_t timeout)
+{
+    unsigned entries = publish(io);
+    struct __kernel_timespec limit = { .tv_sec = timeout / WEFT_SECOND,
+                                       .tv_nsec = timeout % WEFT_SECOND };
+    struct io_uring_getevents_arg arg = { .ts = (uint64_t)(uintptr_t)&limit };
+    int err = 0;
+    if (timeout == WEFT_FOREVER)
+        err = enter(io, entries, 1, IORING_ENTER_GETEVENTS, NULL);
+    else if (timeout > 0)
+        err = enter(io, entries, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg);
+    else if (entries > 0 || has_work(io))
+        err = enter(io, entries, 0, IORING_ENTER_GETEVENTS, NULL);
+    /* EBUSY: first what is there has to be taken out; EAGAIN: later there may be memory. */
+    wf_assert(err >= 0 || err == -EINTR || err == -ETIME || err == -EBUSY || err == -EAGAIN ||
+              err == -ENOMEM);
+}
+
+static bool take(struct wf_uring *io, struct wf_uring_completion *completion)
+{
+    struct io_uring_cq *cq = &io->ring.cq;
+    unsigned head = *cq->khead;
+    if (head == io_uring_smp_load_acquire(cq->ktail))
+        return false;
+    const struct io_uring_cqe *cqe = &cq->cqes[head & cq->ring_mask];
+    *completion = (struct wf_uring_completion){ cqe->user_data, cqe->res, cqe->flags };
+    io_uring_smp_store_release(cq->khead, head + 1);
+    return true;
+}
+
+bool wf_uring_put_aside(struct wf_uring *io)
+{
+    size_t count = io->aside.count + io_uring_cq_ready(&io->ring);
+    if (count > io->aside.room) {
+        void *all = wf_realloc(io->aside.all, 2 * count * sizeof *io->aside.all);
+        if (!all)
+            return false;
+        io->aside.all = all;
+        io->aside.room = 2 * count;
+    }
+    while (io->aside.count < count && take(io, &io->aside.all[io->aside.count]))
+        io->aside.count++;
+    return true;
+}
+
+bool wf_uring_next(struct wf_uring *io, struct wf_uring_completion *completion)
+{
+    if (WF_LIKELY(io->aside.count == 0))
+        return take(io, completion);
+    *completion = io->aside.all[io->aside.taken++];
+    if (io->aside.taken == io->aside.count)
+        io->aside.taken = io->aside.count = 0;
+    return true;
+}
+
+/* Make room among the entries. */
+static bool flush(struct wf_uring *io)
+{
+    int err = enter(io, publish(io), 0, 0, NULL);
+    if (err != -EBUSY)
+        return err > 0 || err == -EINTR;
+    if (!wf_uring_put_aside(io))
+        return false;
+    err = enter(io, publish(io), 0, IORING_ENTER_GETEVENTS, NULL);
+    return err > 0 || err == -EINTR || err == -EBUSY;
+}
+
+struct io_uring_sqe *wf_uring_entry(struct wf_uring *io)
+{
+    struct io_uring_sqe *entry = io_uring_get_sqe(&io->ring);
+    for (int tries = 0; WF_UNLIKELY(!entry) && tries < TRIES && flush(io); tries++)
+        entry = io_uring_get_sqe(&io->ring);
+    return entry;
+}
+
+bool wf_uring_cancel_data(struct wf_uring *io, uint64_t data)
+{
+    struct io_uring_sqe *entry = wf_uring_entry(io);
+    if (!entry)
+        return false;
+    io_uring_prep_cancel64(entry, data, 0);
+    entry->user_data = WF_URING_NOTHING;
+    return true;
+}
