@@ -81,7 +81,7 @@ static void give_back(void *arg)
     (void)arg;
     restore();
     wf_lock(&writing);
-    atomic_store(&asked.state, TAKEN);
+    atomic_exchange(&asked.state, TAKEN); /* before `posting` is read */
     wf_unlock(&writing);
     while (atomic_load(&asked.posting) > 0) /* another thread's handler holds the notice */
         sched_yield();

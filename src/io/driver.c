@@ -70,9 +70,14 @@ static void forget(struct wf_op *op, int64_t result)
 
 void wf_io_drop(const struct wf_io_ops *ops, struct wf_io *io, struct wf_op *op)
 {
+    bool lends = op->code == WF_OP_RECV_LEND;
     op->done = forget;
+    if (lends)
+        op->lend.data = NULL;
     if (ops->cancel(io, op))
         return;
     while (op->pending)
         ops->wait(io, WEFT_FOREVER);
+    if (lends && op->lend.data)
+        ops->lend_return(io, op->lend.data);
 }

@@ -7,7 +7,9 @@
  *
  * No wake-up is lost: the producer writes head and then reads asleep, the loop writes asleep and
  * then reads head, all four sequentially consistent, so at least one of the two sees the other.
- * Both may: then the descriptor rings while the loop is awake, and one later wait ends early.
+ * Both write by a read-modify-write: qemu 7.2 lets a load pass a store before it (stlr, ldar of
+ * aarch64). Both may: then the descriptor rings while the loop is awake, and one later wait ends
+ * early.
  *
  * Costs: push 1 compare-exchange and 1 load while the loop is awake, plus 1 exchange and a write()
  * while it sleeps. */
@@ -123,7 +125,7 @@ struct wf_mail *wf_inbox_take(struct wf_inbox *inbox)
 
 bool wf_inbox_fall_asleep(struct wf_inbox *inbox)
 {
-    atomic_store(&inbox->asleep, true);
+    atomic_exchange(&inbox->asleep, true);
     struct wf_mail *head = atomic_load(&inbox->head);
     if (!head || head == WF_INBOX_CLOSED)
         return true;

@@ -59,7 +59,9 @@ struct wf_descriptor {
                              then. The owner of a datagram socket sets it after attach() */
     bool listening;       /* accepts instead of receiving */
     bool shared;          /* listening: others accept from the same socket. It is looked at only
-                             while an ACCEPT waits, and a client wakes one of those who wait */
+                             while an ACCEPT waits. A client wakes one of those who wait, or all of
+                             them (uring), and one gets it */
+    bool takes_all;       /* listening: clients may be accepted before they are asked for */
     struct wf_op *reader; /* pending ACCEPT, RECV or RECV_LEND */
     struct wf_op *writer; /* pending SEND or CONNECT */
 };

@@ -67,7 +67,7 @@ int wf_watch_make(struct wf_slot *slot)
     if (!watch)
         return -ENOMEM;
     wf_list_init(&watch->waiting);
-    watch->armed = 0;
+    watch->armed = false;
     slot->watch = watch;
     return 0;
 }

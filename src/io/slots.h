@@ -22,8 +22,8 @@ struct wf_file_identity {
 
 /* The POLL operations on one number. Lives until close once it was made. */
 struct wf_watch {
-    struct wf_list waiting; /* operations, oldest first */
-    unsigned armed;         /* epoll: the number is registered; uring: what the kernel waits for */
+    struct wf_list waiting;       /* operations, oldest first */
+    bool armed;                   /* the kernel tells of the number, or did once (epoll) */
     struct wf_file_identity file; /* uring: what the number named */
 };
 

@@ -5,8 +5,8 @@
  *                 that the kernel picks when they are there
  *      SEND       by a plain call; by an entry while waits bring several events at a time, because
  *                 then one call carries the sends of them all
- *      ACCEPT     by one entry for many clients: what comes while nobody asks is kept, up to a
- *                 bound, and then the entry is taken back
+ *      ACCEPT     by an entry for each; where the listener takes all who come, by one for many:
+ *                 what comes while nobody asks is kept, and from a bound on the entry is taken back
  *      CONNECT    by an entry
  *      POLL       uring_poll.c
  *
@@ -45,8 +45,9 @@
 struct wf_arrivals {
     int *fds;
     unsigned first, count, room;
-    bool armed;  /* the kernel accepts for us */
-    bool ending; /* it was asked to stop */
+    bool armed;   /* the kernel accepts for us, or */
+    bool invites; /* says when there is somebody */
+    bool ending;  /* it was asked to stop */
 };
 
 static struct wf_uring *uring_of(struct wf_io *io)
@@ -109,16 +110,6 @@ static int64_t try_read(struct wf_uring *io, struct wf_op *op)
     return try_recv_lend(io, op);
 }
 
-static bool can_lend(struct wf_uring *io)
-{
-    if (!(io->can & WF_URING_LENDS) || io->lent.ring)
-        return io->can & WF_URING_LENDS;
-    int err = wf_uring_lent_open(io);
-    if (err < 0 && err != -ENOMEM)
-        io->can &= ~(unsigned)WF_URING_LENDS;
-    return err == 0;
-}
-
 static size_t clip(size_t size)
 {
     return size < INT_MAX ? size : INT_MAX;
@@ -134,7 +125,7 @@ static int enter_recv(struct wf_uring *io, struct wf_op *op)
     if (op->code == WF_OP_RECV) {
         size_t size = wf_io_fault_cap(WF_FAULT_SHORT_RECV, clip(op->recv.size));
         io_uring_prep_recv(entry, descriptor->fd, op->recv.data, size, 0);
-    } else if (can_lend(io)) {
+    } else if (wf_uring_can_lend(io)) {
         size_t size = wf_io_fault_cap(WF_FAULT_SHORT_RECV, io->blocks.size);
         io_uring_prep_recv(entry, descriptor->fd, NULL, size, 0);
         entry->flags |= IOSQE_BUFFER_SELECT;
@@ -142,7 +133,7 @@ static int enter_recv(struct wf_uring *io, struct wf_op *op)
         io_uring_prep_poll_add(entry, descriptor->fd, POLLIN | POLLRDHUP);
         return 0;
     }
-    if (descriptor->drained)
+    if (descriptor->drained && (io->can & WF_URING_POLLS_FIRST))
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     return 0;
 }
@@ -174,6 +165,15 @@ static void take_block(struct wf_uring *io, struct wf_op *op, const struct wf_ur
     op->lend.capacity = io->blocks.size;
 }
 
+/* Whether there may be more: where the kernel does not say, a full buffer does. */
+static bool has_more(const struct wf_uring *io, const struct wf_op *op,
+                     const struct wf_uring_completion *c)
+{
+    if (io->can & WF_URING_POLLS_FIRST)
+        return c->flags & IORING_CQE_F_SOCK_NONEMPTY;
+    return op->code == WF_OP_RECV && c->result > 0 && (size_t)c->result == op->recv.size;
+}
+
 /* What a completion means for who reads: WF_PENDING when it was about nothing. */
 static int64_t read_result(struct wf_uring *io, struct wf_op *op,
                            const struct wf_uring_completion *c)
@@ -189,7 +189,7 @@ static int64_t read_result(struct wf_uring *io, struct wf_op *op,
         return try_recv_lend(io, op);
     if (c->result == -EINTR || c->result == -EAGAIN)
         return WF_PENDING;
-    descriptor->can_read = (c->flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
+    descriptor->can_read = has_more(io, op, c);
     descriptor->drained = c->result > 0 && !descriptor->can_read;
     return c->result;
 }
@@ -229,7 +229,7 @@ static int enter_send(struct wf_uring *io, struct wf_op *op)
         return err < 0 ? err : -ENOMEM;
     size_t size = wf_io_fault_cap(WF_FAULT_SHORT_SEND, clip(piece->iov_len));
     io_uring_prep_send(entry, op->descriptor->fd, piece->iov_base, size, MSG_NOSIGNAL);
-    if (!op->descriptor->can_write)
+    if (!op->descriptor->can_write && (io->can & WF_URING_POLLS_FIRST))
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     return 0;
 }
@@ -247,6 +247,10 @@ static int64_t submit_send(struct wf_uring *io, struct wf_op *op)
     if (op->now)
         return -EAGAIN;
     int err = enter_send(io, op);
+    if (err == -ENOMEM && descriptor->can_write) { /* no entry: a plain call needs none */
+        int64_t result = try_send(io, op);
+        return result == WF_PENDING ? err : result;
+    }
     return err < 0 ? err : park(io, op, &descriptor->writer);
 }
 
@@ -285,6 +289,8 @@ static void write_event(struct wf_uring *io, struct wf_op *op, const struct wf_u
 static void op_event(struct wf_uring *io, const struct wf_uring_completion *c)
 {
     struct wf_op *op = (struct wf_op *)(uintptr_t)c->data;
+    if (WF_UNLIKELY(op->cancelling))
+        wf_uring_forgive(io, c->data);
     if (op->code == WF_OP_RECV || op->code == WF_OP_RECV_LEND)
         read_event(io, op, c);
     else
@@ -296,7 +302,7 @@ static void op_event(struct wf_uring *io, const struct wf_uring_completion *c)
 static uint64_t accept_key(const struct wf_uring *io, int fd)
 {
     const struct wf_slot *slot = &io->slots.all[fd];
-    return wf_uring_key(slot->owner->shared ? WF_URING_INVITATION : WF_URING_ACCEPT, fd,
+    return wf_uring_key(slot->arrivals->invites ? WF_URING_INVITATION : WF_URING_ACCEPT, fd,
                         slot->generation);
 }
 
@@ -308,9 +314,10 @@ static int arm_accept(struct wf_uring *io, const struct wf_descriptor *descripto
     const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     if (!entry)
         return -ENOMEM;
-    if (descriptor->shared)
+    arrivals->invites = descriptor->shared || !(io->can & WF_URING_ACCEPTS);
+    if (arrivals->invites)
         io_uring_prep_poll_add(entry, descriptor->fd, POLLIN);
-    else if (io->can & WF_URING_ACCEPTS_MANY)
+    else if ((io->can & WF_URING_ACCEPTS_MANY) && descriptor->takes_all)
         io_uring_prep_multishot_accept(entry, descriptor->fd, NULL, NULL, flags);
     else
         io_uring_prep_accept(entry, descriptor->fd, NULL, NULL, flags);
@@ -322,14 +329,20 @@ static int arm_accept(struct wf_uring *io, const struct wf_descriptor *descripto
 
 static void stop_accepting(struct wf_uring *io, int fd, struct wf_arrivals *arrivals)
 {
-    if (arrivals->armed && !arrivals->ending)
-        arrivals->ending = wf_uring_cancel_data(io, accept_key(io, fd));
+    if (!arrivals->armed || arrivals->ending)
+        return;
+    wf_uring_cancel_data(io, accept_key(io, fd));
+    arrivals->ending = true;
 }
 
 static bool keep(struct wf_arrivals *arrivals, int fd)
 {
-    if (arrivals->first > 0 && arrivals->first == arrivals->count)
-        arrivals->first = arrivals->count = 0;
+    if (arrivals->first > 0 && arrivals->count == arrivals->room) {
+        arrivals->count -= arrivals->first;
+        memmove(arrivals->fds, arrivals->fds + arrivals->first,
+                arrivals->count * sizeof *arrivals->fds);
+        arrivals->first = 0;
+    }
     if (arrivals->count == arrivals->room) {
         unsigned room = arrivals->room ? 2 * arrivals->room : ARRIVALS_MAX;
         int *fds = wf_realloc(arrivals->fds, room * sizeof *fds);
@@ -379,6 +392,8 @@ static void accepted(struct wf_uring *io, struct wf_descriptor *descriptor,
             stop_accepting(io, descriptor->fd, arrivals);
     } else if (result == -EINVAL && (io->can & WF_URING_ACCEPTS_MANY)) {
         io->can &= ~(unsigned)WF_URING_ACCEPTS_MANY; /* it was the flag, or is said again */
+    } else if (result == -EAGAIN) {
+        io->can &= ~(unsigned)WF_URING_ACCEPTS; /* it will not wait for a client */
     } else if (descriptor->reader && result != -ECANCELED && !wf_call_is_about_peer(-result)) {
         finish_accept(io, descriptor, result);
     }
@@ -449,7 +464,7 @@ static void end_arrivals(struct wf_uring *io, int fd, struct wf_slot *slot)
     struct wf_arrivals *arrivals = slot->arrivals;
     if (arrivals->armed) {
         stop_accepting(io, fd, arrivals);
-        wf_uring_enter(io, 0);
+        wf_uring_hand_over(io);
         close_strays(io, accept_key(io, fd));
     }
     while (arrivals->first < arrivals->count)
@@ -468,7 +483,7 @@ static void poll_inbox(struct wf_uring *io)
         return;
     io_uring_prep_poll_multishot(entry, io->inbox->event_fd, POLLIN);
     entry->user_data = WF_URING_INBOX;
-    io->rings = true;
+    io->inbox_polled = true;
 }
 
 static void poll_event(struct wf_uring *io, const struct wf_uring_completion *c)
@@ -494,7 +509,7 @@ static bool dispatch(struct wf_uring *io, const struct wf_uring_completion *c)
         accept_event(io, c);
         return true;
     case WF_URING_INBOX: /* it has served its purpose */
-        io->rings = c->flags & IORING_CQE_F_MORE;
+        io->inbox_polled = c->flags & IORING_CQE_F_MORE;
         return false;
     case WF_URING_NOTHING:
         break;
@@ -521,10 +536,12 @@ static void uring_wait_for(struct wf_io *base, int64_t timeout)
     io->waiting = true;
     if (io->lent.ring)
         wf_uring_lend(io);
-    if (!io->rings)
+    if (io->owed.count > 0)
+        wf_uring_pay(io);
+    if (!io->inbox_polled)
         poll_inbox(io);
-    bool may_sleep = timeout > 0 && io->rings && wf_list_is_empty(&io->slots.orphans) &&
-                     wf_uring_count_completions(io) == 0;
+    bool may_sleep = timeout > 0 && io->inbox_polled && io->owed.count == 0 &&
+                     wf_list_is_empty(&io->slots.orphans) && wf_uring_count_completions(io) == 0;
     bool sleeps = may_sleep && wf_inbox_fall_asleep(io->inbox);
     if (!wf_io_fault_hits(WF_FAULT_WAIT))
         wf_uring_enter(io, sleeps ? timeout : 0);
@@ -563,7 +580,8 @@ static int64_t uring_submit(struct wf_io *base, struct wf_op *op)
 static bool ask_for_end(struct wf_uring *io, struct wf_op *op)
 {
     if (!op->cancelling)
-        op->cancelling = wf_uring_cancel_data(io, (uint64_t)(uintptr_t)op | WF_URING_OP);
+        wf_uring_cancel_data(io, (uint64_t)(uintptr_t)op | WF_URING_OP);
+    op->cancelling = true;
     return false;
 }
 
@@ -581,6 +599,8 @@ static bool uring_cancel(struct wf_io *base, struct wf_op *op)
         break;
     case WF_OP_ACCEPT:
         op->descriptor->reader = NULL;
+        if (op->descriptor->shared) /* a client is to wake one who waits */
+            stop_accepting(io, op->descriptor->fd, io->slots.all[op->descriptor->fd].arrivals);
         break;
     default:
         return ask_for_end(io, op);
@@ -595,14 +615,20 @@ static int uring_attach(struct wf_io *base, struct wf_descriptor *descriptor, in
     struct wf_uring *io = uring_of(base);
     struct wf_slot *slot;
     int err = wf_slots_find(&io->slots, fd, &slot);
-    if (err == 0)
-        err = slot->owner ? -EEXIST : wf_uring_poll_yield(io, slot, fd);
+    if (err == 0 && slot->owner)
+        err = -EEXIST;
     if (err == 0 && !descriptor->shared)
         err = injected(WF_FAULT_CONTROL);
-    if (err < 0)
+    struct wf_arrivals *arrivals = NULL;
+    if (err == 0 && descriptor->listening)
+        err = (arrivals = wf_alloc_zero(sizeof *arrivals)) ? 0 : -ENOMEM;
+    if (err == 0)
+        err = wf_uring_poll_yield(io, slot, fd);
+    if (err < 0) {
+        wf_free(arrivals);
         return err;
-    if (descriptor->listening && !(slot->arrivals = wf_alloc_zero(sizeof *slot->arrivals)))
-        return -ENOMEM;
+    }
+    slot->arrivals = arrivals;
     slot->generation++;
     slot->owner = descriptor;
     descriptor->fd = fd;

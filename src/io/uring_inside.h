@@ -26,12 +26,14 @@ enum wf_uring_tag {
 
 /* What this kernel can do. */
 enum wf_uring_can {
-    WF_URING_DEFERS = 1,        /* completions are made when we enter, and only then: 6.1 */
-    WF_URING_FLAGS_WORK = 2,    /* the ring says when there is a reason to enter: 5.19 */
-    WF_URING_ACCEPTS_MANY = 4,  /* one entry, many clients: 5.19 */
-    WF_URING_LENDS = 8,         /* receives into buffers that the kernel picks: 5.19 */
-    WF_URING_REGISTERS_FD = 16, /* the ring's number need not be looked up: 5.18 */
-    WF_URING_NO_IOWAIT = 32,    /* waiting is not I/O wait: 6.15 */
+    WF_URING_FLAGS_WORK = 1,    /* the ring says when there is a reason to enter: 5.19 */
+    WF_URING_POLLS_FIRST = 2,   /* receives and sends may wait before they try, and a receive says
+                                   whether it left something: 5.19 */
+    WF_URING_ACCEPTS = 4,       /* from sockets that do not block: 5.19 */
+    WF_URING_ACCEPTS_MANY = 8,  /* one entry, many clients: 5.19 */
+    WF_URING_LENDS = 16,        /* receives into buffers that the kernel picks: 5.19 */
+    WF_URING_REGISTERS_FD = 32, /* the ring's number need not be looked up: 5.18 */
+    WF_URING_NO_IOWAIT = 64,    /* waiting is not I/O wait: 6.15 */
 };
 
 /* Buffers that the kernel picks, uring_lent.c. */
@@ -41,6 +43,9 @@ struct wf_uring_lent {
     uint16_t *free;                 /* free ids, the last one first */
     unsigned free_count;
     unsigned target; /* how many the kernel shall have */
+    unsigned stock;  /* how many it had when it was given some last */
+    unsigned calm;   /* waits that took few of them, one after another */
+    unsigned pause;  /* receives that do without, because there was no memory for the ring */
     bool lacking;    /* they were too few */
 };
 
@@ -63,10 +68,14 @@ struct wf_uring {
     struct {
         struct wf_uring_completion *all;
         size_t taken, count, room;
-    } aside;      /* completions that had to make room in the ring */
-    bool batches; /* the last wait brought several: sends are worth gathering */
-    bool rings;   /* the inbox is polled */
-    bool waiting; /* in wait() */
+    } aside; /* completions that had to make room in the ring */
+    struct {
+        uint64_t *all;
+        size_t count, room;
+    } owed;            /* cancels for which there was no entry */
+    bool batches;      /* the last wait brought several: sends are worth gathering */
+    bool inbox_polled; /* the kernel tells of the inbox */
+    bool waiting;      /* in wait() */
 };
 
 static inline uint64_t wf_uring_key(enum wf_uring_tag tag, int fd, uint32_t generation)
@@ -105,9 +114,16 @@ static inline size_t wf_uring_count_completions(const struct wf_uring *io)
     return io->aside.count - io->aside.taken + io_uring_cq_ready(&io->ring);
 }
 
-/* Ask for the end of what `data` is about; its own completion says what became of it. False: the
- * kernel takes no entry now. */
-bool wf_uring_cancel_data(struct wf_uring *io, uint64_t data);
+/* Have the kernel take all entries now, and do what it can do at once. */
+void wf_uring_hand_over(struct wf_uring *io);
+
+/* Ask for the end of what `data` is about; its own completion says what became of it. While there
+ * is no entry for that, it is owed: wf_uring_pay() tries again. */
+void wf_uring_cancel_data(struct wf_uring *io, uint64_t data);
+void wf_uring_pay(struct wf_uring *io);
+
+/* It has ended by itself: the address may be another operation's next. */
+void wf_uring_forgive(struct wf_uring *io, uint64_t data);
 
 /* uring_poll.c */
 
@@ -127,8 +143,8 @@ void wf_uring_lend(struct wf_uring *io);
 /* The block of a completion; it is ours. */
 char *wf_uring_lent_block(struct wf_uring *io, uint32_t flags);
 
-/* Errors: -ENOMEM, the kernel's. */
-int wf_uring_lent_open(struct wf_uring *io);
+/* Whether there are such buffers; made when they are needed first. */
+bool wf_uring_can_lend(struct wf_uring *io);
 void wf_uring_lent_close(struct wf_uring *io);
 
 #endif

@@ -13,9 +13,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define BUFFERS      1024u /* a power of two */
-#define TARGET_FIRST 16u
-#define GROUP        0
+#define BUFFERS    1024u /* a power of two */
+#define TARGET_MIN 16u
+#define CALM       1024u /* waits, or receives, after which things are looked at anew */
+#define GROUP      0
 
 static size_t ring_size(void)
 {
@@ -30,7 +31,7 @@ static int give_ring(struct wf_uring *io)
     return io_uring_register_buf_ring(&io->ring, &reg, 0);
 }
 
-int wf_uring_lent_open(struct wf_uring *io)
+static int open_lent(struct wf_uring *io)
 {
     struct wf_uring_lent *lent = &io->lent;
     void *ring =
@@ -51,8 +52,25 @@ int wf_uring_lent_open(struct wf_uring *io)
     for (unsigned i = 0; i < BUFFERS; i++)
         lent->free[i] = (uint16_t)(BUFFERS - 1 - i);
     lent->free_count = BUFFERS;
-    lent->target = TARGET_FIRST;
+    lent->target = TARGET_MIN;
     return 0;
+}
+
+bool wf_uring_can_lend(struct wf_uring *io)
+{
+    struct wf_uring_lent *lent = &io->lent;
+    if (!(io->can & WF_URING_LENDS) || lent->ring)
+        return io->can & WF_URING_LENDS;
+    if (lent->pause > 0) {
+        lent->pause--;
+        return false;
+    }
+    int err = open_lent(io);
+    if (err == -ENOMEM)
+        lent->pause = CALM;
+    else if (err < 0)
+        io->can &= ~(unsigned)WF_URING_LENDS;
+    return err == 0;
 }
 
 void wf_uring_lent_close(struct wf_uring *io)
@@ -70,14 +88,33 @@ void wf_uring_lent_close(struct wf_uring *io)
     *lent = (struct wf_uring_lent){ 0 };
 }
 
+/* More when all that it had were too few, fewer when most of them lay there for long. */
+static void aim(struct wf_uring_lent *lent)
+{
+    unsigned left = BUFFERS - lent->free_count, taken = lent->stock - left;
+    if (lent->lacking && lent->stock == lent->target && lent->target < BUFFERS)
+        lent->target *= 2;
+    lent->lacking = false;
+    lent->calm = taken * 4 < lent->target ? lent->calm + 1 : 0;
+    if (lent->calm < CALM || lent->target <= TARGET_MIN)
+        return;
+    lent->target /= 2;
+    lent->calm = 0;
+}
+
+/* Of the blocks that may be lent the kernel has half at most: the others are for plain calls. */
+static bool may_have_more(const struct wf_uring *io)
+{
+    size_t stock = BUFFERS - io->lent.free_count, others = io->blocks.lent - stock;
+    return stock < io->lent.target && stock < (io->blocks.limit - others) / 2;
+}
+
 void wf_uring_lend(struct wf_uring *io)
 {
     struct wf_uring_lent *lent = &io->lent;
     int added = 0;
-    if (lent->lacking && lent->target < BUFFERS)
-        lent->target *= 2;
-    lent->lacking = false;
-    while (BUFFERS - lent->free_count < lent->target) {
+    aim(lent);
+    while (may_have_more(io)) {
         char *block;
         if (wf_blocks_get(&io->blocks, &block) < 0)
             break;
@@ -88,6 +125,7 @@ void wf_uring_lend(struct wf_uring *io)
     }
     if (added > 0)
         io_uring_buf_ring_advance(lent->ring, added);
+    lent->stock = BUFFERS - lent->free_count;
 }
 
 char *wf_uring_lent_block(struct wf_uring *io, uint32_t flags)

@@ -2,12 +2,13 @@
  *
  * Several operations may wait on one number. The kernel has one poll for all they ask for together;
  * its completion ends those that it concerns, and another one is made for those that stay. Nothing
- * of an operation is in the kernel's hands, so a cancel is done at once; the last one takes the
- * poll back, because it holds the file open.
+ * of an operation is in the kernel's hands, so a cancel is done at once. The last one takes the
+ * poll back before it returns, because it holds the file open.
  *
  * The kernel goes on with the file that it was asked about, whatever becomes of the number. So who
  * asks next for the number looks whether it is the same file: those who waited for another one are
- * told -EBADF. */
+ * told -EBADF. Eventfds and the like all look the same; the poll is made anew for each who joins,
+ * so at least nobody waits for what the number named before. */
 
 #include "io/fault.h"
 #include "io/uring_inside.h"
@@ -17,11 +18,11 @@
 
 static void disarm(struct wf_uring *io, int fd, struct wf_slot *slot)
 {
-    if (slot->watch->armed == 0)
+    if (!slot->watch->armed)
         return;
     wf_uring_cancel_data(io, wf_uring_key(WF_URING_POLL, fd, slot->generation));
     slot->generation++;
-    slot->watch->armed = 0;
+    slot->watch->armed = false;
 }
 
 static int arm(struct wf_uring *io, int fd, struct wf_slot *slot, unsigned interest)
@@ -34,7 +35,7 @@ static int arm(struct wf_uring *io, int fd, struct wf_slot *slot, unsigned inter
         return -ENOMEM;
     io_uring_prep_poll_add(entry, fd, wf_poll_events(interest));
     entry->user_data = wf_uring_key(WF_URING_POLL, fd, ++slot->generation);
-    slot->watch->armed = interest;
+    slot->watch->armed = true;
     return 0;
 }
 
@@ -86,12 +87,10 @@ static int64_t wait_for(struct wf_uring *io, struct wf_op *op, struct wf_slot *s
     if (wf_slot_is_watched(slot) && !is_same(&file, &watch->file))
         part_from(io, fd, slot);
     watch->file = file;
-    if (watch->armed == 0 || (interest & ~watch->armed)) {
-        int err = arm(io, fd, slot, interest | wf_watch_interest(watch));
-        if (err < 0) {
-            wf_watch_orphan(&io->slots, watch, err); /* nothing waits for them any more */
-            return err;
-        }
+    int err = arm(io, fd, slot, interest | wf_watch_interest(watch));
+    if (err < 0) {
+        wf_watch_orphan(&io->slots, watch, err); /* nothing waits for them any more */
+        return err;
     }
     wf_list_push_back(&watch->waiting, &op->poll.link);
     return wf_io_pend(&io->base, op);
@@ -115,8 +114,10 @@ void wf_uring_cancel_poll(struct wf_uring *io, struct wf_op *op)
 {
     int fd = op->poll.fd;
     wf_list_remove_init(&op->poll.link);
-    if (fd >= 0 && !wf_slot_is_watched(&io->slots.all[fd])) /* < 0: an orphan */
-        disarm(io, fd, &io->slots.all[fd]);
+    if (fd < 0 || wf_slot_is_watched(&io->slots.all[fd])) /* < 0: an orphan */
+        return;
+    disarm(io, fd, &io->slots.all[fd]);
+    wf_uring_hand_over(io);
 }
 
 /* Made again for those who stay before done() is called for those who go, because done() may change
@@ -127,7 +128,7 @@ void wf_uring_poll_event(struct wf_uring *io, struct wf_slot *slot, int fd, int3
     uint32_t events = result > 0 ? (uint32_t)result : 0;
     struct wf_list ready;
     wf_list_init(&ready);
-    watch->armed = 0;
+    watch->armed = false;
     wf_watch_take_ready(watch, events, &ready);
     if (!wf_list_is_empty(&watch->waiting)) {
         int err = result < 0 ? result : arm(io, fd, slot, wf_watch_interest(watch));

@@ -36,9 +36,9 @@ static const struct {
 } rungs[] = {
     { IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
           IORING_SETUP_SUBMIT_ALL,
-      WF_URING_DEFERS | WF_URING_FLAGS_WORK },
+      WF_URING_FLAGS_WORK | WF_URING_POLLS_FIRST },
     { IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
-      WF_URING_FLAGS_WORK },
+      WF_URING_FLAGS_WORK | WF_URING_POLLS_FIRST },
     { IORING_SETUP_SUBMIT_ALL, 0 },
     { 0, 0 },
 };
@@ -129,7 +129,8 @@ static bool has_operations(struct wf_uring *io)
 static const char *what_is_missing(struct wf_uring *io)
 {
     const unsigned features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
-                              IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
+                              IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG |
+                              IORING_FEAT_RSRC_TAGS; /* 5.13, as polls that go on are */
     if ((io->ring.features & features) != features)
         return "this kernel's io_uring is too old";
     return has_operations(io) ? NULL : "this kernel's io_uring lacks operations";
@@ -138,7 +139,7 @@ static const char *what_is_missing(struct wf_uring *io)
 /* What cannot be told from flags is taken for granted until the kernel says no. */
 static void learn(struct wf_uring *io, unsigned mask)
 {
-    io->can |= WF_URING_ACCEPTS_MANY | WF_URING_LENDS;
+    io->can |= WF_URING_ACCEPTS | WF_URING_ACCEPTS_MANY | WF_URING_LENDS;
     if (io->ring.features & WF_FEAT_NO_IOWAIT)
         io->can |= WF_URING_NO_IOWAIT;
     if ((mask & WF_URING_REGISTERS_FD) && io_uring_register_ring_fd(&io->ring) == 1)
@@ -171,15 +172,17 @@ int wf_uring_ring_open(struct wf_uring *io, unsigned entries, const char **reaso
         return -ENOTSUP;
     }
     learn(io, mask);
-    io_uring_ring_dontfork(&io->ring); /* a child that touched it would disturb ours */
-    for (unsigned i = 0; i < io->ring.sq.ring_entries; i++)
-        io->ring.sq.array[i] = i; /* an entry's place does not change */
+    io_uring_ring_dontfork(&io->ring);   /* a child that touched it would disturb ours */
+    unsigned *order = io->ring.sq.array; /* NULL: a newer liburing has none */
+    for (unsigned i = 0; order && i < io->ring.sq.ring_entries; i++)
+        order[i] = i; /* an entry's place does not change */
     return 0;
 }
 
 void wf_uring_ring_close(struct wf_uring *io)
 {
     wf_free(io->aside.all);
+    wf_free(io->owed.all);
     if (io->can & WF_URING_REGISTERS_FD)
         io_uring_unregister_ring_fd(&io->ring);
     io_uring_queue_exit(&io->ring);
@@ -228,6 +231,7 @@ void wf_uring_enter(struct wf_uring *io, int64_t timeout)
         err = enter(io, entries, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg);
     else if (entries > 0 || has_work(io))
         err = enter(io, entries, 0, IORING_ENTER_GETEVENTS, NULL);
+    wf_assert(err != -EBADR); /* the kernel had no memory to keep a completion: it is lost */
     /* EBUSY: first what is there has to be taken out; EAGAIN: later there may be memory. */
     wf_assert(err >= 0 || err == -EINTR || err == -ETIME || err == -EBUSY || err == -EAGAIN ||
               err == -ENOMEM);
@@ -247,7 +251,8 @@ static bool take(struct wf_uring *io, struct wf_uring_completion *completion)
 
 bool wf_uring_put_aside(struct wf_uring *io)
 {
-    size_t count = io->aside.count + io_uring_cq_ready(&io->ring);
+    size_t waiting = io->aside.count - io->aside.taken;
+    size_t count = waiting + io_uring_cq_ready(&io->ring);
     if (count > io->aside.room) {
         void *all = wf_realloc(io->aside.all, 2 * count * sizeof *io->aside.all);
         if (!all)
@@ -255,6 +260,10 @@ bool wf_uring_put_aside(struct wf_uring *io)
         io->aside.all = all;
         io->aside.room = 2 * count;
     }
+    if (waiting > 0)
+        memmove(io->aside.all, io->aside.all + io->aside.taken, waiting * sizeof *io->aside.all);
+    io->aside.taken = 0;
+    io->aside.count = waiting;
     while (io->aside.count < count && take(io, &io->aside.all[io->aside.count]))
         io->aside.count++;
     return true;
@@ -290,7 +299,14 @@ struct io_uring_sqe *wf_uring_entry(struct wf_uring *io)
     return entry;
 }
 
-bool wf_uring_cancel_data(struct wf_uring *io, uint64_t data)
+void wf_uring_hand_over(struct wf_uring *io)
+{
+    for (int tries = 0; tries < TRIES && publish(io) > 0; tries++)
+        if (enter(io, publish(io), 0, IORING_ENTER_GETEVENTS, NULL) == -EBUSY)
+            wf_uring_put_aside(io);
+}
+
+static bool cancel_now(struct wf_uring *io, uint64_t data)
 {
     struct io_uring_sqe *entry = wf_uring_entry(io);
     if (!entry)
@@ -298,4 +314,31 @@ bool wf_uring_cancel_data(struct wf_uring *io, uint64_t data)
     io_uring_prep_cancel64(entry, data, 0);
     entry->user_data = WF_URING_NOTHING;
     return true;
+}
+
+void wf_uring_cancel_data(struct wf_uring *io, uint64_t data)
+{
+    if (WF_LIKELY(cancel_now(io, data)))
+        return;
+    if (io->owed.count == io->owed.room) {
+        size_t room = io->owed.room ? 2 * io->owed.room : 16;
+        uint64_t *all = wf_realloc(io->owed.all, room * sizeof *all);
+        wf_assert(all); /* neither the kernel nor the heap has memory, and the kernel has ours */
+        io->owed.all = all;
+        io->owed.room = room;
+    }
+    io->owed.all[io->owed.count++] = data;
+}
+
+void wf_uring_pay(struct wf_uring *io)
+{
+    while (io->owed.count > 0 && cancel_now(io, io->owed.all[io->owed.count - 1]))
+        io->owed.count--;
+}
+
+void wf_uring_forgive(struct wf_uring *io, uint64_t data)
+{
+    for (size_t i = 0; i < io->owed.count; i++)
+        if (io->owed.all[i] == data)
+            io->owed.all[i] = WF_URING_NOTHING;
 }

@@ -227,6 +227,15 @@ static size_t memory_in_flight(weft_stream *stream)
     return peer ? weft_chain_size(&peer->inbox) : 0;
 }
 
+/* Whoever reads is in another half's hands when that one goes. */
+static void memory_forsake(weft_stream *stream)
+{
+    struct memory_stream *half = inside(stream);
+    if (half->reader)
+        half->reader->pending = false;
+    half->reader = NULL;
+}
+
 static void memory_release(weft_stream *stream, bool reset)
 {
     struct memory_stream *half = inside(stream), *peer = half->peer;
@@ -253,6 +262,7 @@ static const struct wf_transport_ops memory_ops = {
     .lend_return = memory_lend_return,
     .shutdown = memory_shutdown,
     .in_flight = memory_in_flight,
+    .forsake = memory_forsake,
     .release = memory_release,
     .peer = memory_peer,
 };

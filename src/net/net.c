@@ -19,6 +19,7 @@ static size_t close_streams(struct wf_list *list)
     while ((link = wf_list_first(list))) {
         weft_stream *stream = wf_container(link, weft_stream, link);
         stream->server = NULL; /* a frame of an abandoned task, if anything */
+        stream->ops->forsake(stream);
         wf_stream_destroy(stream, true);
         count++;
     }

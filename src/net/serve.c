@@ -271,6 +271,14 @@ static int64_t patience_of(const struct wf_server *server, enum wf_server_idle i
     return idle == WF_SERVER_BUSY && !server->listener->hand_out ? WEFT_FOREVER : PAUSE;
 }
 
+/* The driver may accept clients before we ask, as long as there is room for the whole backlog. */
+static void allow_ahead(struct wf_server *server)
+{
+    weft_listener *listener = server->listener;
+    listener->descriptor.takes_all =
+        !listener->hand_out && server->active + listener->backlog_max < clients_max(server);
+}
+
 /* Who comes to a full server gets the place of the client that has been idle longest. */
 static int accept_one(struct wf_server *server)
 {
@@ -280,6 +288,7 @@ static int accept_one(struct wf_server *server)
     server->wants_parked = idle == WF_SERVER_BUSY;
     if (idle != WF_SERVER_IDLE)
         return wait_for_leave(server, is_full, patience_of(server, idle));
+    allow_ahead(server);
     int err = weft_accept(server->listener, &client);
     if (err == -EAGAIN) /* somebody else's, or the roles have changed */
         return 0;

@@ -55,11 +55,14 @@ static size_t socket_in_flight(weft_stream *stream)
     return ioctl(inside(stream)->descriptor.fd, SIOCOUTQ, &bytes) == 0 ? (size_t)bytes : 0;
 }
 
-/* The frame of a task that was abandoned at the loop's end may hold one. */
-static void drop_operation(weft_loop *loop, struct wf_op *op)
+static void socket_forsake(weft_stream *stream)
 {
-    if (op)
-        wf_io_drop(loop->io_ops, loop->io, op);
+    struct wf_descriptor *descriptor = &inside(stream)->descriptor;
+    weft_loop *loop = stream->loop;
+    if (descriptor->reader)
+        wf_io_drop(loop->io_ops, loop->io, descriptor->reader);
+    if (descriptor->writer && descriptor->writer != &stream->send)
+        wf_io_drop(loop->io_ops, loop->io, descriptor->writer);
 }
 
 static void socket_release(weft_stream *stream, bool reset)
@@ -68,8 +71,6 @@ static void socket_release(weft_stream *stream, bool reset)
     weft_loop *loop = stream->loop;
     struct wf_net *net = loop->net;
     struct linger now = { .l_onoff = 1, .l_linger = 0 };
-    drop_operation(loop, socket->descriptor.reader);
-    drop_operation(loop, socket->descriptor.writer);
     if (reset)
         setsockopt(socket->descriptor.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     loop->io_ops->release(loop->io, &socket->descriptor);
@@ -92,6 +93,7 @@ static const struct wf_transport_ops socket_ops = {
     .lend_return = socket_lend_return,
     .shutdown = socket_shutdown,
     .in_flight = socket_in_flight,
+    .forsake = socket_forsake,
     .release = socket_release,
     .peer = socket_peer,
 };

@@ -43,6 +43,8 @@ struct wf_transport_ops {
     void (*lend_return)(weft_stream *stream, char *block);
     int (*shutdown)(weft_stream *stream);     /* nothing more will be sent */
     size_t (*in_flight)(weft_stream *stream); /* sent, and not arrived */
+    /* Take back what frames of abandoned tasks have submitted, at the loop's end; may wait. */
+    void (*forsake)(weft_stream *stream);
     /* Close and free the stream's memory. No operation is pending. */
     void (*release)(weft_stream *stream, bool reset);
     void (*peer)(weft_stream *stream, char *text, size_t size);

@@ -8,10 +8,10 @@ import sys
 # name -> what stands in the source, once, and what stands in the mutant instead.
 MUTANTS = {
     # The loop looks for mail before it says that it sleeps.
-    'sleep': ("""    atomic_store(&inbox->asleep, true);
+    'sleep': ("""    atomic_exchange(&inbox->asleep, true);
     struct wf_mail *head = atomic_load(&inbox->head);
 """, """    struct wf_mail *head = atomic_load(&inbox->head);
-    atomic_store(&inbox->asleep, true);
+    atomic_exchange(&inbox->asleep, true);
 """),
     # Each sender that finds the loop asleep makes a system call.
     'wake': ('if (atomic_load(&inbox->asleep) && atomic_exchange(&inbox->asleep, false))',

@@ -145,6 +145,7 @@ static void test_descriptor_accept_takes_all_without_waiting_again(void **state)
     int clients[10];
     world_open(&world);
     attach_listener(&world, &listener, &address);
+    listener.takes_all = true;
     for (int i = 0; i < 10; i++) {
         clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(connect(clients[i], (struct sockaddr *)&address, sizeof address), 0);

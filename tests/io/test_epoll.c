@@ -141,6 +141,7 @@ static void test_epoll_wait_is_never_early(void **state)
 
 int main(void)
 {
+    setenv("WEFT_BACKEND", "epoll", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_epoll_release_in_a_batch_silences_later_events),
         cmocka_unit_test(test_epoll_release_by_its_own_reader_spares_the_writer),

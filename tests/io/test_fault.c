@@ -198,14 +198,25 @@ static void test_fault_interrupted_calls_are_made_again(void **state)
         assert_true(sweep(kinds[i], EINTR, false, 0) > 0);
 }
 
+/* io_uring: entering the kernel fails for one reason or another, once. */
+static void test_fault_entering_is_tried_again(void **state)
+{
+    (void)state;
+    const int errors[] = { EINTR, EAGAIN, EBUSY, ENOMEM };
+    for (size_t i = 0; i < WF_ARRAY_SIZE(errors); i++)
+        assert_int_equal(sweep(WF_FAULT_ENTER, errors[i], false, 0) > 0, asks_for_uring());
+}
+
 static void test_fault_connections_that_died_in_the_queue_are_skipped(void **state)
 {
     (void)state;
     const int errors[] = { ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH };
     for (size_t i = 0; i < WF_ARRAY_SIZE(errors); i++) {
         assert_true(sweep(WF_FAULT_ACCEPT, errors[i], false, 0) > 0);
-        /* Not for ever; io_uring goes on with the next wait. */
-        int expected = asks_for_uring() ? 0 : -errors[i];
+        /* Not for ever; an entry of io_uring goes on with the next wait. */
+        const char *mask = getenv("WEFT_URING_MASK");
+        bool by_entry = asks_for_uring() && (!mask || strcmp(mask, "5.15") != 0);
+        int expected = by_entry ? 0 : -errors[i];
         assert_true(sweep(WF_FAULT_ACCEPT, errors[i], true, expected) > 0);
     }
 }
@@ -262,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_fault_none_is_success),
         cmocka_unit_test(test_fault_each_call_fails_with_its_own_error),
         cmocka_unit_test(test_fault_interrupted_calls_are_made_again),
+        cmocka_unit_test(test_fault_entering_is_tried_again),
         cmocka_unit_test(test_fault_connections_that_died_in_the_queue_are_skipped),
         cmocka_unit_test(test_fault_short_transfers_change_nothing),
         cmocka_unit_test(test_fault_short_transfer_of_any_one_call_changes_nothing),

@@ -330,6 +330,27 @@ static void test_poll_number_closed_and_attached_is_a_bad_one(void **state)
     world_close(&world);
 }
 
+static void test_poll_number_used_again_by_a_file_that_looks_the_same(void **state)
+{
+    (void)state;
+    struct world world;
+    struct probe lost = { 0 }, probe = { 0 };
+    world_open(&world);
+    int first = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    assert_int_equal(submit_poll(&world, &lost, first, WF_POLL_READ), WF_PENDING);
+    drain(&world);
+    close(first);
+    int second = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    assert_int_equal(second, first);
+    assert_int_equal(submit_poll(&world, &probe, second, WF_POLL_READ), WF_PENDING);
+    eventfd_write(second, 1);
+    assert_int_equal(finish(&world, &probe), WF_POLL_READ);
+    int64_t result = finish(&world, &lost); /* whether it shows that it is another one, or not */
+    assert_true(result == -EBADF || result == WF_POLL_READ);
+    close(second);
+    world_close(&world);
+}
+
 static void test_poll_old_file_alive_elsewhere_does_not_speak_for_the_new(void **state)
 {
     (void)state;
@@ -444,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_poll_number_used_again_is_the_new_file),
         cmocka_unit_test(test_poll_number_closed_while_waited_on_is_a_bad_one),
         cmocka_unit_test(test_poll_number_closed_and_attached_is_a_bad_one),
+        cmocka_unit_test(test_poll_number_used_again_by_a_file_that_looks_the_same),
         cmocka_unit_test(test_poll_old_file_alive_elsewhere_does_not_speak_for_the_new),
         cmocka_unit_test(test_poll_number_may_be_attached_afterwards),
         cmocka_unit_test(test_poll_high_number_makes_the_table_grow),
