@@ -39,7 +39,7 @@ enum weft_guards {
 struct weft_loop_options {
     void *arg;           /* weft_run(): its second argument */
     weft_loop **loop;    /* weft_loop_new(): its first argument */
-    const char *backend; /* "epoll"; NULL: WEFT_BACKEND, else the best one that opens */
+    const char *backend; /* "epoll", "uring"; NULL: WEFT_BACKEND, else epoll */
     int64_t grace;     /* how long tasks may take to end once they must: when main has ended, at the
                           second interrupt, and when one that was interrupted was found not to
                           listen. 0: 10 s, WEFT_FOREVER: no limit */
