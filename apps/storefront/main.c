@@ -310,7 +310,7 @@ static int run_all(struct settings *settings)
     stage_fini(&settings->stage);
     bool orderly = err == 0 || err == -ECANCELED;
     if (!orderly && !settings->complained)
-        fprintf(stderr, "storefront: %s\n", weft_error_text(err));
+        complain(settings, "cannot run", err);
     return orderly ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -83,8 +83,9 @@ struct weft_loop_options {
  * Returns: what `main` returned, >= 0; of several loops, what loop 0's did.
  * Errors: main's own, and of several the first; -EDEADLK inside a running loop; -ENOMEM, -EMFILE,
  *   -EAGAIN when a loop or thread cannot be made: then no main has run; -ENOTSUP for an unknown
- *   backend, or several loops in virtual time; -EINVAL for more than 1,024; WEFT_ESTUCK when tasks
- *   outlived the grace.
+ *   backend, or several loops in virtual time; -EPERM, -ENOSYS and the like when io_uring was named
+ *   and this process has none (weft_error_detail() says why); -EINVAL for more than 1,024;
+ *   WEFT_ESTUCK when tasks outlived the grace.
  * Suspends: never; it blocks the thread until main ends.
  * Cancel: SIGINT and SIGTERM as above.
  * Ownership: borrows `arg`.

@@ -95,7 +95,8 @@ static int open_io(weft_loop *loop, const struct weft_loop_options *options)
     if (err < 0)
         return err;
     struct wf_io_options io = { .inbox = loop->inbox };
-    return wf_io_open(options->backend, &io, &loop->io, &loop->io_ops, &loop->io_reason);
+    err = wf_io_open(options->backend, &io, &loop->io, &loop->io_ops, &loop->io_reason);
+    return err < 0 ? wf_fail(err, "no driver for a loop: %s", loop->io_reason) : 0;
 }
 
 static void init_root(weft_loop *loop)

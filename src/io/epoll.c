@@ -86,14 +86,8 @@ static int64_t try_recv_lend(struct wf_epoll *io, struct wf_op *op)
     int err = wf_blocks_get(&io->blocks, &block);
     if (err < 0)
         return err;
-    int64_t result = try_recv(io, op->descriptor, block, io->blocks.size);
-    if (result <= 0) {
-        wf_blocks_put(&io->blocks, block);
-        return result;
-    }
-    op->lend.data = block;
-    op->lend.capacity = io->blocks.size;
-    return result;
+    return wf_io_hand_block(&io->blocks, op, block,
+                            try_recv(io, op->descriptor, block, io->blocks.size));
 }
 
 static int64_t try_accept(struct wf_epoll *io, struct wf_descriptor *descriptor)

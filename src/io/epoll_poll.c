@@ -42,16 +42,10 @@ static int arm(struct wf_epoll *io, int fd, struct wf_slot *slot, unsigned inter
 int64_t wf_epoll_submit_poll(struct wf_epoll *io, struct wf_op *op)
 {
     struct wf_slot *slot;
-    int err = wf_slots_find(&io->slots, op->poll.fd, &slot);
-    if (err < 0)
-        return err;
-    if (slot->owner)
-        return -EEXIST;
-    if (op->now)
-        return wf_poll_look(&io->base.counters, op);
-    err = wf_watch_make(slot);
-    if (err == 0)
-        err = arm(io, op->poll.fd, slot, op->poll.interest);
+    int64_t result = wf_poll_begin(&io->slots, &io->base, op, &slot);
+    if (result != WF_PENDING)
+        return result;
+    int err = arm(io, op->poll.fd, slot, op->poll.interest);
     if (err == -EPERM) /* a regular file, a directory */
         return op->poll.interest;
     if (err < 0)

@@ -59,7 +59,7 @@ static struct wf_op *op_of_link(struct wf_list *link)
     return wf_container(link, struct wf_op, poll.link);
 }
 
-int wf_watch_make(struct wf_slot *slot)
+static int watch_make(struct wf_slot *slot)
 {
     if (slot->watch)
         return 0;
@@ -102,7 +102,7 @@ unsigned wf_poll_result(unsigned interest, uint32_t events)
     return ready & interest;
 }
 
-int64_t wf_poll_look(struct wf_io_counters *counters, const struct wf_op *op)
+static int64_t look(struct wf_io_counters *counters, const struct wf_op *op)
 {
     short ready = 0;
     int count =
@@ -112,6 +112,20 @@ int64_t wf_poll_look(struct wf_io_counters *counters, const struct wf_op *op)
     if (ready & POLLNVAL)
         return -EBADF;
     return wf_poll_result(op->poll.interest, (uint32_t)ready);
+}
+
+int64_t wf_poll_begin(struct wf_slots *slots, struct wf_io *io, const struct wf_op *op,
+                      struct wf_slot **slot)
+{
+    int err = wf_slots_find(slots, op->poll.fd, slot);
+    if (err < 0)
+        return err;
+    if ((*slot)->owner)
+        return -EEXIST;
+    if (op->now)
+        return look(&io->counters, op);
+    err = watch_make(*slot);
+    return err < 0 ? err : WF_PENDING;
 }
 
 void wf_watch_take_ready(struct wf_watch *watch, uint32_t events, struct wf_list *ready)
@@ -145,7 +159,18 @@ void wf_slots_finish_orphans(struct wf_slots *slots, struct wf_io *io)
         wf_io_finish(io, op_of_link(link), op_of_link(link)->poll.fd);
 }
 
-/* JOB */
+/* Operations */
+
+int64_t wf_io_hand_block(struct wf_blocks *blocks, struct wf_op *op, char *block, int64_t result)
+{
+    if (result <= 0) {
+        wf_blocks_put(blocks, block);
+        return result;
+    }
+    op->lend.data = block;
+    op->lend.capacity = blocks->size;
+    return result;
+}
 
 static void job_is_complete(struct wf_job *job)
 {

@@ -11,6 +11,7 @@
  * child. The slot says who has the number now; an event of another generation is nobody's. */
 
 #include "base/list.h"
+#include "io/blocks.h"
 #include "io/io.h"
 
 #include <sys/types.h>
@@ -51,9 +52,6 @@ int wf_slots_find(struct wf_slots *slots, int fd, struct wf_slot **slot);
 
 /* POLL */
 
-/* Make the slot's watch, if it has none. Errors: -ENOMEM. */
-int wf_watch_make(struct wf_slot *slot);
-
 static inline bool wf_slot_is_watched(const struct wf_slot *slot)
 {
     return slot->watch && !wf_list_is_empty(&slot->watch->waiting);
@@ -68,8 +66,10 @@ uint32_t wf_poll_events(unsigned interest);
 /* What the kernel said, for one who asked for `interest`; 0: nothing. */
 unsigned wf_poll_result(unsigned interest, uint32_t events);
 
-/* Without waiting: -EAGAIN when it is not ready. */
-int64_t wf_poll_look(struct wf_io_counters *counters, const struct wf_op *op);
+/* What every driver does first: WF_PENDING when the operation is to wait, and its slot has a watch.
+ */
+int64_t wf_poll_begin(struct wf_slots *slots, struct wf_io *io, const struct wf_op *op,
+                      struct wf_slot **slot);
 
 /* Those whose wait an event ends, oldest first, from the watch to `ready`. */
 void wf_watch_take_ready(struct wf_watch *watch, uint32_t events, struct wf_list *ready);
@@ -97,6 +97,9 @@ static inline void wf_io_finish(struct wf_io *io, struct wf_op *op, int64_t resu
     io->counters.completions++;
     op->done(op, result);
 }
+
+/* A receive has ended in a block: with bytes it is the operation's, else it goes back. */
+int64_t wf_io_hand_block(struct wf_blocks *blocks, struct wf_op *op, char *block, int64_t result);
 
 /* JOB: the pool does the work, the inbox brings the news. */
 int64_t wf_io_submit_job(struct wf_op *op);

@@ -93,14 +93,8 @@ static int64_t try_recv_lend(struct wf_uring *io, struct wf_op *op)
     int err = wf_blocks_get(&io->blocks, &block);
     if (err < 0)
         return err;
-    int64_t result = try_recv(io, op->descriptor, block, io->blocks.size);
-    if (result <= 0) {
-        wf_blocks_put(&io->blocks, block);
-        return result;
-    }
-    op->lend.data = block;
-    op->lend.capacity = io->blocks.size;
-    return result;
+    return wf_io_hand_block(&io->blocks, op, block,
+                            try_recv(io, op->descriptor, block, io->blocks.size));
 }
 
 static int64_t try_read(struct wf_uring *io, struct wf_op *op)
@@ -153,18 +147,6 @@ static int64_t submit_recv(struct wf_uring *io, struct wf_op *op)
     return err < 0 ? err : park(io, op, &descriptor->reader);
 }
 
-/* The block that came with it; without bytes it goes back. */
-static void take_block(struct wf_uring *io, struct wf_op *op, const struct wf_uring_completion *c)
-{
-    char *block = wf_uring_lent_block(io, c->flags);
-    if (c->result <= 0) {
-        wf_blocks_put(&io->blocks, block);
-        return;
-    }
-    op->lend.data = block;
-    op->lend.capacity = io->blocks.size;
-}
-
 /* Whether there may be more: where the kernel does not say, a full buffer does. */
 static bool has_more(const struct wf_uring *io, const struct wf_op *op,
                      const struct wf_uring_completion *c)
@@ -180,12 +162,11 @@ static int64_t read_result(struct wf_uring *io, struct wf_op *op,
 {
     struct wf_descriptor *descriptor = op->descriptor;
     bool lends = op->code == WF_OP_RECV_LEND;
-    if (c->flags & IORING_CQE_F_BUFFER)
-        take_block(io, op, c);
-    else if (lends && c->result == -ENOBUFS) {
-        io->lent.lacking = true;
-        return try_recv_lend(io, op);
-    } else if (lends && c->result > 0) /* a poll */
+    bool brought = c->flags & IORING_CQE_F_BUFFER;
+    io->lent.lacking |= c->result == -ENOBUFS;
+    if (brought)
+        wf_io_hand_block(&io->blocks, op, wf_uring_lent_block(io, c->flags), c->result);
+    else if (lends && (c->result > 0 || c->result == -ENOBUFS)) /* a poll, or no buffer was left */
         return try_recv_lend(io, op);
     if (c->result == -EINTR || c->result == -EAGAIN)
         return WF_PENDING;

@@ -99,15 +99,8 @@ static int64_t wait_for(struct wf_uring *io, struct wf_op *op, struct wf_slot *s
 int64_t wf_uring_submit_poll(struct wf_uring *io, struct wf_op *op)
 {
     struct wf_slot *slot;
-    int err = wf_slots_find(&io->slots, op->poll.fd, &slot);
-    if (err < 0)
-        return err;
-    if (slot->owner)
-        return -EEXIST;
-    if (op->now)
-        return wf_poll_look(&io->base.counters, op);
-    err = wf_watch_make(slot);
-    return err < 0 ? err : wait_for(io, op, slot);
+    int64_t result = wf_poll_begin(&io->slots, &io->base, op, &slot);
+    return result == WF_PENDING ? wait_for(io, op, slot) : result;
 }
 
 void wf_uring_cancel_poll(struct wf_uring *io, struct wf_op *op)

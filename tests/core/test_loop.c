@@ -42,6 +42,7 @@ static void test_loop_options_that_cannot_be_met_are_errors(void **state)
     (void)state;
     weft_loop *loop = NULL;
     assert_int_equal(weft_loop_new(&loop, .backend = "nonsense"), -ENOTSUP);
+    assert_non_null(strstr(weft_error_detail(), "no driver has this name"));
     assert_int_equal(weft_loop_new(&loop, .threads = 2), -ENOTSUP);
     assert_null(loop);
     assert_int_equal(weft_run(return_zero, NULL, .threads = 1, .backend = "epoll"), 0);
