@@ -17,6 +17,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define HEAD_MAX (64u << 10) /* of a request */
+
 enum { STATE_HEAD, STATE_BODY, STATE_TRAILERS };
 
 static const struct wf_http1_limits limits = WF_HTTP1_LIMITS_DEFAULT;
@@ -76,18 +78,23 @@ static ptrdiff_t write_head(char *window, size_t size, const char *authority, co
 static int render(struct target *target, const char *authority, const char *path,
                   const struct request_options *options)
 {
-    char head[64 << 10];
-    ptrdiff_t size = write_head(head, sizeof head, authority, path, options);
-    struct bytes request = { 0 };
-    if (size < 0)
+    /* On the heap: tasks come here too, whose stacks are no larger. */
+    char *request = malloc(HEAD_MAX + options->body_size);
+    if (request == NULL)
+        return -ENOMEM;
+    ptrdiff_t size = write_head(request, HEAD_MAX, authority, path, options);
+    if (size < 0) {
+        free(request);
         return -EINVAL;
-    if (bytes_add(&request, head, (size_t)size) < 0 ||
-        bytes_add(&request, options->body, options->body_size) < 0) {
-        bytes_free(&request);
+    }
+    if (options->body_size > 0)
+        memcpy(request + size, options->body, options->body_size);
+    target->request_size = (size_t)size + options->body_size;
+    target->request = realloc(request, target->request_size);
+    if (target->request == NULL) {
+        free(request);
         return -ENOMEM;
     }
-    target->request = request.data;
-    target->request_size = request.size;
     target->to_head = options->method != NULL && strcmp(options->method, "HEAD") == 0;
     return 0;
 }
