@@ -88,7 +88,8 @@ static weft_fn *const functions[] = { use_1k, use_5k, use_20k, use_40k, use_litt
 
 static int run_debug(weft_fn *fn, void *arg)
 {
-    return weft_run(fn, arg, .clock = WEFT_CLOCK_TEST, .no_signals = true, .debug = true);
+    return weft_run(fn, arg, .clock = WEFT_CLOCK_TEST, .no_signals = true, .debug = true,
+                    .slow_step = WEFT_HOUR);
 }
 
 /* Run it at once, on a stack of the class. */

@@ -200,7 +200,7 @@ static void test_fiber_at_the_limit_who_ends_makes_room_for_the_next(void **stat
     (void)state;
     for (int debug = 0; debug < 2; debug++)
         assert_int_equal(weft_run(in_turn_main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true,
-                                  .stacks_max = 2, .debug = debug),
+                                  .stacks_max = 2, .debug = debug, .slow_step = WEFT_HOUR),
                          0);
 }
 

@@ -462,9 +462,9 @@ static void test_dump_tells_exactly_under_debug(void **state)
     (void)state;
     if (wf_sanitizer_is_valgrind())
         skip();
-    assert_int_equal(
-        weft_run(stacks_main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true, .debug = true),
-        0);
+    assert_int_equal(weft_run(stacks_main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true,
+                              .debug = true, .slow_step = WEFT_HOUR),
+                     0);
     EXPECT_ORDER("tasks begin with (exact):\n", "  use_34k: deepest 3", "  serve_deep: deepest 2",
                  "  use_9k: deepest ");
 }

@@ -521,10 +521,10 @@ static void run(const struct torture_scenario *scenario, const struct kind *kind
     wf_memory_fault_set(&now.memory);
     wf_io_fault_set(&now.call);
     alarm(PATIENCE_SECONDS);
-    int result = scenario->program
-                     ? scenario->program(scenario)
-                     : weft_run(scenario->main, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true,
-                                .grace = WEFT_HOUR, .debug = scenario->debug);
+    int result = scenario->program ? scenario->program(scenario)
+                                   : weft_run(scenario->main, NULL, .clock = WEFT_CLOCK_TEST,
+                                              .no_signals = true, .grace = WEFT_HOUR,
+                                              .debug = scenario->debug, .slow_step = WEFT_HOUR);
     wf_io_fault_set(NULL);
     wf_memory_fault_set(NULL);
     wf_loop_watch = NULL;
