@@ -16,6 +16,7 @@
 #include <weft/error.h>
 #include <weft/event.h>
 #include <weft/exception.h>
+#include <weft/file.h>
 #include <weft/future.h>
 #include <weft/generator.h>
 #include <weft/inspect.h>

@@ -26,7 +26,7 @@
 #include "io/call.h"
 #include "io/epoll_inside.h"
 #include "io/fault.h"
-#include "io/pool.h"
+#include "io/file.h"
 
 #include <weft/define.h>
 
@@ -313,28 +313,28 @@ static int64_t epoll_submit(struct wf_io *base, struct wf_op *op)
         return submit_write(io, op);
     case WF_OP_POLL:
         return wf_epoll_submit_poll(io, op);
-    case WF_OP_JOB:
-        return wf_io_submit_job(op);
+    case WF_OP_FILE:
+        return wf_file_submit(base, op);
     }
     return -EINVAL;
 }
 
-/* Nothing of ours is in the kernel's hands, so only a job can be out of reach. */
+/* Nothing of ours is in the kernel's hands, so only what a thread does can be out of reach. */
 static bool epoll_cancel(struct wf_io *base, struct wf_op *op)
 {
     wf_assert(op->pending);
-    if (op->code == WF_OP_JOB && !wf_pool_withdraw(op->job.pool, op->job.job))
-        return false;
+    if (op->code == WF_OP_FILE)
+        return wf_file_cancel_job(op);
     if (op->code == WF_OP_POLL)
         wf_list_remove_init(&op->poll.link);
     else if (op->code == WF_OP_SEND || op->code == WF_OP_CONNECT)
         op->descriptor->writer = NULL;
-    else if (op->code != WF_OP_JOB)
+    else
         op->descriptor->reader = NULL;
     if (op->code == WF_OP_ACCEPT && op->descriptor->shared)
         leave_line(epoll_of(base), op->descriptor);
     op->pending = false;
-    base->counters.pending -= op->code != WF_OP_JOB;
+    base->counters.pending--;
     return true;
 }
 

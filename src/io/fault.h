@@ -23,6 +23,7 @@ enum wf_io_fault_kind {
     WF_FAULT_WAIT,       /* only EINTR makes sense */
     WF_FAULT_OPEN,       /* eventfd, epoll_create1, io_uring_setup */
     WF_FAULT_THREAD,     /* pthread_create */
+    WF_FAULT_FILE,       /* any call about a file */
     WF_FAULT_MAP,        /* mmap, of an alternate signal stack */
     WF_FAULT_SHORT_RECV, /* at most `bytes_max` arrive */
     WF_FAULT_SHORT_SEND, /* at most `bytes_max` leave */

@@ -21,8 +21,9 @@
  * asks for more is refused above this layer.
  *
  * A driver knows no tasks, no streams and no timers. It never calls done() from submit() or
- * cancel(), so that the caller's state is whole when a completion arrives. A JOB's done() comes
- * when the loop delivers the mail of its inbox, which is between two waits. */
+ * cancel(), so that the caller's state is whole when a completion arrives. The done() of a FILE
+ * that went to a thread comes when the loop delivers the mail of its inbox, which is between two
+ * waits. */
 
 #include "base/list.h"
 #include "io/inbox.h"
@@ -45,7 +46,7 @@ enum wf_op_code {
     WF_OP_CONNECT,
     WF_OP_POLL, /* one readiness event of any other descriptor: WF_POLL_ bits. Always ready, like a
                    regular file: at once; closed or replaced meanwhile, where that shows: -EBADF */
-    WF_OP_JOB,  /* run a function on a pool thread; result is job->result */
+    WF_OP_FILE, /* a call about a file, file.h */
 };
 
 /* A descriptor that the driver has taken in: sockets and listeners. Embedded by its owner, which
@@ -67,7 +68,7 @@ struct wf_descriptor {
 };
 
 struct wf_pool;
-struct wf_job;
+struct wf_file_call;
 
 struct wf_op {
     uint8_t code;                                   /* enum wf_op_code */
@@ -75,7 +76,7 @@ struct wf_op {
     bool now;                                       /* -EAGAIN instead of WF_PENDING */
     bool cancelling;                                /* the driver's: its end was asked for */
     void (*done)(struct wf_op *op, int64_t result); /* on the loop's thread, from wait() */
-    struct wf_descriptor *descriptor;               /* all but POLL and JOB */
+    struct wf_descriptor *descriptor;               /* all but POLL and FILE */
     union {
         struct {
             void *data;
@@ -99,9 +100,10 @@ struct wf_op {
             unsigned interest;
         } poll;
         struct {
-            struct wf_pool *pool;
-            struct wf_job *job;
-        } job;
+            struct wf_file_call *call; /* job.inbox is set */
+            struct wf_pool *pool;      /* for what the driver cannot do by itself */
+            bool on_thread;            /* the driver's: it went there */
+        } file;
     };
 };
 
@@ -109,7 +111,7 @@ struct wf_op {
 struct wf_io_counters {
     uint64_t waits, receives, sends, accepts, connects, controls, wakes, others;
     uint64_t completions; /* operations that finished through done() */
-    uint64_t pending;     /* operations that wait now, jobs left out */
+    uint64_t pending;     /* operations that wait now, those on threads left out */
 };
 
 /* What every driver's own state begins with. */

@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "io/call.h"
-#include "io/pool.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -170,23 +169,4 @@ int64_t wf_io_hand_block(struct wf_blocks *blocks, struct wf_op *op, char *block
     op->lend.data = block;
     op->lend.capacity = blocks->size;
     return result;
-}
-
-static void job_is_complete(struct wf_job *job)
-{
-    struct wf_op *op = job->owner;
-    op->pending = false;
-    op->done(op, job->result);
-}
-
-int64_t wf_io_submit_job(struct wf_op *op)
-{
-    struct wf_job *job = op->job.job;
-    job->owner = op;
-    job->complete = job_is_complete;
-    int err = wf_pool_submit(op->job.pool, job);
-    if (err < 0)
-        return err;
-    op->pending = true;
-    return WF_PENDING;
 }

@@ -101,7 +101,4 @@ static inline void wf_io_finish(struct wf_io *io, struct wf_op *op, int64_t resu
 /* A receive has ended in a block: with bytes it is the operation's, else it goes back. */
 int64_t wf_io_hand_block(struct wf_blocks *blocks, struct wf_op *op, char *block, int64_t result);
 
-/* JOB: the pool does the work, the inbox brings the news. */
-int64_t wf_io_submit_job(struct wf_op *op);
-
 #endif

@@ -9,6 +9,7 @@
  *                 what comes while nobody asks is kept, and from a bound on the entry is taken back
  *      CONNECT    by an entry
  *      POLL       uring_poll.c
+ *      FILE       uring_file.c
  *
  * A listener that other loops share is polled, and then asked by a plain call: an entry that
  * accepts would be given a client while its loop is busy, whom another loop would have served.
@@ -22,7 +23,7 @@
 #include "base/memory.h"
 #include "io/call.h"
 #include "io/fault.h"
-#include "io/pool.h"
+#include "io/file.h"
 #include "io/uring_inside.h"
 
 #include <weft/define.h>
@@ -274,6 +275,8 @@ static void op_event(struct wf_uring *io, const struct wf_uring_completion *c)
         wf_uring_forgive(io, c->data);
     if (op->code == WF_OP_RECV || op->code == WF_OP_RECV_LEND)
         read_event(io, op, c);
+    else if (op->code == WF_OP_FILE)
+        wf_io_finish(&io->base, op, c->result);
     else
         write_event(io, op, c);
 }
@@ -551,8 +554,8 @@ static int64_t uring_submit(struct wf_io *base, struct wf_op *op)
         return submit_connect(io, op);
     case WF_OP_POLL:
         return wf_uring_submit_poll(io, op);
-    case WF_OP_JOB:
-        return wf_io_submit_job(op);
+    case WF_OP_FILE:
+        return wf_uring_submit_file(io, op);
     }
     return -EINVAL;
 }
@@ -571,10 +574,8 @@ static bool uring_cancel(struct wf_io *base, struct wf_op *op)
     struct wf_uring *io = uring_of(base);
     wf_assert(op->pending);
     switch ((enum wf_op_code)op->code) {
-    case WF_OP_JOB:
-        if (!wf_pool_withdraw(op->job.pool, op->job.job))
-            return false;
-        break;
+    case WF_OP_FILE:
+        return op->file.on_thread ? wf_file_cancel_job(op) : ask_for_end(io, op);
     case WF_OP_POLL:
         wf_uring_cancel_poll(io, op);
         break;
@@ -587,7 +588,7 @@ static bool uring_cancel(struct wf_io *base, struct wf_op *op)
         return ask_for_end(io, op);
     }
     op->pending = false;
-    base->counters.pending -= op->code != WF_OP_JOB;
+    base->counters.pending--;
     return true;
 }
 

@@ -6,5 +6,6 @@
 
 #define WF_ENTER_NO_IOWAIT (1u << 7)  /* 6.15 */
 #define WF_FEAT_NO_IOWAIT  (1u << 17) /* 6.15 */
+#define WF_RING_FTRUNCATE  55         /* 6.9 */
 
 #endif

@@ -3,7 +3,7 @@
 
 /* What the files of the io_uring driver share: uring.c (sockets, waiting, the table), uring_ring.c
  * (the ring: opening it, entries, entering the kernel), uring_poll.c (POLL on numbers that are not
- * ours), uring_lent.c (buffers that the kernel picks).
+ * ours), uring_file.c (FILE), uring_lent.c (buffers that the kernel picks).
  *
  * A completion says in its lowest bits what it is about: an operation, by its address, which the
  * driver has until then; or a number and its generation, whose slot says who has it now. */
@@ -59,9 +59,10 @@ struct wf_uring {
     struct wf_io base;
     struct wf_inbox *inbox;
     struct io_uring ring;
-    unsigned can;     /* enum wf_uring_can */
-    int enter_fd;     /* the ring's number, or the index it is registered at */
-    unsigned entered; /* flags of each io_uring_enter() */
+    unsigned can;        /* enum wf_uring_can */
+    uint64_t operations; /* a bit for each that the ring has */
+    int enter_fd;        /* the ring's number, or the index it is registered at */
+    unsigned entered;    /* flags of each io_uring_enter() */
     struct wf_slots slots;
     struct wf_blocks blocks;
     struct wf_uring_lent lent;
@@ -89,6 +90,11 @@ static inline struct wf_slot *wf_uring_slot_of_key(struct wf_uring *io, uint64_t
     *fd = (int)(key >> 3 & INT32_MAX);
     struct wf_slot *slot = &io->slots.all[*fd];
     return (slot->generation & (UINT32_MAX >> 2)) == key >> 34 ? slot : NULL;
+}
+
+static inline bool wf_uring_has(const struct wf_uring *io, unsigned operation)
+{
+    return io->operations >> operation & 1;
 }
 
 /* uring_ring.c */
@@ -134,6 +140,10 @@ void wf_uring_poll_event(struct wf_uring *io, struct wf_slot *slot, int fd, int3
 /* A number is to be taken in: those who poll another file by that number hear of it. -EEXIST: it is
  * the same file. */
 int wf_uring_poll_yield(struct wf_uring *io, struct wf_slot *slot, int fd);
+
+/* uring_file.c */
+
+int64_t wf_uring_submit_file(struct wf_uring *io, struct wf_op *op);
 
 /* uring_lent.c */
 

@@ -25,7 +25,8 @@
 
 #define ENTRIES         256
 #define COMPLETIONS_MIN 4096
-#define TRIES           8 /* for an entry */
+#define TRIES           8  /* for an entry */
+#define OPERATIONS_MAX  64 /* that are looked at */
 
 /* Opening. */
 
@@ -46,31 +47,27 @@ static const struct {
 #define RUNGS (sizeof rungs / sizeof rungs[0])
 
 /* Kernels that WEFT_URING_MASK imitates: the first rung, and what else they can do. */
-static const struct {
+static const struct mask {
     const char *name;
     unsigned rung;
     unsigned can;
+    unsigned operations; /* so many */
 } masks[] = {
-    { "5.15", RUNGS - 1, 0 },
-    { "6.1", 0, ~0u & ~(unsigned)WF_URING_NO_IOWAIT },
-    { "6.6", 0, ~0u & ~(unsigned)WF_URING_NO_IOWAIT },
-};
+    { "5.15", RUNGS - 1, 0, 40 },
+    { "6.1", 0, ~(unsigned)WF_URING_NO_IOWAIT, 49 },
+    { "6.6", 0, ~(unsigned)WF_URING_NO_IOWAIT, 49 },
+}, unmasked = { NULL, 0, ~0u, OPERATIONS_MAX };
 
-static bool read_mask(unsigned *rung, unsigned *can)
+/* NULL: it names no kernel that is known here. */
+static const struct mask *read_mask(void)
 {
     const char *name = getenv("WEFT_URING_MASK");
-    *rung = 0;
-    *can = ~0u;
     if (!name || !*name)
-        return true;
-    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
-        if (strcmp(name, masks[i].name) != 0)
-            continue;
-        *rung = masks[i].rung;
-        *can = masks[i].can;
-        return true;
-    }
-    return false;
+        return &unmasked;
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++)
+        if (strcmp(name, masks[i].name) == 0)
+            return &masks[i];
+    return NULL;
 }
 
 static const char *why_not(int err)
@@ -113,20 +110,28 @@ static int climb_down(struct wf_uring *io, unsigned entries, unsigned rung)
     return err;
 }
 
-static bool has_operations(struct wf_uring *io)
+static bool has_operations(const struct wf_uring *io)
 {
-    static const int needed[] = { IORING_OP_POLL_ADD,    IORING_OP_POLL_REMOVE, IORING_OP_ACCEPT,
-                                  IORING_OP_CONNECT,     IORING_OP_SEND,        IORING_OP_RECV,
-                                  IORING_OP_ASYNC_CANCEL };
-    struct io_uring_probe *probe = io_uring_get_probe_ring(&io->ring);
-    bool all = probe != NULL;
+    static const unsigned needed[] = { IORING_OP_POLL_ADD,    IORING_OP_POLL_REMOVE,
+                                       IORING_OP_ACCEPT,      IORING_OP_CONNECT,
+                                       IORING_OP_SEND,        IORING_OP_RECV,
+                                       IORING_OP_ASYNC_CANCEL };
+    bool all = true;
     for (size_t i = 0; all && i < sizeof needed / sizeof needed[0]; i++)
-        all = io_uring_opcode_supported(probe, needed[i]);
-    io_uring_free_probe(probe);
+        all = wf_uring_has(io, needed[i]);
     return all;
 }
 
-static const char *what_is_missing(struct wf_uring *io)
+static void learn_operations(struct wf_uring *io, unsigned end)
+{
+    struct io_uring_probe *probe = io_uring_get_probe_ring(&io->ring);
+    for (unsigned i = 0; probe && i < end; i++)
+        if (io_uring_opcode_supported(probe, (int)i))
+            io->operations |= UINT64_C(1) << i;
+    io_uring_free_probe(probe);
+}
+
+static const char *what_is_missing(const struct wf_uring *io)
 {
     const unsigned features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
                               IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG |
@@ -156,22 +161,23 @@ static void learn(struct wf_uring *io, unsigned mask)
 
 int wf_uring_ring_open(struct wf_uring *io, unsigned entries, const char **reason)
 {
-    unsigned rung, mask;
-    if (!read_mask(&rung, &mask)) {
+    const struct mask *mask = read_mask();
+    if (!mask) {
         *reason = "WEFT_URING_MASK names no kernel that is known here";
         return -EINVAL;
     }
-    int err = climb_down(io, entries ? entries : ENTRIES, rung);
+    int err = climb_down(io, entries ? entries : ENTRIES, mask->rung);
     if (err < 0) {
         *reason = why_not(err);
         return err;
     }
+    learn_operations(io, mask->operations);
     *reason = what_is_missing(io);
     if (*reason) {
         io_uring_queue_exit(&io->ring);
         return -ENOTSUP;
     }
-    learn(io, mask);
+    learn(io, mask->can);
     io_uring_ring_dontfork(&io->ring);   /* a child that touched it would disturb ours */
     unsigned *order = io->ring.sq.array; /* NULL: a newer liburing has none */
     for (unsigned i = 0; order && i < io->ring.sq.ring_entries; i++)

@@ -480,71 +480,6 @@ static void test_pool_job_found_in_a_closing_inbox_is_dropped(void **state)
     bench_close(&bench);
 }
 
-/* The operation of the driver */
-
-static void test_pool_operation_gives_the_jobs_result(void **state)
-{
-    (void)state;
-    struct bench bench;
-    struct task task;
-    struct probe probe = { 0 };
-    bench_open(&bench, (struct wf_pool_options){ 0 });
-    prepare(&bench, &task, 21, false);
-    probe.op.code = WF_OP_JOB;
-    probe.op.job.pool = bench.pool;
-    probe.op.job.job = &task.job;
-    assert_int_equal(submit(&bench.world, &probe), WF_PENDING);
-    wait_completes(&bench, 1);
-    assert_int_equal(probe.calls, 1);
-    assert_int_equal(probe.result, 42);
-    assert_false(probe.op.pending);
-    bench_close(&bench);
-}
-
-static void test_pool_operation_is_cancelled_only_while_it_waits(void **state)
-{
-    (void)state;
-    struct bench bench;
-    struct task tasks[2];
-    struct probe probes[2] = { 0 };
-    bench_open(&bench, (struct wf_pool_options){ .threads = 1 });
-    for (int i = 0; i < 2; i++) {
-        prepare(&bench, &tasks[i], i, i == 0);
-        probes[i].op.code = WF_OP_JOB;
-        probes[i].op.job.pool = bench.pool;
-        probes[i].op.job.job = &tasks[i].job;
-        assert_int_equal(submit(&bench.world, &probes[i]), WF_PENDING);
-    }
-    sem_wait(&tasks[0].started);
-    assert_false(bench.world.ops->cancel(bench.world.io, &probes[0].op));
-    assert_true(probes[0].op.pending);
-    assert_true(bench.world.ops->cancel(bench.world.io, &probes[1].op));
-    assert_false(probes[1].op.pending);
-    sem_post(&tasks[0].gate);
-    wait_completes(&bench, 1);
-    assert_int_equal(probes[0].calls, 1);
-    assert_int_equal(probes[1].calls, 0);
-    bench_close(&bench);
-}
-
-static void test_pool_operation_refused_is_not_pending(void **state)
-{
-    (void)state;
-    struct bench bench;
-    struct task task;
-    struct probe probe = { 0 };
-    struct wf_io_fault fault = { .kind = WF_FAULT_THREAD, .countdown = 1, .error = EAGAIN };
-    bench_open(&bench, (struct wf_pool_options){ 0 });
-    prepare(&bench, &task, 21, false);
-    probe.op.code = WF_OP_JOB;
-    probe.op.job.pool = bench.pool;
-    probe.op.job.job = &task.job;
-    wf_io_fault_set(&fault);
-    assert_int_equal(submit(&bench.world, &probe), -EAGAIN);
-    wf_io_fault_set(NULL);
-    bench_close(&bench);
-}
-
 /* Many */
 
 #define CROWD 10000
@@ -610,9 +545,6 @@ int main(void)
         cmocka_unit_test(test_pool_threads_have_a_name_and_take_no_signals),
         cmocka_unit_test(test_pool_job_that_outlives_its_loop_is_dropped),
         cmocka_unit_test(test_pool_job_found_in_a_closing_inbox_is_dropped),
-        cmocka_unit_test(test_pool_operation_gives_the_jobs_result),
-        cmocka_unit_test(test_pool_operation_is_cancelled_only_while_it_waits),
-        cmocka_unit_test(test_pool_operation_refused_is_not_pending),
         cmocka_unit_test(test_pool_ten_thousand_jobs_end_once_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
