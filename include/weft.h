@@ -13,6 +13,7 @@
 #include <weft/condition.h>
 #include <weft/coro.h>
 #include <weft/define.h>
+#include <weft/directory.h>
 #include <weft/error.h>
 #include <weft/event.h>
 #include <weft/exception.h>

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -139,6 +140,8 @@ static int64_t run_once(struct wf_file_call *call)
         return map(call);
     case WF_FILE_MAP_SYNC:
         return msync(call->buffer, (size_t)call->size, MS_SYNC);
+    case WF_FILE_WATCH:
+        return inotify_add_watch(call->fd, call->path, (uint32_t)call->flags);
     }
     errno = EINVAL;
     return -1;

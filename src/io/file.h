@@ -38,6 +38,7 @@ enum wf_file_code {
     WF_FILE_SEND,     /* fd, offset, other_fd: a socket, size: bytes */
     WF_FILE_MAP,      /* fd, flags: MAP_, mode: PROT_, offset, size: *buffer */
     WF_FILE_MAP_SYNC, /* buffer, size */
+    WF_FILE_WATCH,    /* fd: an inotify's, path, flags: IN_: its id */
 };
 
 #define WF_FILE_STATUS (STATX_BASIC_STATS | STATX_BTIME) /* what is asked for of a file */

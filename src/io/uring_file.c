@@ -33,6 +33,7 @@ static const int8_t operations[] = {
     [WF_FILE_SEND] = -1,
     [WF_FILE_MAP] = -1,
     [WF_FILE_MAP_SYNC] = -1,
+    [WF_FILE_WATCH] = -1,
 };
 
 static bool has_entry_for(const struct wf_uring *io, const struct wf_file_call *call)

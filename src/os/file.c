@@ -3,12 +3,10 @@
  * Transfers go on until all is done. What is left of a vector is a cursor over the caller's, which
  * is never copied: a piece that was moved in part is asked for by itself, then the rest. */
 
-#include "io/file.h"
-#include "core/loop.h"
+#include "os/file.h"
+
 #include "core/operation.h"
 #include "io/fault.h"
-
-#include "base/error.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -43,8 +41,7 @@ static int64_t operate(weft_loop *loop, struct wf_file_call *call)
     return operate_as(loop, call, &file_ops);
 }
 
-/* A call that is done in one go. */
-static int64_t simple(struct wf_file_call *call)
+int64_t wf_file_ask(struct wf_file_call *call)
 {
     weft_task *task;
     int err = wf_enter(&task);
@@ -58,7 +55,7 @@ int weft_file_open_with(const char *path, const struct weft_file_open_options *o
                                  .path = path,
                                  .flags = options->flags | O_CLOEXEC,
                                  .mode = options->mode ? options->mode : 0666 };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 /* Nobody waits in vain: what was cancelled closes by itself. */
@@ -178,7 +175,7 @@ int64_t weft_file_copy(int from, int64_t from_offset, int to, int64_t to_offset,
                                      .other_fd = to,
                                      .other_offset = to_offset + done,
                                      .size = left < COPY_MAX ? left : COPY_MAX };
-        int64_t result = simple(&call);
+        int64_t result = wf_file_ask(&call);
         if (result <= 0)
             return done > 0 ? done : result;
         done += result;
@@ -191,13 +188,13 @@ int64_t weft_file_copy(int from, int64_t from_offset, int to, int64_t to_offset,
 int weft_file_sync(int fd)
 {
     struct wf_file_call call = { .code = WF_FILE_SYNC, .fd = fd };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 int weft_file_sync_data(int fd)
 {
     struct wf_file_call call = { .code = WF_FILE_SYNC, .fd = fd, .flags = 1 };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 static int64_t time_of(const struct statx_timestamp *time)
@@ -233,7 +230,7 @@ static int look(int fd, const char *path, int flags, weft_file_info *info)
     struct wf_file_call call = {
         .code = WF_FILE_STAT, .fd = fd, .path = path, .flags = flags, .status = &status
     };
-    int err = (int)simple(&call);
+    int err = (int)wf_file_ask(&call);
     if (err == 0)
         *info = info_of(&status);
     return err;
@@ -257,7 +254,7 @@ int weft_file_stat_fd(int fd, weft_file_info *info)
 int weft_file_truncate(int fd, int64_t size)
 {
     struct wf_file_call call = { .code = WF_FILE_TRUNCATE, .fd = fd, .size = size };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 int weft_file_allocate(int fd, int64_t offset, int64_t size, unsigned flags)
@@ -265,7 +262,7 @@ int weft_file_allocate(int fd, int64_t offset, int64_t size, unsigned flags)
     struct wf_file_call call = {
         .code = WF_FILE_ALLOCATE, .fd = fd, .flags = (int)flags, .offset = offset, .size = size
     };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 int weft_file_advise(int fd, int64_t offset, int64_t size, enum weft_advice advice)
@@ -277,7 +274,7 @@ int weft_file_advise(int fd, int64_t offset, int64_t size, enum weft_advice advi
     struct wf_file_call call = {
         .code = WF_FILE_ADVISE, .fd = fd, .flags = kernels[advice], .offset = offset, .size = size
     };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 /* Names. */
@@ -287,7 +284,7 @@ int weft_file_rename(const char *from, const char *to, unsigned flags)
     struct wf_file_call call = {
         .code = WF_FILE_RENAME, .fd = AT_FDCWD, .path = from, .other_path = to, .flags = (int)flags
     };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 static int unlink_as(const char *path, int flags)
@@ -295,7 +292,7 @@ static int unlink_as(const char *path, int flags)
     struct wf_file_call call = {
         .code = WF_FILE_UNLINK, .fd = AT_FDCWD, .path = path, .flags = flags
     };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 int weft_file_unlink(const char *path)
@@ -313,7 +310,7 @@ int weft_file_mkdir(const char *path, unsigned mode)
     struct wf_file_call call = {
         .code = WF_FILE_MKDIR, .fd = AT_FDCWD, .path = path, .mode = mode ? mode : 0777
     };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 /* Locks. */
@@ -325,7 +322,7 @@ static int lock_range(int fd, const struct weft_file_lock_options *options)
                                  .flags = options->kind == WEFT_LOCK_SHARED ? F_RDLCK : F_WRLCK,
                                  .offset = options->offset,
                                  .size = options->length };
-    int err = (int)simple(&call);
+    int err = (int)wf_file_ask(&call);
     return err == -EACCES ? -EAGAIN : err;
 }
 
@@ -363,7 +360,7 @@ int weft_file_map_with(void **memory, int fd, const struct weft_file_map_options
                                  .mode = PROT_READ | (options->write ? PROT_WRITE : 0),
                                  .offset = options->offset,
                                  .size = (int64_t)options->length };
-    int err = (int)simple(&call);
+    int err = (int)wf_file_ask(&call);
     if (err == 0)
         *memory = call.buffer;
     return err;
@@ -374,7 +371,7 @@ int weft_file_map_sync(void *memory, size_t length)
     struct wf_file_call call = { .code = WF_FILE_MAP_SYNC,
                                  .buffer = memory,
                                  .size = (int64_t)length };
-    return (int)simple(&call);
+    return (int)wf_file_ask(&call);
 }
 
 int weft_file_unmap(void *memory, size_t length)

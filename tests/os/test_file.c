@@ -1,7 +1,7 @@
 /* Files: the calls, on every driver with the same answers; and what cancels, limits and full disks
  * do to them. */
 
-#include "../core/core_test.h"
+#include "os_test.h"
 
 #include "io/fault.h"
 #include "io/file.h"
@@ -12,32 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weft/file.h>
-
-static char folder[64];
-
-static const char *in_folder(const char *name)
-{
-    static char paths[8][128];
-    static unsigned next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static int file_setup(void **state)
-{
-    snprintf(folder, sizeof folder, "/tmp/weft-file-XXXXXX");
-    return mkdtemp(folder) ? core_setup(state) : -1;
-}
-
-static int file_teardown(void **state)
-{
-    char command[160];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return core_teardown(state) | system(command);
-}
-
-#define file_test(function) cmocka_unit_test_setup_teardown(function, file_setup, file_teardown)
 
 /* One log for each driver. */
 
