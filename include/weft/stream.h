@@ -296,6 +296,21 @@ WEFT_API
 WEFT_SUSPENDS
 int weft_flush(weft_stream *stream);
 
+/** Write `size` bytes of a file, beginning at `offset`, behind what is queued. Over a socket the
+ * kernel moves what is large, without copies.
+ *
+ * Returns: bytes written: fewer than `size` only at the end of the file. As with weft_write() some
+ *   may still be queued.
+ * Errors: those of weft_write() and weft_file_read_at(). After a part the stream is torn, as
+ *   weft_write() says.
+ * Suspends: until all is taken.
+ * Cancel: as weft_write(); a call of the kernel's that has begun is waited for.
+ * Ownership: borrows the descriptor until the return.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int64_t weft_send_file(weft_stream *stream, int fd, int64_t offset, int64_t size);
+
 /** Half-close: after what was written the peer reads the end of the stream. Reading goes on.
  *
  * Returns: 0; again: 0.

@@ -49,6 +49,11 @@ static int socket_shutdown(weft_stream *stream)
     return shutdown(inside(stream)->descriptor.fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
+static int socket_descriptor(weft_stream *stream)
+{
+    return inside(stream)->descriptor.fd;
+}
+
 static size_t socket_in_flight(weft_stream *stream)
 {
     int bytes;
@@ -92,6 +97,7 @@ static const struct wf_transport_ops socket_ops = {
     .cancel = socket_cancel,
     .lend_return = socket_lend_return,
     .shutdown = socket_shutdown,
+    .descriptor = socket_descriptor,
     .in_flight = socket_in_flight,
     .forsake = socket_forsake,
     .release = socket_release,

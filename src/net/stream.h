@@ -42,6 +42,8 @@ struct wf_transport_ops {
     bool (*cancel)(weft_stream *stream, struct wf_op *op);
     void (*lend_return)(weft_stream *stream, char *block);
     int (*shutdown)(weft_stream *stream);     /* nothing more will be sent */
+    int (*descriptor)(weft_stream *stream);   /* of a socket that carries the bytes as they are; no
+                                                 function: there is none */
     size_t (*in_flight)(weft_stream *stream); /* sent, and not arrived */
     /* Take back what frames of abandoned tasks have submitted, at the loop's end; may wait. */
     void (*forsake)(weft_stream *stream);
