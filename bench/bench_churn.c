@@ -140,7 +140,13 @@ static void open_churn(struct churn *churn, const char *name, void (*body)(struc
                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
-enum { COUNT = 4 };
+/* Ours, on the other driver. */
+static void echo_on_ring(struct server_ends ends)
+{
+    echo_weft_by("uring", false, ends);
+}
+
+enum { COUNT = 5 };
 
 static bool is_here(const struct churn *churn)
 {
@@ -166,9 +172,10 @@ static void measure(const char *row, struct churn *all, double (*go)(void *churn
 int main(int argc, char **argv)
 {
     static struct churn all[COUNT];
-    static const char *const names[COUNT] = { "weft", "floor", "uv", "go" };
+    static const char *const names[COUNT] = { "weft", "floor", "uv", "go", "ring" };
     static void (*const bodies[COUNT])(struct server_ends ends) = { echo_weft, echo_epoll,
-                                                                    peer_uv_echo, peer_go_echo };
+                                                                    peer_uv_echo, peer_go_echo,
+                                                                    echo_on_ring };
     if (argc > 1 && strcmp(argv[1], "weft") == 0)
         return contest_only_serve(echo_weft);
     bench_begin("churn", argc, argv);

@@ -1,5 +1,7 @@
 #include "echo.h"
 
+#include <stdlib.h>
+
 int echo_handler(weft_stream *client, void *arg)
 {
     (void)arg;
@@ -14,6 +16,28 @@ int echo_handler(weft_stream *client, void *arg)
     return (int)n;
 }
 
+/* As much memory as the largest message takes. */
+static int echo_large(weft_stream *client, void *arg)
+{
+    const size_t size = (size_t)16 << 10;
+    char *buffer = malloc(size);
+    ssize_t n = buffer ? 1 : -ENOMEM;
+
+    (void)arg;
+    while (n > 0 && (n = weft_read(client, buffer, size)) > 0) {
+        int err = weft_write(client, buffer, (size_t)n);
+        if (err < 0)
+            n = err;
+    }
+    free(buffer);
+    return (int)n;
+}
+
+static int serve_large(void *listener)
+{
+    return weft_serve_on(listener, echo_large);
+}
+
 static int serve(void *listener)
 {
     return weft_serve_on(listener, echo_handler);
@@ -22,4 +46,17 @@ static int serve(void *listener)
 void echo_weft(struct server_ends ends)
 {
     server_on_weft(ends, serve);
+}
+
+/* It is the server's own process. */
+void echo_weft_by(const char *driver, bool large, struct server_ends ends)
+{
+    weft_loop *loop;
+    if (weft_loop_new(&loop, .backend = driver) < 0) {
+        server_ready(ends, SERVER_NOT_HERE);
+        return;
+    }
+    weft_loop_free(loop);
+    setenv("WEFT_BACKEND", driver, 1);
+    server_on_weft(ends, large ? serve_large : serve);
 }

@@ -12,4 +12,7 @@ int echo_handler(weft_stream *client, void *arg);
 /* A server's body. */
 void echo_weft(struct server_ends ends);
 
+/* The same on a driver by name, where that can be had; `large`: for messages of up to 16 KiB. */
+void echo_weft_by(const char *driver, bool large, struct server_ends ends);
+
 #endif

@@ -19,7 +19,7 @@ static void accept_one(int epoll, int listener)
 
 static void echo_one(int fd)
 {
-    char buffer[4096];
+    char buffer[16384];
     ssize_t n = recv(fd, buffer, sizeof buffer, 0);
     if (n <= 0 || send(fd, buffer, (size_t)n, MSG_NOSIGNAL) != n)
         close(fd);
