@@ -1,5 +1,9 @@
-/* Which driver: the caller's word, else WEFT_BACKEND's, else the best that opens. Where somebody
- * named one, no other is taken in its place. */
+/* Which driver: the caller's word, else WEFT_BACKEND's, else AUTO. A word is a name, or a list of
+ * names that are asked in order: the first that opens is taken, and why the one before it did not
+ * is the reason. Where somebody named one alone, no other is taken in its place.
+ *
+ * Each loop asks anew: a refusal of io_uring costs less than a microsecond, and a limit may have
+ * been raised meanwhile. */
 
 #include "io/io.h"
 
@@ -9,33 +13,87 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_auto(const char *name)
-{
-    return !name || !*name || strcmp(name, "auto") == 0;
-}
+/* What "auto" stands for: "uring,epoll" would have loops try the ring first. */
+#define AUTO "epoll"
 
-static const struct wf_io_ops *const drivers[] = {
-    &wf_epoll_ops,
-#if WF_HAS_URING
-    &wf_uring_ops,
-#endif
+struct driver {
+    const char *name;
+    const struct wf_io_ops *ops; /* NULL: it is not here */
+    const char *why_not;
 };
 
-static const struct wf_io_ops *find(const char *name)
+static const struct driver drivers[] = {
+    { "epoll", &wf_epoll_ops, NULL },
+#if WF_HAS_URING
+    { "uring", &wf_uring_ops, NULL },
+#else
+    { "uring", NULL, "the io_uring driver is not built into this library" },
+#endif
+    { "sim", NULL, "the simulated driver is not built into this library" },
+};
+
+static bool is_auto(const char *names)
 {
+    return !names || !*names || strcmp(names, "auto") == 0;
+}
+
+static size_t name_size(const char *names)
+{
+    return strcspn(names, ",");
+}
+
+/* NULL: that was the last one. */
+static const char *next_name(const char *names)
+{
+    const char *comma = strchr(names, ',');
+    return comma ? comma + 1 : NULL;
+}
+
+static const struct driver *find(const char *names)
+{
+    size_t size = name_size(names);
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
-        if (strcmp(drivers[i]->name, name) == 0)
-            return drivers[i];
+        if (strlen(drivers[i].name) == size && strncmp(drivers[i].name, names, size) == 0)
+            return &drivers[i];
     return NULL;
 }
 
-static const char *why_not(const char *name)
+/* Also behind one that opens: a mistake in writing would show on another machine. */
+static bool are_known(const char *names)
 {
-    if (strcmp(name, "uring") == 0)
-        return "the io_uring driver is not built into this library";
-    if (strcmp(name, "sim") == 0)
-        return "the simulated driver is not built into this library";
-    return "no driver has this name; there are: epoll, uring, auto";
+    for (; names; names = next_name(names))
+        if (!find(names))
+            return false;
+    return true;
+}
+
+static int open_driver(const struct driver *driver, const struct wf_io_options *options,
+                       struct wf_io **io, const char **reason)
+{
+    if (driver->ops)
+        return driver->ops->open(io, options, reason);
+    *reason = driver->why_not;
+    return -ENOTSUP;
+}
+
+/* `why`: of the first one. */
+static int open_first(const char *names, const char *why, const struct wf_io_options *options,
+                      struct wf_io **io, const struct wf_io_ops **ops, const char **reason)
+{
+    struct wf_io_options asked = *options;
+    int err = -ENOTSUP;
+    for (; names; names = next_name(names)) {
+        const struct driver *driver = find(names);
+        asked.choosy = next_name(names) != NULL;
+        err = open_driver(driver, &asked, io, reason);
+        if (err == 0) {
+            *ops = driver->ops;
+            *reason = why;
+            return 0;
+        }
+        why = *reason;
+    }
+    return err;
 }
 
 int wf_io_open(const char *backend, const struct wf_io_options *options, struct wf_io **io,
@@ -47,20 +105,14 @@ int wf_io_open(const char *backend, const struct wf_io_options *options, struct 
         why = "WEFT_BACKEND asked for it";
     }
     if (is_auto(backend)) {
-        backend = "epoll";
+        backend = AUTO;
         why = "the best driver of this library";
     }
-    const struct wf_io_ops *found = find(backend);
-    if (!found) {
-        *reason = why_not(backend);
+    if (!are_known(backend)) {
+        *reason = "no driver has this name; there are: epoll, uring, auto";
         return -ENOTSUP;
     }
-    int err = found->open(io, options, reason);
-    if (err < 0)
-        return err;
-    *reason = why;
-    *ops = found;
-    return 0;
+    return open_first(backend, why, options, io, ops, reason);
 }
 
 static void forget(struct wf_op *op, int64_t result)

@@ -124,6 +124,7 @@ struct wf_io_options {
     size_t block_size;      /* of lent blocks; 0: 16 KiB */
     size_t blocks_max;      /* lent at one time; 0: 65,536. Beyond: -ENOBUFS */
     unsigned entries;       /* uring: of the submission ring; 0: 256 */
+    bool choosy;            /* uring: refuse a kernel before 6.1, as another driver is asked next */
 };
 
 struct wf_io_ops {
@@ -159,9 +160,9 @@ extern const struct wf_io_ops wf_uring_ops; /* where it is built in: WF_HAS_URIN
  * this returns, and its done() is not called. */
 void wf_io_drop(const struct wf_io_ops *ops, struct wf_io *io, struct wf_op *op);
 
-/* Choose by name ("epoll", "uring"; NULL or "auto": WEFT_BACKEND, else the best that opens) and
- * open. *reason says why in words, static. Errors: -ENOTSUP for an unknown name, the driver's own.
- */
+/* Choose by name ("epoll", "uring"; "uring,epoll": the first of them that opens; NULL or "auto":
+ * WEFT_BACKEND, else what this library prefers) and open. *reason says in words, static, why it is
+ * this one, or why there is none. Errors: -ENOTSUP for an unknown name; of the last one named. */
 int wf_io_open(const char *backend, const struct wf_io_options *options, struct wf_io **io,
                const struct wf_io_ops **ops, const char **reason);
 

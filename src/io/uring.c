@@ -669,7 +669,7 @@ static int uring_open(struct wf_io **result, const struct wf_io_options *options
     struct wf_uring *io = wf_alloc_zero(sizeof *io);
     int err = io ? wf_slots_init(&io->slots) : -ENOMEM;
     if (err == 0)
-        err = wf_uring_ring_open(io, options->entries, reason);
+        err = wf_uring_ring_open(io, options, reason);
     if (err < 0) {
         if (io)
             wf_slots_fini(&io->slots);

@@ -100,7 +100,8 @@ static inline bool wf_uring_has(const struct wf_uring *io, unsigned operation)
 /* uring_ring.c */
 
 /* Errors: the kernel's; -ENOTSUP: it lacks something. *reason says which in words. */
-int wf_uring_ring_open(struct wf_uring *io, unsigned entries, const char **reason);
+int wf_uring_ring_open(struct wf_uring *io, const struct wf_io_options *options,
+                       const char **reason);
 void wf_uring_ring_close(struct wf_uring *io);
 
 /* A free entry, for io_uring_prep_...() to fill; NULL: the kernel takes none now. */
