@@ -4,6 +4,7 @@
 /* What a running program waits for, and how much of their stacks its tasks use.
  *
  *     loop: 3 tasks of 3 spawned, 0 ready, 2 timers
+ *     driver epoll: the best driver of this library
  *     scope 'background' begun at the loop: 1 member, isolates
  *       task 1 'main', parked: waits for tasks of its scope, for 1.50 s; spawned at shop.c:40
  *           at weft_scope_end+0x1d

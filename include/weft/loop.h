@@ -39,7 +39,8 @@ enum weft_guards {
 struct weft_loop_options {
     void *arg;           /* weft_run(): its second argument */
     weft_loop **loop;    /* weft_loop_new(): its first argument */
-    const char *backend; /* "epoll", "uring"; NULL: WEFT_BACKEND, else epoll */
+    const char *backend; /* "epoll", "uring"; "uring,epoll": the first of them that can be had;
+                            NULL: WEFT_BACKEND, else epoll */
     int64_t grace;     /* how long tasks may take to end once they must: when main has ended, at the
                           second interrupt, and when one that was interrupted was found not to
                           listen. 0: 10 s, WEFT_FOREVER: no limit */
@@ -254,6 +255,35 @@ void weft_loop_stop(weft_loop *loop);
  * Threads: the loop's own. */
 WEFT_API
 bool weft_loop_is_running(const weft_loop *loop);
+
+/* What a loop has, and what it has done since it was made. Later releases may add fields. */
+struct weft_loop_stats {
+    const char *backend;        /* "epoll" or "uring"; static */
+    const char *backend_reason; /* why it is this one, in words; static */
+    size_t tasks;               /* alive, those that have ended and are still named included */
+    size_t ready;               /* tasks and callbacks that wait for their turn */
+    size_t timers;
+    uint64_t spawned;  /* tasks */
+    uint64_t turns;    /* of the loop */
+    uint64_t switches; /* to a task */
+    uint64_t polls;    /* times the kernel was asked what has happened */
+};
+typedef struct weft_loop_stats weft_loop_stats;
+
+/** What a loop does and has done, and by which driver it does it.
+ *
+ *     weft_loop_stats stats;
+ *     weft_loop_get_stats(weft_loop_current(), &stats);
+ *     printf("%s: %s\n", stats.backend, stats.backend_reason);
+ *
+ * Returns: nothing; *stats is written: all zero for NULL.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: borrows the loop.
+ * Threads: the loop's own. */
+WEFT_API
+void weft_loop_get_stats(const weft_loop *loop, weft_loop_stats *stats);
 
 /** The time: nanoseconds of a clock that never goes back, read fresh; the test clock's where the
  * current loop has one.

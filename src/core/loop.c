@@ -470,6 +470,22 @@ bool weft_loop_is_running(const weft_loop *loop)
     return loop->running;
 }
 
+void weft_loop_get_stats(const weft_loop *loop, weft_loop_stats *stats)
+{
+    *stats = (weft_loop_stats){ .backend = NULL };
+    if (!loop)
+        return;
+    stats->backend = loop->io_ops->name;
+    stats->backend_reason = loop->io_reason;
+    stats->tasks = loop->tasks.live;
+    stats->ready = loop->ready.count;
+    stats->timers = loop->timers.count;
+    stats->spawned = loop->counters.spawns;
+    stats->turns = atomic_load_explicit(&loop->counters.turns, memory_order_relaxed);
+    stats->switches = atomic_load_explicit(&loop->counters.resumes, memory_order_relaxed);
+    stats->polls = atomic_load_explicit(&loop->counters.polls, memory_order_relaxed);
+}
+
 /* A waiter whose wake ends the run, after the callbacks that were queued before it. */
 
 struct run {

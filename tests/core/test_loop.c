@@ -48,6 +48,38 @@ static void test_loop_options_that_cannot_be_met_are_errors(void **state)
     assert_int_equal(weft_run(return_zero, NULL, .threads = 1, .backend = "epoll"), 0);
 }
 
+static int stats_main(void *arg)
+{
+    weft_loop_stats *stats = arg;
+    weft_spawn(weft_background(), return_zero, NULL);
+    weft_call_later(SECOND, NULL, NULL);
+    weft_loop_get_stats(weft_loop_current(), stats);
+    return weft_sleep(SECOND);
+}
+
+static void test_loop_statistics_name_the_driver_and_the_reason(void **state)
+{
+    (void)state;
+    weft_loop_stats stats;
+    assert_int_equal(weft_run(stats_main, &stats, .backend = "epoll", .clock = WEFT_CLOCK_TEST), 0);
+    assert_string_equal(stats.backend, "epoll");
+    assert_string_equal(stats.backend_reason, "the caller asked for it");
+    assert_int_equal(stats.tasks, 2);
+    assert_int_equal(stats.spawned, 2);
+    assert_int_equal(stats.ready, 1);
+    assert_int_equal(stats.timers, 1);
+    assert_int_equal(stats.turns, 1);
+    assert_int_equal(stats.switches, 1);
+    assert_int_equal(stats.polls, 0);
+    assert_int_equal(weft_run(stats_main, &stats, .backend = "sim,epoll"), 0);
+    assert_string_equal(stats.backend, "epoll");
+    assert_non_null(strstr(stats.backend_reason, "not built into this library"));
+    weft_loop_get_stats(NULL, &stats);
+    assert_null(stats.backend);
+    assert_null(stats.backend_reason);
+    assert_int_equal(stats.spawned, 0);
+}
+
 static void test_semantics_30_options_of_an_older_size_read_as_zero_beyond(void **state)
 {
     (void)state;
@@ -589,6 +621,7 @@ int main(void)
         core_test(test_loop_run_returns_mains_result),
         core_test(test_semantics_21_a_loop_inside_a_loop_is_edeadlk),
         core_test(test_loop_options_that_cannot_be_met_are_errors),
+        core_test(test_loop_statistics_name_the_driver_and_the_reason),
         core_test(test_semantics_30_options_of_an_older_size_read_as_zero_beyond),
         core_test(test_semantics_24_pending_tasks_go_on_in_the_next_run),
         core_test(test_semantics_24_a_task_is_cancelled_between_runs),

@@ -63,9 +63,9 @@ static void test_dump_shows_names_states_and_waits(void **state)
 {
     (void)state;
     assert_int_equal(run(tree_main, NULL), 0);
-    EXPECT_ORDER("loop: 4 tasks of 4 spawned, 1 ready", "scope 'background'", ", isolates\n",
-                 "  task 1 '", ", running; spawned at ", "    scope 'all' begun at ",
-                 "test_dump.c:", ": 3 members, 8.00 s left\n",
+    EXPECT_ORDER("loop: 4 tasks of 4 spawned, 1 ready", "\ndriver ", ": ", "scope 'background'",
+                 ", isolates\n", "  task 1 '", ", running; spawned at ",
+                 "    scope 'all' begun at ", "test_dump.c:", ": 3 members, 8.00 s left\n",
                  "      task 2 'one', parked: waits for sleep, for 2.00 s; spawned at ",
                  "      task 3 'waiter', parked: waits for task 2 'one', for 2.00 s; spawned at ",
                  "      task 4 'late?[31m', new; spawned at ");
