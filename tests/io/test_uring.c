@@ -1,16 +1,12 @@
 /* What is the io_uring driver's own: a ring that is too small for what it carries, cancels that
  * race with completions, buffers that the kernel picks, clients that nobody has asked for, kernels
- * that can do less or deny it. */
+ * that can do less. Those that have no ring for us: test_uring_refused.c. */
 
 #include "io_test.h"
 
 #include "io/uring_inside.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static struct wf_uring *inside(struct world *world)
@@ -531,50 +527,6 @@ static void test_uring_open_fails_whole(void **state)
     assert_int_equal(count_fds(), fds);
 }
 
-/* In a child: from now on io_uring_setup() fails with this error. */
-static int open_denied(int error, int expected)
-{
-    struct sock_filter rules[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), /* the call's number */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog filter = { WF_ARRAY_SIZE(rules), rules };
-    struct wf_io_options options = { 0 };
-    struct wf_io *io;
-    const struct wf_io_ops *ops;
-    const char *reason = NULL;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
-        return 1;
-    if (wf_inbox_new(&options.inbox) < 0)
-        return 2;
-    if (wf_io_open("uring", &options, &io, &ops, &reason) != expected || !reason)
-        return 3;
-    if (wf_io_open("auto", &options, &io, &ops, &reason) != 0 || strcmp(ops->name, "epoll") != 0)
-        return 4;
-    ops->close(io);
-    wf_inbox_release(options.inbox);
-    return 0;
-}
-
-static void test_uring_that_is_denied_is_an_error_with_a_reason(void **state)
-{
-    (void)state;
-    static const int errors[] = { EPERM, ENOSYS, EACCES, ENOMEM };
-    for (size_t i = 0; i < WF_ARRAY_SIZE(errors); i++) {
-        int status = -1;
-        pid_t child = fork();
-        if (child == 0) {
-            unsetenv("WEFT_BACKEND");
-            _exit(open_denied(errors[i], -errors[i]));
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
-    }
-}
-
 /* A child of a fork has the ring's number, and not its memory: it ends, and ours goes on. */
 static void test_uring_survives_a_fork(void **state)
 {
@@ -615,7 +567,6 @@ int main(void)
         cmocka_unit_test(test_uring_released_listener_frees_its_address),
         cmocka_unit_test(test_uring_mask_imitates_older_kernels),
         cmocka_unit_test(test_uring_open_fails_whole),
-        cmocka_unit_test(test_uring_that_is_denied_is_an_error_with_a_reason),
         cmocka_unit_test(test_uring_survives_a_fork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
