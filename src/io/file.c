@@ -200,7 +200,7 @@ int64_t wf_file_submit_job(struct wf_op *op)
     job->owner = op;
     int err = wf_pool_submit(op->file.pool, job);
     if (err < 0)
-        return err;
+        return op->file.call->code == WF_FILE_CLOSE ? wf_file_run(op->file.call) : err;
     op->file.on_thread = true;
     op->pending = true;
     return WF_PENDING;
@@ -213,10 +213,21 @@ bool wf_file_cancel_job(struct wf_op *op)
     return gone;
 }
 
+int wf_file_injected(const struct wf_file_call *call)
+{
+    if (!wf_io_fault_hits(WF_FAULT_FILE))
+        return 0;
+    int err = -errno;
+    if (call->code == WF_FILE_CLOSE)
+        close(call->fd);
+    return err;
+}
+
 int64_t wf_file_submit(struct wf_io *io, struct wf_op *op)
 {
-    if (wf_io_fault_hits(WF_FAULT_FILE))
-        return -errno;
+    int err = wf_file_injected(op->file.call);
+    if (err < 0)
+        return err;
     int64_t result = wf_file_try(io, op->file.call);
     return result != WF_PENDING ? result : wf_file_submit_job(op);
 }

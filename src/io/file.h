@@ -67,10 +67,14 @@ struct wf_file_call {
 int64_t wf_file_run(struct wf_file_call *call);
 
 /* FILE as every driver can do it: what can be had without blocking, WF_PENDING when that is
- * nothing; on a thread; and both, one after the other. */
+ * nothing; on a thread; and both, one after the other. A close for which there is no thread is done
+ * at once: it cannot be refused. */
 int64_t wf_file_try(struct wf_io *io, const struct wf_file_call *call);
 int64_t wf_file_submit_job(struct wf_op *op);
 int64_t wf_file_submit(struct wf_io *io, struct wf_op *op);
+
+/* 0, or the error of an armed fault. Of a close as of the kernel's: the descriptor is gone. */
+int wf_file_injected(const struct wf_file_call *call);
 
 /* The cancel of what went to a thread: true when it is gone. */
 bool wf_file_cancel_job(struct wf_op *op);

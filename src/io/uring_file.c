@@ -5,12 +5,9 @@
  * carries many of them. What is large goes to a worker in any case, for the copying is a matter of
  * milliseconds that the loop's thread would spend. */
 
-#include "io/fault.h"
 #include "io/file.h"
 #include "io/uring_abi.h"
 #include "io/uring_inside.h"
-
-#include <errno.h>
 
 #define SIZE_MAX_OF_CALL 0x7ffff000u /* the kernel's limit for one transfer */
 
@@ -113,8 +110,9 @@ int64_t wf_uring_submit_file(struct wf_uring *io, struct wf_op *op)
     struct wf_file_call *call = op->file.call;
     if (!has_entry_for(io, call))
         return wf_file_submit(&io->base, op);
-    if (wf_io_fault_hits(WF_FAULT_FILE))
-        return -errno;
+    int err = wf_file_injected(call);
+    if (err < 0)
+        return err;
     int64_t result = io->batches ? WF_PENDING : wf_file_try(&io->base, call);
     if (result != WF_PENDING)
         return result;

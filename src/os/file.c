@@ -28,7 +28,7 @@ static int64_t operate_as(weft_loop *loop, struct wf_file_call *call, const stru
     operation.op.file.call = call;
     operation.op.file.pool = wf_loop_pool(loop);
     if (!operation.op.file.pool)
-        return -ENOMEM;
+        return call->code == WF_FILE_CLOSE ? wf_file_run(call) : -ENOMEM;
     call->job.inbox = loop->inbox;
     loop->jobs++;
     int64_t result = wf_operate(loop, &operation, ops);
@@ -58,19 +58,17 @@ int weft_file_open_with(const char *path, const struct weft_file_open_options *o
     return (int)wf_file_ask(&call);
 }
 
-/* Nobody waits in vain: what was cancelled closes by itself. */
+/* Nobody waits in vain: what was cancelled closes by itself, and has not ignored its cancel. What
+ * the driver answers is final: to close once more would be to close somebody else's. */
 int weft_file_close(int fd)
 {
     struct wf_file_call call = { .code = WF_FILE_CLOSE, .fd = fd };
     weft_task *task;
     if (fd < 0)
         return -EBADF;
-    if (!wf_in_task(wf_running) || wf_enter(&task) < 0)
+    if (!wf_in_task(wf_running) || weft_cancelled() < 0 || wf_enter(&task) < 0)
         return (int)wf_file_run(&call);
-    int64_t result = operate_as(task->future.loop, &call, &close_ops);
-    if (result == -EAGAIN || result == -ENOMEM) /* no thread for it */
-        result = wf_file_run(&call);
-    return (int)result;
+    return (int)operate_as(task->future.loop, &call, &close_ops);
 }
 
 /* Transfers. */
