@@ -14,6 +14,8 @@
  *     stack:n    the n-th mmap, mprotect or munmap of a stack fails; stacks:n: and all that follow
  *     accept:n, recv:n, send:n, connect:n, control:n, wait:n, open:n, thread:n and their plurals,
  *     short_recv:n, short_send:n: the n-th system call of a kind (io/fault.h)
+ *     file_io:n, file_space:n, file_memory:n, file_limit:n and their plurals: the n-th call about a
+ *     file, with EIO, ENOSPC, ENOMEM, EMFILE
  *     shuffle:s  nothing fails; ready tasks run in the order of the seed s (core/shuffle.h)
  *     random:s   several of these at once, drawn from the seed s
  *
