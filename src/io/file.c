@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -19,21 +18,16 @@
 #define COPY_BLOCK  ((size_t)64 << 10)
 #define AT_ONCE_MAX ((size_t)128 << 10) /* bytes that a loop may copy in one step: some 20 us */
 
-static int count_of(const struct wf_file_call *call)
-{
-    return call->count < IOV_MAX ? call->count : IOV_MAX;
-}
-
 static int64_t read_pieces(const struct wf_file_call *call)
 {
-    return call->offset < 0 ? readv(call->fd, call->vector, count_of(call))
-                            : preadv(call->fd, call->vector, count_of(call), call->offset);
+    return call->offset < 0 ? readv(call->fd, call->vector, call->count)
+                            : preadv(call->fd, call->vector, call->count, call->offset);
 }
 
 static int64_t write_pieces(const struct wf_file_call *call)
 {
-    return call->offset < 0 ? writev(call->fd, call->vector, count_of(call))
-                            : pwritev(call->fd, call->vector, count_of(call), call->offset);
+    return call->offset < 0 ? writev(call->fd, call->vector, call->count)
+                            : pwritev(call->fd, call->vector, call->count, call->offset);
 }
 
 /* A lock of the open file, not of the process: two tasks that have opened it exclude one another.
@@ -161,7 +155,7 @@ int64_t wf_file_run(struct wf_file_call *call)
 bool wf_file_is_small(const struct wf_file_call *call)
 {
     size_t size = 0;
-    for (int i = 0; i < count_of(call) && size <= AT_ONCE_MAX; i++)
+    for (int i = 0; i < call->count && size <= AT_ONCE_MAX; i++)
         size += call->vector[i].iov_len;
     return size <= AT_ONCE_MAX;
 }
@@ -172,8 +166,8 @@ int64_t wf_file_try(struct wf_io *io, const struct wf_file_call *call)
 {
     if (call->code != WF_FILE_READ || call->offset < 0 || !wf_file_is_small(call))
         return WF_PENDING;
-    io->counters.receives++;
-    ssize_t count = preadv2(call->fd, call->vector, count_of(call), call->offset, RWF_NOWAIT);
+    io->counters.others++;
+    ssize_t count = preadv2(call->fd, call->vector, call->count, call->offset, RWF_NOWAIT);
     if (count >= 0)
         return count;
     return errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR || errno == ENOSYS ? WF_PENDING

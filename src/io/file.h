@@ -21,7 +21,7 @@
 enum wf_file_code {
     WF_FILE_OPEN,     /* path, flags, mode: the descriptor */
     WF_FILE_CLOSE,    /* fd */
-    WF_FILE_READ,     /* fd, vector, count, offset: bytes */
+    WF_FILE_READ,     /* fd, vector, count <= IOV_MAX, offset: bytes */
     WF_FILE_WRITE,    /* likewise */
     WF_FILE_SYNC,     /* fd; flags: 1: the data and what is needed to find it */
     WF_FILE_STAT,     /* fd, path, flags: *status */

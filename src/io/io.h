@@ -110,8 +110,9 @@ struct wf_op {
 /* What the driver has done since it was opened. One number per kind of system call. */
 struct wf_io_counters {
     uint64_t waits, receives, sends, accepts, connects, controls, wakes, others;
+    /* Without those on threads, as the calls that threads make: */
     uint64_t completions; /* operations that finished through done() */
-    uint64_t pending;     /* operations that wait now, those on threads left out */
+    uint64_t pending;     /* operations that wait now */
 };
 
 /* What every driver's own state begins with. */
@@ -157,7 +158,7 @@ extern const struct wf_io_ops wf_epoll_ops;
 extern const struct wf_io_ops wf_uring_ops; /* where it is built in: WF_HAS_URING */
 
 /* Take an operation back at the end of everything: what it names is not the driver's any more when
- * this returns, and its done() is not called. */
+ * this returns, and its done() is not called. Not a FILE: what is on a thread ends with the mail. */
 void wf_io_drop(const struct wf_io_ops *ops, struct wf_io *io, struct wf_op *op);
 
 /* Choose by name ("epoll", "uring"; "uring,epoll": the first of them that opens; NULL or "auto":

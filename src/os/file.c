@@ -9,6 +9,7 @@
 #include "io/fault.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #define LOCK_PAUSE_MIN WEFT_MILLISECOND
 #define LOCK_PAUSE_MAX (64 * WEFT_MILLISECOND)
 #define COPY_MAX       ((int64_t)16 << 20) /* bytes in one call, which cannot be interrupted */
+#define TRANSFER_MAX   ((size_t)0x7ffff000) /* the kernel's limit for one */
 
 static const struct wf_wait_ops file_ops = { .kind = "a file", .abort = wf_operation_abort };
 static const struct wf_wait_ops close_ops = { .kind = "the end of a file" };
@@ -89,14 +91,15 @@ static void advance(struct cursor *at, size_t size)
     }
 }
 
-/* What is asked for next: the rest of a piece, or all that are whole. */
+/* What is asked for next: the rest of a piece, or all that are whole, within the kernel's limits. */
 static void aim(struct wf_file_call *call, const struct cursor *at, struct iovec *rest)
 {
     size_t left = at->pieces->iov_len - at->moved;
     size_t size = wf_io_fault_cap(
-        call->code == WF_FILE_READ ? WF_FAULT_SHORT_RECV : WF_FAULT_SHORT_SEND, left);
+        call->code == WF_FILE_READ ? WF_FAULT_SHORT_RECV : WF_FAULT_SHORT_SEND,
+        left < TRANSFER_MAX ? left : TRANSFER_MAX);
     call->vector = at->pieces;
-    call->count = at->count;
+    call->count = at->count < IOV_MAX ? at->count : IOV_MAX;
     if (at->moved == 0 && size == left)
         return;
     *rest = (struct iovec){ (char *)at->pieces->iov_base + at->moved, size };
@@ -104,6 +107,7 @@ static void aim(struct wf_file_call *call, const struct cursor *at, struct iovec
     call->count = 1;
 }
 
+/* A cancel ends it between two calls: it was told to the one that has ended. */
 static ssize_t transfer(weft_loop *loop, struct wf_file_call *call, struct cursor *at)
 {
     bool once = call->offset < 0;
@@ -111,13 +115,13 @@ static ssize_t transfer(weft_loop *loop, struct wf_file_call *call, struct curso
     struct iovec rest;
     for (;;) {
         advance(at, 0); /* past empty pieces */
-        if (at->count == 0)
+        if (at->count == 0 || (done > 0 && weft_cancelled() < 0))
             return done;
         aim(call, at, &rest);
         int64_t result = operate(loop, call);
+        wf_charge_transfer(loop, result > 0 ? (size_t)result : 0);
         if (result <= 0)
             return done > 0 ? done : (ssize_t)result;
-        wf_charge_transfer(loop, (size_t)result);
         done += (ssize_t)result;
         if (once)
             return done;

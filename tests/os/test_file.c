@@ -6,6 +6,7 @@
 #include "io/fault.h"
 #include "io/file.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -405,6 +406,63 @@ static void test_file_short_transfers_go_on(void **state)
     assert_int_equal(run(pieces_main, NULL), 0);
 }
 
+/* More pieces than one call takes, and a size that no memory has. */
+static int many_pieces_main(void *arg)
+{
+    (void)arg;
+    enum { COUNT = 3 * IOV_MAX };
+    static char letters[COUNT], back[COUNT];
+    static struct iovec out[COUNT], in[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        letters[i] = (char)('a' + i % 26);
+        out[i] = (struct iovec){ &letters[i], 1 };
+        in[i] = (struct iovec){ &back[i], 1 };
+    }
+    int fd = weft_file_open(in_folder("many"), O_RDWR | O_CREAT);
+    assert_int_equal(weft_file_writev_at(fd, out, COUNT, 0), COUNT);
+    assert_int_equal(weft_file_readv_at(fd, in, COUNT, 0), COUNT);
+    assert_memory_equal(back, letters, COUNT);
+    assert_int_equal(weft_file_read_at(fd, back, SIZE_MAX, 10), COUNT - 10);
+    assert_memory_equal(back, letters + 10, COUNT - 10);
+    return weft_file_close(fd);
+}
+
+static void test_file_more_than_a_call_takes_goes_in_several(void **state)
+{
+    (void)state;
+    assert_int_equal(run(many_pieces_main, NULL), 0);
+}
+
+static int note_turn(void *arg)
+{
+    (void)arg;
+    note("turn");
+    return 0;
+}
+
+/* Who always gets an answer at once lets others run before it has made a budget's calls. */
+static int ends_main(void *arg)
+{
+    weft_scope s;
+    char text[4];
+    int calls = 0, fd = weft_file_open(in_folder("e"), O_RDWR | O_CREAT);
+    (void)arg;
+    weft_sleep(0);
+    weft_scope_begin(&s);
+    weft_spawn(&s, note_turn, NULL);
+    for (; trace[0] == '\0' && calls < 10000; calls++)
+        assert_int_equal(weft_file_read_at(fd, text, 4, 0), 0);
+    assert_in_range(calls, 1, WF_TASK_BUDGET / WF_TRANSFER_COST + 1);
+    weft_scope_end(&s);
+    return weft_file_close(fd);
+}
+
+static void test_file_who_reads_at_the_end_lets_others_run(void **state)
+{
+    (void)state;
+    assert_int_equal(run(ends_main, NULL), 0);
+}
+
 /* What was done before an error is told, and then the error. */
 static int limit_main(void *arg)
 {
@@ -436,6 +494,47 @@ static void test_file_a_part_is_told_and_then_the_error(void **state)
 }
 
 /* Cancels. */
+
+struct written {
+    int fd;
+    ssize_t result;
+};
+
+static int write_ten(void *arg)
+{
+    struct written *w = arg;
+    w->result = weft_file_write_at(w->fd, "1234567890", 10, 0);
+    return 0;
+}
+
+/* One byte in each call: the cancel comes to one of the first. */
+static int between_main(void *arg)
+{
+    (void)arg;
+    struct written w = { .fd = weft_file_open(in_folder("b"), O_RDWR | O_CREAT) };
+    struct wf_io_fault fault = {
+        .kind = WF_FAULT_SHORT_SEND, .countdown = 1, .persistent = true, .bytes_max = 1
+    };
+    weft_scope s;
+    weft_file_info info;
+    wf_io_fault_set(&fault);
+    weft_scope_begin(&s);
+    weft_spawn(&s, write_ten, &w);
+    weft_sleep(0);
+    weft_scope_cancel(&s, "the test");
+    weft_scope_end(&s);
+    wf_io_fault_set(NULL);
+    assert_true(w.result == -ECANCELED || (w.result > 0 && w.result < 10));
+    assert_int_equal(weft_file_stat_fd(w.fd, &info), 0);
+    assert_int_equal(info.size, w.result < 0 ? 0 : w.result);
+    return weft_file_close(w.fd);
+}
+
+static void test_file_a_cancel_ends_a_transfer_between_two_calls(void **state)
+{
+    (void)state;
+    assert_int_equal(run(between_main, NULL), 0);
+}
 
 struct pipe_read {
     int pipes[2];
@@ -479,13 +578,6 @@ static void test_file_a_cancelled_read_loses_nothing(void **state)
 {
     (void)state;
     assert_int_equal(run(cancelled_main, NULL), 0);
-}
-
-static int note_turn(void *arg)
-{
-    (void)arg;
-    note("turn");
-    return 0;
 }
 
 static int in_cancelled_main(void *arg)
@@ -630,7 +722,10 @@ int main(void)
         file_test(test_file_thirty_two_read_at_once),
         file_test(test_file_what_is_large_goes_whole),
         file_test(test_file_short_transfers_go_on),
+        file_test(test_file_more_than_a_call_takes_goes_in_several),
+        file_test(test_file_who_reads_at_the_end_lets_others_run),
         file_test(test_file_a_part_is_told_and_then_the_error),
+        file_test(test_file_a_cancel_ends_a_transfer_between_two_calls),
         file_test(test_file_a_cancelled_read_loses_nothing),
         file_test(test_file_a_cancelled_scope_closes_and_begins_nothing),
         file_test(test_file_outside_a_task_only_closing_works),
