@@ -85,8 +85,8 @@ int weft_directory_open(weft_directory **directory, const char *path);
  * meanwhile may be among them or not.
  *
  * Returns: 1, and *entry; 0 after the last one, again and again.
- * Errors: getdents64's (-EIO, -ENOENT: the folder was deleted); -EAGAIN, -ENOMEM, -ECANCELED and
- *   -EPERM as others.
+ * Errors: getdents64's (-EIO, -ENOENT: the folder was deleted); -EBUSY while another task waits;
+ *   -EAGAIN, -ENOMEM, -ECANCELED and -EPERM as others.
  * Suspends: once for some hundred entries.
  * Cancel: waits for the call; loses no entry.
  * Ownership: the name is the folder's until the next call.
@@ -98,7 +98,7 @@ int weft_directory_next(weft_directory *directory, weft_directory_entry *entry);
 /** Close a folder.
  *
  * Returns: 0.
- * Errors: those of weft_file_close().
+ * Errors: those of weft_file_close(); -EBUSY: a task waits for entries; the folder stays.
  * Suspends: as weft_file_close().
  * Cancel: not while it runs.
  * Ownership: takes the folder. NULL is allowed.

@@ -2,6 +2,7 @@
 
 #include "os/file.h"
 
+#include "base/error.h"
 #include "base/memory.h"
 
 #include <dirent.h>
@@ -14,6 +15,7 @@
 
 struct weft_directory {
     int fd;
+    bool awaited;
     size_t used, size; /* of the block */
     _Alignas(struct dirent64) char block[BLOCK_SIZE];
 };
@@ -23,6 +25,7 @@ int weft_directory_open(weft_directory **out, const char *path)
     weft_directory *directory = wf_alloc(sizeof *directory);
     if (!directory)
         return -ENOMEM;
+    directory->awaited = false;
     directory->used = directory->size = 0;
     directory->fd = weft_file_open(path, O_RDONLY | O_DIRECTORY);
     if (directory->fd < 0) {
@@ -39,7 +42,9 @@ static int refill(weft_directory *directory)
     struct wf_file_call call = {
         .code = WF_FILE_ENTRIES, .fd = directory->fd, .buffer = directory->block, .size = BLOCK_SIZE
     };
+    directory->awaited = true; /* the kernel has the block */
     int64_t size = wf_file_ask(&call);
+    directory->awaited = false;
     if (size <= 0)
         return (int)size;
     directory->used = 0;
@@ -75,6 +80,8 @@ static bool is_itself_or_above(const char *name)
 
 int weft_directory_next(weft_directory *directory, weft_directory_entry *entry)
 {
+    if (directory->awaited)
+        return wf_fail(-EBUSY, "another task waits for the entries of this folder");
     for (;;) {
         int more = directory->used < directory->size ? 1 : refill(directory);
         if (more <= 0)
@@ -94,6 +101,8 @@ int weft_directory_close(weft_directory *directory)
 {
     if (!directory)
         return 0;
+    if (directory->awaited)
+        return wf_fail(-EBUSY, "a task waits for the entries of this folder");
     int err = weft_file_close(directory->fd);
     wf_free(directory);
     return err;

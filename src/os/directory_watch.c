@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/fault.h"
 
 #include <errno.h>
 #include <sys/inotify.h>
@@ -32,6 +33,11 @@ static const struct {
 
 #define CHANGES (sizeof changes / sizeof changes[0])
 
+static int open_fd(void)
+{
+    return wf_io_fault_hits(WF_FAULT_FILE) ? -1 : inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+}
+
 int weft_directory_watch_open(weft_directory_watch **out)
 {
     weft_directory_watch *watch = wf_alloc(sizeof *watch);
@@ -39,7 +45,7 @@ int weft_directory_watch_open(weft_directory_watch **out)
         return -ENOMEM;
     watch->awaited = false;
     watch->used = watch->size = 0;
-    watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    watch->fd = open_fd();
     if (watch->fd < 0) {
         int err = -errno;
         wf_free(watch);
@@ -115,11 +121,10 @@ int weft_directory_watch_next(weft_directory_watch *watch, weft_directory_event 
     weft_task *task;
     if (watch->awaited)
         return wf_fail(-EBUSY, "another task waits for the events of this watch");
+    watch->awaited = true; /* before wf_enter(), which may give up the processor */
     int err = wf_enter(&task);
-    if (err < 0)
-        return err;
-    watch->awaited = true;
-    err = next(watch, event);
+    if (err == 0)
+        err = next(watch, event);
     watch->awaited = false;
     return err;
 }

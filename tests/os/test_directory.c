@@ -109,6 +109,38 @@ static void test_directory_errors_are_the_kernels(void **state)
     assert_int_equal(run(refused_main, NULL), 0);
 }
 
+static int look(void *arg)
+{
+    weft_directory_entry entry;
+    return weft_directory_next(arg, &entry);
+}
+
+static int shared_main(void *arg)
+{
+    (void)arg;
+    weft_directory *d;
+    weft_directory_entry entry;
+    assert_int_equal(mkdir(in_folder("only"), 0700), 0);
+    assert_int_equal(weft_directory_open(&d, folder), 0);
+    weft_scope s;
+    weft_task *looks;
+    weft_scope_begin(&s);
+    weft_spawn(&s, look, d, .task = &looks, .eager = true);
+    assert_int_equal(weft_directory_next(d, &entry), -EBUSY);
+    assert_int_equal(weft_directory_close(d), -EBUSY);
+    assert_int_equal(weft_await(looks), 1);
+    weft_task_release(looks);
+    weft_scope_end(&s);
+    assert_int_equal(weft_directory_next(d, &entry), 0);
+    return weft_directory_close(d);
+}
+
+static void test_directory_one_looks_at_a_time(void **state)
+{
+    (void)state;
+    assert_int_equal(run(shared_main, NULL), 0);
+}
+
 /* Watches. */
 
 static void touch(const char *name)
@@ -240,6 +272,46 @@ static void test_watch_a_cancel_loses_nothing_and_one_waits_at_a_time(void **sta
     assert_int_equal(run(cancel_main, NULL), 0);
 }
 
+/* Who has used up his budget gives way inside the call, and is not overtaken there. */
+static int intrude(void *arg)
+{
+    weft_directory_event event;
+    for (int *left = ((void **)arg)[1]; *left > 0; weft_sleep(0)) {
+        assert_int_equal(weft_directory_watch_next(((void **)arg)[0], &event), -EBUSY);
+        assert_int_equal(weft_directory_watch_close(((void **)arg)[0]), -EBUSY);
+        note("refused ");
+    }
+    return 0;
+}
+
+static int overtaken_main(void *arg)
+{
+    (void)arg;
+    weft_directory_watch *watch;
+    int left = 2 * WF_TASK_BUDGET;
+    assert_int_equal(weft_directory_watch_open(&watch), 0);
+    int id = weft_directory_watch_add(watch, folder, WEFT_DIRECTORY_ATTRIBUTES);
+    touch("a");
+    touch("b");
+    for (int i = 0; i < left; i++) /* equal ones in a row are one */
+        chmod(in_folder(i % 2 ? "a" : "b"), 0600);
+    weft_scope s;
+    void *arguments[] = { watch, &left };
+    weft_scope_begin(&s);
+    weft_spawn(&s, intrude, arguments);
+    for (; left > 0; left--)
+        expect_event(watch, id, WEFT_DIRECTORY_ATTRIBUTES, left % 2 ? "a" : "b");
+    assert_int_equal(weft_scope_end(&s), 0);
+    assert_non_null(strstr(trace, "refused"));
+    return weft_directory_watch_close(watch);
+}
+
+static void test_watch_nobody_is_overtaken_in_it(void **state)
+{
+    (void)state;
+    assert_int_equal(run(overtaken_main, NULL), 0);
+}
+
 static unsigned queue_max(void)
 {
     unsigned most = 16384;
@@ -286,9 +358,11 @@ int main(void)
         file_test(test_directory_each_entry_is_seen_once),
         file_test(test_directory_tells_types),
         file_test(test_directory_errors_are_the_kernels),
+        file_test(test_directory_one_looks_at_a_time),
         file_test(test_watch_tells_what_happens),
         file_test(test_watch_says_when_a_folder_is_not_watched_any_more),
         file_test(test_watch_a_cancel_loses_nothing_and_one_waits_at_a_time),
+        file_test(test_watch_nobody_is_overtaken_in_it),
         file_test(test_watch_says_that_events_were_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
