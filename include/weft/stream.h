@@ -301,7 +301,8 @@ int weft_flush(weft_stream *stream);
  *
  * Returns: bytes written: fewer than `size` only at the end of the file. As with weft_write() some
  *   may still be queued.
- * Errors: those of weft_write() and weft_file_read_at(). After a part the stream is torn, as
+ * Errors: those of weft_write() and weft_file_read_at(); -EINVAL: the offset, for which there is no
+ *   WEFT_FILE_POSITION here, or the size is below 0. After a part the stream is torn, as
  *   weft_write() says.
  * Suspends: until all is taken.
  * Cancel: as weft_write(); a call of the kernel's that has begun is waited for.

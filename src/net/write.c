@@ -322,6 +322,8 @@ static int send_parts(weft_stream *stream, struct file_part *part, char *block)
 int64_t weft_send_file(weft_stream *stream, int fd, int64_t offset, int64_t size)
 {
     struct file_part part = { fd, offset, size, 0 };
+    if (offset < 0 || size < 0)
+        return wf_fail(-EINVAL, "weft_send_file() with an offset or a size below 0");
     int err = enter(stream);
     if (err < 0)
         return err;

@@ -126,6 +126,10 @@ static void test_send_file_errors_of_the_file_leave_the_stream(struct pair *p)
 {
     assert_int_equal(weft_send_file(p->a, -1, 0, 10), -EBADF);
     assert_int_equal(weft_send_file(p->a, -1, 0, LARGE), -EBADF);
+    int file = make_file(10);
+    assert_int_equal(weft_send_file(p->a, file, -1, 10), -EINVAL);
+    assert_int_equal(weft_send_file(p->a, file, 0, -1), -EINVAL);
+    close(file);
     int folder = open("/tmp", O_RDONLY | O_CLOEXEC);
     assert_int_equal(weft_send_file(p->a, folder, 0, LARGE), -EISDIR);
     close(folder);
