@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define SECTOR      512 /* at least, of what goes past the page cache */
 #define COPY_BLOCK  ((size_t)64 << 10)
 #define AT_ONCE_MAX ((size_t)128 << 10) /* bytes that a loop may copy in one step: some 20 us */
 
@@ -152,19 +153,33 @@ int64_t wf_file_run(struct wf_file_call *call)
     return errno == EINTR ? 0 : -errno; /* of a close: closed all the same */
 }
 
-bool wf_file_is_small(const struct wf_file_call *call)
+/* What a transfer asks for; a size beyond AT_ONCE_MAX may be a part of it. */
+static size_t size_of(const struct wf_file_call *call)
 {
     size_t size = 0;
     for (int i = 0; i < call->count && size <= AT_ONCE_MAX; i++)
         size += call->vector[i].iov_len;
-    return size <= AT_ONCE_MAX;
+    return size;
+}
+
+bool wf_file_is_small(const struct wf_file_call *call)
+{
+    return size_of(call) <= AT_ONCE_MAX;
+}
+
+/* With O_DIRECT the kernel waits for the disk in spite of RWF_NOWAIT. */
+static bool passes_cache(const struct wf_file_call *call)
+{
+    bool whole_sectors = call->offset % SECTOR == 0 && size_of(call) % SECTOR == 0;
+    return whole_sectors && (fcntl(call->fd, F_GETFL) & O_DIRECT);
 }
 
 /* Where the file system cannot say whether it would block, and where there is only a part at hand
  * and the end of the file is not sure, somebody who may block asks again. */
 int64_t wf_file_try(struct wf_io *io, const struct wf_file_call *call)
 {
-    if (call->code != WF_FILE_READ || call->offset < 0 || !wf_file_is_small(call))
+    if (call->code != WF_FILE_READ || call->offset < 0 || !wf_file_is_small(call) ||
+        passes_cache(call))
         return WF_PENDING;
     io->counters.others++;
     ssize_t count = preadv2(call->fd, call->vector, call->count, call->offset, RWF_NOWAIT);

@@ -146,6 +146,30 @@ static void test_file_a_cancel_waits_for_what_has_begun(void **state)
     desk_close(&desk);
 }
 
+/* The disk would be waited for in the middle of a turn. */
+static void test_file_what_passes_the_cache_is_not_read_at_once(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct asked asked = { 0 };
+    static _Alignas(4096) char page[4096];
+    char name[] = "/var/tmp/weft-direct-XXXXXX";
+    int fd = mkostemp(name, O_DIRECT | O_CLOEXEC);
+    unlink(name);
+    if (fd < 0 || pwrite(fd, page, sizeof page, 0) != sizeof page)
+        skip(); /* this file system has no O_DIRECT */
+    desk_open(&desk, (struct wf_pool_options){ 0 });
+    asked.piece = (struct iovec){ page, sizeof page };
+    asked.call = (struct wf_file_call){
+        .code = WF_FILE_READ, .fd = fd, .vector = &asked.piece, .count = 1
+    };
+    assert_int_equal(ask(&desk, &asked), WF_PENDING);
+    wait_ended(&desk, &asked);
+    assert_int_equal(asked.probe.result, sizeof page);
+    desk_close(&desk);
+    close(fd);
+}
+
 static void test_file_refused_is_not_pending(void **state)
 {
     (void)state;
@@ -169,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_file_a_result_comes_when_it_is_there),
         cmocka_unit_test(test_file_a_cancel_ends_what_has_not_begun),
         cmocka_unit_test(test_file_a_cancel_waits_for_what_has_begun),
+        cmocka_unit_test(test_file_what_passes_the_cache_is_not_read_at_once),
         cmocka_unit_test(test_file_refused_is_not_pending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
