@@ -276,7 +276,7 @@ static void op_event(struct wf_uring *io, const struct wf_uring_completion *c)
     if (op->code == WF_OP_RECV || op->code == WF_OP_RECV_LEND)
         read_event(io, op, c);
     else if (op->code == WF_OP_FILE)
-        wf_io_finish(&io->base, op, c->result);
+        wf_uring_file_event(io, op, c->result);
     else
         write_event(io, op, c);
 }

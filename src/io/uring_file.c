@@ -3,11 +3,15 @@
  * The kernel serves an entry at once when it can, and else by a worker of its own. A read is tried
  * by a plain call first, as sends are, unless waits bring several events at a time: then one call
  * carries many of them. What is large goes to a worker in any case, for the copying is a matter of
- * milliseconds that the loop's thread would spend. */
+ * milliseconds that the loop's thread would spend. So does a write to what has no offsets: where
+ * nobody reads any more SIGPIPE would come to the loop's thread. */
 
 #include "io/file.h"
 #include "io/uring_abi.h"
 #include "io/uring_inside.h"
+
+#include <errno.h>
+#include <sys/uio.h>
 
 #define SIZE_MAX_OF_CALL 0x7ffff000u /* the kernel's limit for one transfer */
 
@@ -36,9 +40,17 @@ static const int8_t operations[] = {
 static bool has_entry_for(const struct wf_uring *io, const struct wf_file_call *call)
 {
     int operation = operations[call->code];
-    if (call->code == WF_FILE_ADVISE && call->size > INT32_MAX) /* the entry's field is narrow */
+    bool is_narrow = call->size >= 0 && call->size <= INT32_MAX;
+    if (call->code == WF_FILE_ADVISE && !is_narrow) /* as the entry's field */
         return false;
     return operation >= 0 && wf_uring_has(io, (unsigned)operation);
+}
+
+/* The ring ignores the offset of a pipe. Asked without moving a byte, or waiting for anybody. */
+static bool has_no_offsets(int fd)
+{
+    struct iovec none = { NULL, 0 };
+    return preadv(fd, &none, 0, 0) < 0 && errno == ESPIPE;
 }
 
 static unsigned clip(size_t size)
@@ -58,7 +70,8 @@ static void fill_transfer(struct io_uring_sqe *entry, const struct wf_file_call 
         io_uring_prep_read(entry, call->fd, piece->iov_base, clip(piece->iov_len), offset);
     else
         io_uring_prep_write(entry, call->fd, piece->iov_base, clip(piece->iov_len), offset);
-    if (!wf_file_is_small(call))
+    bool may_signal = call->code == WF_FILE_WRITE && call->offset < 0 && has_no_offsets(call->fd);
+    if (may_signal || !wf_file_is_small(call))
         entry->flags |= IOSQE_ASYNC;
 }
 
@@ -105,6 +118,11 @@ static void fill(struct io_uring_sqe *entry, const struct wf_file_call *call)
     }
 }
 
+static bool is_at_offset(const struct wf_file_call *call)
+{
+    return (call->code == WF_FILE_READ || call->code == WF_FILE_WRITE) && call->offset >= 0;
+}
+
 int64_t wf_uring_submit_file(struct wf_uring *io, struct wf_op *op)
 {
     struct wf_file_call *call = op->file.call;
@@ -116,6 +134,8 @@ int64_t wf_uring_submit_file(struct wf_uring *io, struct wf_op *op)
     int64_t result = io->batches ? WF_PENDING : wf_file_try(&io->base, call);
     if (result != WF_PENDING)
         return result;
+    if (is_at_offset(call) && has_no_offsets(call->fd))
+        return -ESPIPE;
     struct io_uring_sqe *entry = wf_uring_entry(io);
     if (!entry)
         return wf_file_submit_job(op);
@@ -124,4 +144,22 @@ int64_t wf_uring_submit_file(struct wf_uring *io, struct wf_op *op)
     op->file.on_thread = false;
     op->cancelling = false;
     return wf_io_pend(&io->base, op);
+}
+
+/* EINTR is what a worker says who was told to stop, and EAGAIN is said of files that the ring cannot
+ * wait for: a thread can. What has closed is closed, whatever it says. */
+void wf_uring_file_event(struct wf_uring *io, struct wf_op *op, int64_t result)
+{
+    bool closes = op->file.call->code == WF_FILE_CLOSE;
+    bool is_undone = !closes && (result == -EINTR || result == -EAGAIN);
+    if (closes && result == -EINTR)
+        result = 0;
+    if (is_undone && !op->cancelling) {
+        io->base.counters.pending--;
+        result = wf_file_submit_job(op);
+        if (result == WF_PENDING)
+            return;
+        io->base.counters.pending++;
+    }
+    wf_io_finish(&io->base, op, is_undone && op->cancelling ? -ECANCELED : result);
 }

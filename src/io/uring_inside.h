@@ -145,6 +145,7 @@ int wf_uring_poll_yield(struct wf_uring *io, struct wf_slot *slot, int fd);
 /* uring_file.c */
 
 int64_t wf_uring_submit_file(struct wf_uring *io, struct wf_op *op);
+void wf_uring_file_event(struct wf_uring *io, struct wf_op *op, int64_t result);
 
 /* uring_lent.c */
 
