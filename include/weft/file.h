@@ -15,10 +15,14 @@
  * What the page cache has is read at once. The rest is done by io_uring where the loop has it, else
  * by the loop's pool (weft/blocking.h); results are the same. What has begun is not interrupted: a
  * cancel waits until it has ended, and a result >= 0 is then returned all the same. So nobody uses
- * the caller's memory behind his back, and a hung disk (NFS) holds its tasks, not the loop.
+ * the caller's memory behind his back, and a hung disk (NFS) holds its tasks, not the loop. Two
+ * things hold the loop: closing in a cancelled scope, and with io_uring the end of a large file that
+ * was unlinked, which the kernel takes away in whose thread closes it last.
  *
  * Pipes, terminals and the like are better asked when weft_poll_fd() says so: a read of one that
- * nothing comes from may occupy a thread. */
+ * nothing comes from may occupy a thread, where no cancel ends it; io_uring gives it up. There
+ * O_NONBLOCK makes no difference, on a thread it is -EAGAIN; and a FIFO is opened without waiting
+ * for its other end, where a thread waits unless O_NONBLOCK says otherwise. */
 
 #include <fcntl.h>
 #include <sys/types.h>
@@ -40,10 +44,10 @@ struct weft_file_open_options {
 };
 typedef struct weft_file_open_options weft_file_open_options;
 
-/* What is known of a file. Times are ns since 1970. */
+/* What is known of a file. Times are ns since 1970; what is beyond 1677 and 2262 is the end of that. */
 struct weft_file_info {
     uint64_t size; /* bytes */
-    uint64_t device, inode;
+    uint64_t device, inode; /* as in struct stat */
     uint64_t blocks; /* of 512 bytes that it occupies */
     uint32_t mode;   /* type and permissions, as in struct stat: S_ISREG(), S_ISDIR(), … */
     uint32_t links, user, group;
@@ -106,7 +110,7 @@ typedef struct weft_file_map_options weft_file_map_options;
  *
  * Returns: the descriptor, >= 0.
  * Errors: openat's (-ENOENT, -EACCES, -EEXIST, -EMFILE, …); -ENOMEM; -ECANCELED; -EPERM outside a
- *   task.
+ *   task; -EAGAIN: no thread could be started, or the pool's queue is full.
  * Suspends: until the kernel has found it.
  * Cancel: waits for the call; a file that was opened is returned.
  * Ownership: borrows the path; gives the descriptor, ended by weft_file_close().
@@ -136,7 +140,8 @@ int weft_file_close(int fd);
  * Errors: -EBADF, -EIO, -EISDIR, -EINVAL (O_DIRECT wants aligned offsets, sizes and memory),
  *   -ESPIPE for what has no offsets; -EAGAIN: no thread could be started, or the pool's queue is
  *   full; -ENOMEM; -ECANCELED; -EPERM outside a task.
- * Suspends: unless the page cache has it all, and up to 128 KiB are asked for.
+ * Suspends: unless the page cache has it all, up to 128 KiB are asked for, and it is not at
+ *   WEFT_FILE_POSITION; what has been opened with O_DIRECT passes the cache.
  * Cancel: waits for what has begun; bytes that were read are returned, and the next call is
  *   cancelled.
  * Ownership: borrows the buffer until the return.
@@ -348,7 +353,7 @@ int weft_file_advise(int fd, int64_t offset, int64_t size, enum weft_advice advi
  * Suspends: until it has it. The kernel tells no one that a lock is free without holding a thread,
  *   so it is tried again, after 1 ms and then ever later, 64 ms at most: who waits is not served in
  *   line.
- * Cancel: at once, without the lock.
+ * Cancel: at once, without the lock; one that the kernel has given meanwhile is returned.
  * Ownership: gives the lock.
  * Threads: a loop's own. */
 WEFT_API
@@ -413,7 +418,8 @@ int weft_file_unmap(void *memory, size_t length);
  *
  * Returns: bytes copied: fewer than `size` at the end of `from`, and before an error, which the
  *   next call there returns.
- * Errors: copy_file_range's (-ENOSPC, -EBADF, -EINVAL, …), and those of reading and writing;
+ * Errors: copy_file_range's (-ENOSPC, -EBADF: also for O_APPEND, -EINVAL: also for a size below 0, …),
+ *   and those of reading and writing;
  *   -EAGAIN, -ENOMEM, -ECANCELED, -EPERM as others.
  * Suspends: until it is done.
  * Cancel: waits for at most 16 MiB; what was copied is returned.

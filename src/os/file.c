@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <weft/file.h>
 #include <weft/task.h>
@@ -169,6 +170,8 @@ ssize_t weft_file_writev_at(int fd, const struct iovec *pieces, int count, int64
 int64_t weft_file_copy(int from, int64_t from_offset, int to, int64_t to_offset, int64_t size)
 {
     int64_t done = 0;
+    if (size < 0)
+        return -EINVAL;
     do {
         int64_t left = size - done;
         struct wf_file_call call = { .code = WF_FILE_COPY,
@@ -199,21 +202,21 @@ int weft_file_sync_data(int fd)
     return (int)wf_file_ask(&call);
 }
 
+/* Anybody may give a file a time of other centuries. */
 static int64_t time_of(const struct statx_timestamp *time)
 {
-    return time->tv_sec * WEFT_SECOND + time->tv_nsec;
-}
-
-static uint64_t device_of(uint32_t major, uint32_t minor)
-{
-    return (uint64_t)major << 32 | minor;
+    int64_t ns;
+    if (__builtin_mul_overflow(time->tv_sec, WEFT_SECOND, &ns) ||
+        __builtin_add_overflow(ns, (int64_t)time->tv_nsec, &ns))
+        return time->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
 }
 
 static weft_file_info info_of(const struct statx *status)
 {
     bool has_birth = status->stx_mask & STATX_BTIME;
     return (weft_file_info){ .size = status->stx_size,
-                             .device = device_of(status->stx_dev_major, status->stx_dev_minor),
+                             .device = makedev(status->stx_dev_major, status->stx_dev_minor),
                              .inode = status->stx_ino,
                              .blocks = status->stx_blocks,
                              .mode = status->stx_mode,

@@ -86,6 +86,7 @@ static void wholes(int fd)
     SAY(weft_file_advise(fd, 0, 0, WEFT_ADVISE_SEQUENTIAL));
     SAY(weft_file_advise(fd, 0, INT64_C(1) << 40, WEFT_ADVISE_WILL_NEED));
     SAY(weft_file_advise(fd, 0, 0, (enum weft_advice)99));
+    SAY(weft_file_advise(fd, 0, -1, WEFT_ADVISE_NORMAL));
     SAY(weft_file_sync(fd));
     SAY(weft_file_sync_data(fd));
 }
@@ -148,6 +149,7 @@ static void refusals(void)
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
     SAY(weft_file_read_at(pipes[0], text, 8, 0));
+    SAY(weft_file_write_at(pipes[1], "not", 3, 0));
     SAY(weft_file_write_at(pipes[1], "through", 7, WEFT_FILE_POSITION));
     SAY(weft_file_read_at(pipes[0], text, 8, WEFT_FILE_POSITION));
     SAY(weft_file_sync(pipes[0]));
@@ -179,6 +181,7 @@ static void copies(void)
     SAY(weft_file_copy(from, 90000, to, 0, 50000));
     SAY(weft_file_copy(from, 100000, to, 0, 10));
     SAY(weft_file_copy(from, 0, to, 0, 0));
+    SAY(weft_file_copy(from, 0, to, 0, -1));
     SAY(weft_file_copy(from, 0, 9999, 0, 10));
     SAY(weft_file_read_at(to, back, sizeof back, 0));
     assert_memory_equal(back, data, 50020);
@@ -224,6 +227,9 @@ static int story_main(void *arg)
     SAY(info.mode);
     SAY(info.links);
     assert_true(info.modified > 0 && info.user == geteuid() && info.inode > 0);
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_true(info.device == status.st_dev && info.inode == status.st_ino);
     transfers(fd);
     wholes(fd);
     SAY(weft_file_close(fd));
@@ -248,6 +254,9 @@ static const char *const expected[] = {
     "weft_file_rmdir(folder): ENOTEMPTY\n",
     "weft_file_close(9999): EBADF\n",
     "weft_file_read_at(pipes[0], text, 8, 0): ESPIPE\n",
+    "weft_file_advise(fd, 0, -1, WEFT_ADVISE_NORMAL): EINVAL\n",
+    "weft_file_write_at(pipes[1], \"not\", 3, 0): ESPIPE\n",
+    "weft_file_copy(from, 0, to, 0, -1): EINVAL\n",
     "weft_file_copy(from, 90000, to, 0, 50000): 10000\n",
     "weft_file_map((void **)&memory, fd, 4096, .offset = 1): EINVAL\n",
 };
@@ -485,6 +494,52 @@ static int limit_main(void *arg)
     assert_int_equal(weft_file_write_at(full, data, sizeof data, 0), -ENOSPC);
     weft_file_close(full);
     return weft_file_close(fd);
+}
+
+/* SIGPIPE stands at its default: it would kill. */
+static int broken_main(void *arg)
+{
+    (void)arg;
+    int pipes[2];
+    if (pipe(pipes) < 0)
+        return 1;
+    close(pipes[0]);
+    ssize_t n = weft_file_write_at(pipes[1], "x", 1, WEFT_FILE_POSITION);
+    return n == -EPIPE ? 0 : 2;
+}
+
+static int write_broken(void)
+{
+    signal(SIGPIPE, SIG_DFL);
+    return run(broken_main, NULL);
+}
+
+static void test_file_a_broken_pipe_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_status(write_broken), 0);
+}
+
+static int ages_main(void *arg)
+{
+    (void)arg;
+    struct timespec times[] = { { .tv_sec = INT64_C(1) << 40 }, { .tv_sec = INT64_C(1) << 33 } };
+    struct stat kept;
+    weft_file_info info;
+    int fd = memfd_create("ages", MFD_CLOEXEC);
+    assert_int_equal(futimens(fd, times), 0);
+    assert_int_equal(fstat(fd, &kept), 0);
+    assert_int_equal(weft_file_stat_fd(fd, &info), 0);
+    if (kept.st_atim.tv_sec == times[0].tv_sec)
+        assert_true(info.accessed == INT64_MAX);
+    assert_true(info.modified == kept.st_mtim.tv_sec * SECOND + kept.st_mtim.tv_nsec);
+    return weft_file_close(fd);
+}
+
+static void test_file_times_beyond_the_range_are_its_end(void **state)
+{
+    (void)state;
+    assert_int_equal(run(ages_main, NULL), 0);
 }
 
 static void test_file_a_part_is_told_and_then_the_error(void **state)
@@ -725,6 +780,8 @@ int main(void)
         file_test(test_file_more_than_a_call_takes_goes_in_several),
         file_test(test_file_who_reads_at_the_end_lets_others_run),
         file_test(test_file_a_part_is_told_and_then_the_error),
+        file_test(test_file_a_broken_pipe_is_an_error),
+        file_test(test_file_times_beyond_the_range_are_its_end),
         file_test(test_file_a_cancel_ends_a_transfer_between_two_calls),
         file_test(test_file_a_cancelled_read_loses_nothing),
         file_test(test_file_a_cancelled_scope_closes_and_begins_nothing),
