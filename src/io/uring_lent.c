@@ -41,6 +41,7 @@ static int open_lent(struct wf_uring *io)
     lent->blocks = wf_alloc_zero(BUFFERS * sizeof *lent->blocks);
     lent->free = wf_alloc(BUFFERS * sizeof *lent->free);
     lent->ring = ring;
+    madvise(ring, ring_size(), MADV_DONTFORK); /* else a child could leave us with a copy of it */
     int err = lent->blocks && lent->free ? give_ring(io) : -ENOMEM;
     if (err < 0) {
         wf_free(lent->blocks);

@@ -7,6 +7,7 @@
 #include "io/uring_inside.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 static struct wf_uring *inside(struct world *world)
@@ -549,6 +550,60 @@ static void test_uring_survives_a_fork(void **state)
     world_close(&world);
 }
 
+/* Nothing is mapped there. */
+static bool is_gone(const void *address)
+{
+    unsigned char there;
+    uintptr_t page = (uintptr_t)address & ~(uintptr_t)4095;
+    return !address || (mincore((void *)page, 1, &there) < 0 && errno == ENOMEM);
+}
+
+/* Of all that the kernel writes to a child has nothing, however long it lives, and what it does
+ * with its copy of a buffer is its own affair. */
+static void be_child(const struct wf_uring *io, int until)
+{
+    char byte;
+    bool gone =
+        is_gone(io->ring.sq.ring_ptr) && is_gone(io->ring.sq.sqes) && is_gone(io->lent.ring);
+    for (unsigned i = 0; io->lent.ring && i < 1024; i++)
+        if (io->lent.blocks[i])
+            memset(io->lent.blocks[i], 'x', io->blocks.size);
+    _exit(read(until, &byte, 1) == 0 && gone ? 0 : 1);
+}
+
+static void test_uring_survives_a_child_that_lives_on(void **state)
+{
+    (void)state;
+    struct world world;
+    struct echo crowd[CROWD];
+    int status = -1, ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    open_ring(&world, (struct wf_io_options){ 0 });
+    open_crowd(&world, crowd, make_pair);
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(submit_lend(&world, &crowd[i].probe, &crowd[i].descriptor), WF_PENDING);
+    drain(&world);
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[1]);
+        be_child(inside(&world), ends[0]);
+    }
+    say_all(crowd, 3);
+    for (int i = 0; i < CROWD; i++) {
+        char text[32];
+        int64_t size = snprintf(text, sizeof text, "%d of %d", 3, i);
+        assert_int_equal(finish(&world, &crowd[i].probe), size);
+        assert_memory_equal(crowd[i].probe.op.lend.data, text, (size_t)size);
+        world.ops->lend_return(world.io, crowd[i].probe.op.lend.data);
+    }
+    close_crowd(&world, crowd);
+    world_close(&world);
+    close(ends[1]); /* only now it ends */
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(ends[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -568,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_uring_mask_imitates_older_kernels),
         cmocka_unit_test(test_uring_open_fails_whole),
         cmocka_unit_test(test_uring_survives_a_fork),
+        cmocka_unit_test(test_uring_survives_a_child_that_lives_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
