@@ -67,6 +67,7 @@ void wf_callback_run(weft_loop *loop, const struct wf_callback *callback)
     loop->callback = callback;
     wf_count(&loop->counters.callbacks);
     callback->fn(callback->arg);
+    wf_fork_check(loop);
     loop->callback = NULL;
     wf_locals_leave(loop, around);
 }

@@ -38,15 +38,6 @@ _Thread_local weft_loop *wf_newest;
 #define TASKS_MAX        ((size_t)1 << 24)
 #define FOREIGN_PATIENCE (10 * WEFT_MILLISECOND)
 
-uint64_t wf_this_thread(void)
-{
-    static _Atomic uint64_t threads;
-    static _Thread_local uint64_t number;
-    if (WF_UNLIKELY(number == 0))
-        number = atomic_fetch_add(&threads, 1) + 1;
-    return number;
-}
-
 static uint64_t next_identity(void)
 {
     static _Atomic uint32_t loops;
@@ -165,6 +156,7 @@ static struct weft_loop_options read_options(const struct weft_loop_options *giv
 
 int wf_loop_make(weft_loop **out, const struct weft_loop_options *options)
 {
+    wf_fork_watch();
     weft_loop *loop = wf_alloc_zero(sizeof *loop);
     if (!loop)
         return wf_fail(-ENOMEM, "no memory for a loop");
@@ -288,6 +280,7 @@ static int64_t until_cooling(const weft_loop *loop, int64_t timeout)
 static void ask_kernel(weft_loop *loop, int64_t timeout)
 {
     wf_count(&loop->counters.polls);
+    wf_fork_check(loop);
     if (WF_UNLIKELY(timeout == WEFT_FOREVER))
         wf_blocked_check(loop);
     loop->io_ops->wait(loop->io, timeout > 0 ? until_cooling(loop, timeout) : 0);
@@ -421,6 +414,7 @@ static int begin_run(weft_loop *loop)
 
 static void end_run(weft_loop *loop)
 {
+    wf_fork_check(loop);
     wf_watchdog_stop(loop);
     loop->running = false;
     loop->stopping = false;

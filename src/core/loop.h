@@ -8,6 +8,7 @@
 #include "core/call.h"
 #include "core/census.h"
 #include "core/exception.h"
+#include "core/fork.h"
 #include "core/ready.h"
 #include "core/scope.h"
 #include "core/shuffle.h"
@@ -171,9 +172,6 @@ struct weft_loop {
 
 /* The loops that this thread made and has not freed, through older; NULL. */
 extern _Thread_local weft_loop *wf_newest;
-
-/* The number of this thread, which no other ever has: an address would come again. */
-uint64_t wf_this_thread(void);
 
 static inline bool wf_in_task(const weft_loop *loop)
 {

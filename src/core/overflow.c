@@ -499,7 +499,7 @@ static void pass_on(int number, siginfo_t *info, void *context)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
-    weft_loop *loop = wf_running;
+    weft_loop *loop = wf_running ? wf_running : wf_left_behind;
     struct overflow overflow = { .at = registers_of(context) };
     if (loop && loop->reports_overflows && !was_sent(info)) {
         overflow.by_signal = was_forced(info) && !is_wild_pointer(context);

@@ -49,6 +49,10 @@ static int enter_outside(void)
                          "a function that suspends was called outside a task: in callback '%s', "
                          "asked for at %s",
                          callback->name ? callback->name : "?", wf_site(callback->site));
+    if (wf_left_behind)
+        return wf_misuse(-EPERM,
+                         "a function that suspends was called in the child of a fork, which "
+                         "has none of its parent's loops");
     return wf_misuse(-EPERM, "a function that suspends was called outside a task");
 }
 

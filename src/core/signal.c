@@ -83,6 +83,16 @@ void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_tas
             interrupt->taken[i] = sigaction(signals[i], &ours, &interrupt->before[i]) == 0;
 }
 
+/* In the child of a fork: nobody else posts, and the run is the parent's. */
+void wf_interrupt_leave(void)
+{
+    struct wf_interrupt *interrupt = atomic_load(&taker);
+    if (interrupt)
+        restore(interrupt);
+    atomic_store(&taker, NULL);
+    atomic_store(&posting, 0);
+}
+
 void wf_interrupt_give_back(struct wf_interrupt *interrupt)
 {
     restore(interrupt);

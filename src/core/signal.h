@@ -23,6 +23,9 @@ struct wf_interrupt {
 void wf_interrupt_take(struct wf_interrupt *interrupt, weft_loop *loop, weft_task *main);
 void wf_interrupt_give_back(struct wf_interrupt *interrupt);
 
+/* In the child of a fork: the signals have the action again that they had before. */
+void wf_interrupt_leave(void);
+
 /* What the second signal does to a loop and its main. */
 void wf_interrupt_pierce(weft_loop *loop, weft_task *main);
 

@@ -34,6 +34,7 @@ void wf_drop(weft_loop *loop, weft_drop_fn *drop, void *arg)
     loop->current = &loop->root;
     loop->dropping = true;
     drop(arg);
+    wf_fork_check(loop);
     loop->dropping = dropping;
     loop->current = current;
     loop->interrupted = interrupted;
@@ -435,6 +436,7 @@ static void take_value(weft_task *task, int *code)
 void wf_task_run(weft_task *task)
 {
     int code = task->fn(task->arg);
+    wf_fork_check(task->future.loop);
     if (WF_UNLIKELY(task->innermost != &task->member.region))
         wf_scope_left_open(task);
     const struct wf_value *value = &task->future.value;

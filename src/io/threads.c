@@ -39,6 +39,20 @@ int wf_thread_create_for_users(pthread_t *thread, void *(*run)(void *), void *ar
     return create(thread, run, arg, &blocked);
 }
 
+static _Atomic(void (*)(void)) child_hook;
+
+static void register_child_hook(void)
+{
+    pthread_atfork(NULL, NULL, child_hook); /* without memory nobody is told */
+}
+
+void wf_thread_at_fork(void (*in_child)(void))
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    child_hook = in_child;
+    pthread_once(&once, register_child_hook);
+}
+
 void wf_thread_join(pthread_t thread)
 {
     pthread_join(thread, NULL);

@@ -14,6 +14,10 @@ int wf_thread_create(pthread_t *thread, void *(*run)(void *), void *arg);
  * program's handler of these hears of it, and the profiler's. For threads that run users' code. */
 int wf_thread_create_for_users(pthread_t *thread, void *(*run)(void *), void *arg);
 
+/* Have this called in the child of each fork from now on, on its one thread. One function for the
+ * process. */
+void wf_thread_at_fork(void (*in_child)(void));
+
 /* Wait for its end. */
 void wf_thread_join(pthread_t thread);
 
