@@ -460,6 +460,8 @@ static void end_arrivals(struct wf_uring *io, int fd, struct wf_slot *slot)
 
 /* Waiting. */
 
+/* By an eventfd: MSG_RING without a ring of one's own (Linux 6.13) takes 1.09 times the CPU for a
+ * round trip of loops that sleep, and 1.3 to 1.8 times for those awake (6.18, medians of pairs). */
 static void poll_inbox(struct wf_uring *io)
 {
     struct io_uring_sqe *entry = wf_uring_entry(io);
