@@ -26,7 +26,7 @@ static void usage(const char *name, FILE *out, int status)
         "  TEXT          only rows whose name contains it\n"
         "  --rounds N    N rounds of each row, made even (2 to %d), instead of %d or more; fewer\n"
         "                judge nothing\n"
-        "  --size N      so many tasks, connections, …, where a program has many of something\n"
+        "  --size N      so many tasks, connections, MiB, …, where a program has many of something\n"
         "  --json FILE   append each row to the file as a line of JSON\n",
         name, BENCH_ROUNDS_MAX, BENCH_ROUNDS);
     exit(status);
