@@ -13,11 +13,13 @@ measures may try three times to be fast enough.
 import http.client
 import http.server
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from urllib.parse import unquote
@@ -249,6 +251,91 @@ def readme(program):
                 refuses_a_taken_address(program)
 
 
+def line(client):
+    text = b''
+    while not text.endswith(b'\n'):
+        text += receive(client, 1)
+    return text
+
+
+def send_file(program):
+    """What is there, what is not, and what is none of a client's business."""
+    with tempfile.TemporaryDirectory() as folder:
+        above = os.path.join(folder, 'secret')
+        shared = os.path.join(folder, 'shared')
+        os.makedirs(os.path.join(shared, 'sub'))
+        files = {'page': b'x' * 300, 'film': os.urandom(3 << 20), 'empty': b'', '.hidden': b'no'}
+        for name, data in files.items():
+            with open(os.path.join(shared, name), 'wb') as file:
+                file.write(data)
+        with open(above, 'wb') as file:
+            file.write(b'no')
+        os.mkfifo(os.path.join(shared, 'fifo'))
+        with Server(program, shared) as server:
+            client = server.connect()
+            client.sendall(b'\n')
+            names = {line(client) for _ in range(4)}
+            assert names == {b'page\n', b'film\n', b'empty\n', b'\n'}, names
+            client.sendall(b'page\nfilm\r\nempty\n')
+            for name in 'page', 'film', 'empty':
+                assert line(client) == b'ok %d\n' % len(files[name])
+                assert receive(client, len(files[name])) == files[name], name
+            for name in '.hidden', '..', '../secret', above, 'sub', 'fifo', 'sub/../page':
+                client.sendall(name.encode() + b'\n')
+                assert line(client) == b'no: Permission denied\n', name
+            client.sendall(b'nothing\n\xff%n\n')
+            assert [line(client) for _ in range(2)] == 2 * [b'no: No such file or directory\n']
+            gone = server.connect()
+            gone.sendall(b'film\n')
+            receive(gone, 5)
+            gone.close()  # in the middle of it
+            long = server.connect()
+            long.sendall(b'x' * 100000)
+            assert line(long) == b'no: File name too long\n'
+            client.sendall(b'page')  # a last line without an end
+            client.shutdown(socket.SHUT_WR)
+            assert receive(client, 307) == b'ok 300\n' + files['page'] and client.recv(1) == b''
+            refuses_a_taken_address(program, '%s:%d' % (server.host, server.port))
+            idle = server.connect()
+            assert idle  # stays connected: Ctrl-C ends the server all the same
+
+
+def watch(program):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'shop.conf')
+
+        def write(text, name=path):
+            with open(name, 'w', encoding='utf-8') as file:
+                file.write(text)
+
+        write('a = 1\nb = 2\n# c = 3\n')
+        with Program(program, path) as running:
+            def says(text):
+                found = running.process.stdout.readline()
+                assert found == text, (found, text)
+
+            says('2 settings\n')
+            write('a = 1\n')
+            says('1 settings\n')
+            write('x', os.path.join(folder, 'other.conf'))  # not ours
+            write('a = 1\nb\n\nc = 3\nd=4', path + '.new')
+            os.rename(path + '.new', path)
+            says('3 settings\n')
+            write('a = 1\n' * 10000)
+            says('3 settings stay: File too large\n')
+            os.remove(path)
+            os.mkdir(path + '.folder')
+            os.rename(path + '.folder', path)
+            says('3 settings stay: Is a directory\n')
+            os.rmdir(path)
+            write('')
+            says('0 settings\n')
+    done = subprocess.run([program, folder + '/none/x'], stderr=subprocess.PIPE, timeout=30,
+                          check=False)
+    assert done.returncode == 1 and b'No such file' in done.stderr, done
+    assert subprocess.run([program], stderr=subprocess.PIPE, check=False).returncode == 2
+
+
 class Site(http.server.BaseHTTPRequestHandler):
     """What there is to fetch."""
     protocol_version = 'HTTP/1.1'
@@ -339,6 +426,8 @@ def main():
         'note': note,
         'race': lambda path: prints(path, RACE),
         'readme': readme,
+        'send_file': send_file,
+        'watch': watch,
         'workers': lambda path: prints(path, WORKERS),
         'sleepers': sleepers,
     }

@@ -10,9 +10,11 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weft/error.h>
+#include <weft/file.h>
 #include <weft/http.h>
 #include <weft/scope.h>
 #include <weft/stream.h>
@@ -24,7 +26,8 @@ struct peer {
     weft_fn *fn;      /* NULL: nothing runs beside it */
     bool is_client;   /* it interrupts the program when it ends */
     const char *word; /* the example's argument; NULL: an address */
-    bool is_real;     /* the program has several loops, and real time */
+    const char *second_word;
+    bool is_real; /* the program has several loops, and real time */
 };
 
 static struct {
@@ -34,6 +37,7 @@ static struct {
 } now;
 
 static char address[32], url[64];
+static char folder[] = "/tmp/weft-examples-XXXXXX", file[64], settings[64];
 
 /* All of 127.0.0.0/8 is this machine: other runs have other addresses. */
 static void make_addresses(void)
@@ -42,6 +46,32 @@ static void make_addresses(void)
     snprintf(address, sizeof address, "127.%u.%u.%u:7777", 1 + pid % 200, pid / 200 % 256,
              1 + pid / 51200 % 200);
     snprintf(url, sizeof url, "http://%s/", address);
+}
+
+#define FILE_SIZE 200000
+
+static void make_file(const char *path, size_t size)
+{
+    static const char zeros[FILE_SIZE];
+    FILE *out = fopen(path, "w");
+    torture_require(out && fwrite(zeros, 1, size, out) == size);
+    fclose(out);
+}
+
+static void make_folder(void)
+{
+    torture_require(mkdtemp(folder) != NULL);
+    snprintf(file, sizeof file, "%s/file", folder);
+    snprintf(settings, sizeof settings, "%s/settings", folder);
+    make_file(file, FILE_SIZE);
+    make_file(settings, 0);
+}
+
+static void remove_folder(void)
+{
+    unlink(file);
+    unlink(settings);
+    rmdir(folder);
 }
 
 /* Ctrl-C, once the program listens to it. */
@@ -146,6 +176,48 @@ static int gateway_client(void *arg)
     return err < 0 ? err : get("/nothing", 404, "");
 }
 
+static int fetch_file(void *arg)
+{
+    weft_stream *stream = arg;
+    static char data[FILE_SIZE];
+    char line[300] = "";
+    int err = weft_write(stream, "nothing\nfile\n", 13);
+    if (err >= 0)
+        err = (int)weft_read_line(stream, line, sizeof line);
+    if (err >= 0)
+        err = (int)weft_read_line(stream, line, sizeof line);
+    torture_require(!torture_is_calm() || strcmp(line, "ok 200000") == 0);
+    if (err < 0 || strncmp(line, "ok", 2) != 0)
+        return err;
+    err = weft_read_exact(stream, data, sizeof data);
+    return err < 0 ? err : weft_write(stream, "\n", 1); /* and goes without hearing the names */
+}
+
+static int send_file_client(void *arg)
+{
+    (void)arg;
+    weft_stream *stream;
+    int err = weft_sleep(WEFT_MILLISECOND);
+    if (err < 0 || (err = weft_connect(&stream, address)) < 0)
+        return err;
+    err = within_limit(fetch_file, stream);
+    weft_close(stream);
+    return err;
+}
+
+/* Who writes the settings; what is told of it, and when, is the kernel's to say. */
+static int watch_client(void *arg)
+{
+    (void)arg;
+    int err = weft_sleep(WEFT_MILLISECOND);
+    int fd = err < 0 ? err : weft_file_open(settings, O_WRONLY);
+    if (fd < 0)
+        return fd;
+    err = (int)weft_file_write_at(fd, "a = 1\n", 6, 0);
+    weft_file_close(fd);
+    return err < 0 ? err : weft_sleep(WEFT_MILLISECOND);
+}
+
 static int page(weft_http *http, void *app)
 {
     (void)app;
@@ -160,9 +232,13 @@ static int site(void *arg)
 }
 
 static const struct peer peers[] = {
-    { "cores", cores_client, true, NULL, true },      { "echo", echo_client, true, NULL, false },
-    { "gateway", gateway_client, true, NULL, false }, { "fetch", site, false, NULL, false },
-    { "sleepers", NULL, false, "4", false },
+    { "cores", cores_client, true, NULL, NULL, true },
+    { "echo", echo_client, true, NULL, NULL, false },
+    { "gateway", gateway_client, true, NULL, NULL, false },
+    { "fetch", site, false, NULL, NULL, false },
+    { "send_file", send_file_client, true, NULL, folder, false },
+    { "sleepers", NULL, false, "4", NULL, false },
+    { "watch", watch_client, true, settings, NULL, false },
 };
 
 /* A server that accepts nobody keeps its client waiting: somebody loses patience. Not in the calm
@@ -234,7 +310,7 @@ static const struct torture_scenario scenarios[] = {
 static int run_example(const struct torture_scenario *scenario)
 {
     char name[64];
-    char *words[] = { name, NULL, NULL };
+    char *words[] = { name, NULL, NULL, NULL };
     int count = 1;
     snprintf(name, sizeof name, "%s", scenario->name);
     now.peer = NULL;
@@ -248,6 +324,8 @@ static int run_example(const struct torture_scenario *scenario)
         words[count++] = peers[i].word        ? (char *)(uintptr_t)peers[i].word
                          : peers[i].is_client ? address
                                               : url;
+        if (peers[i].second_word)
+            words[count++] = (char *)(uintptr_t)peers[i].second_word;
     }
     return mains[scenario - scenarios](count, words);
 }
@@ -255,6 +333,9 @@ static int run_example(const struct torture_scenario *scenario)
 int main(void)
 {
     make_addresses();
+    make_folder();
     torture_hush();
-    return torture(scenarios, TORTURE_COUNT(scenarios));
+    int status = torture(scenarios, TORTURE_COUNT(scenarios));
+    remove_folder();
+    return status;
 }
