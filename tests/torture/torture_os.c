@@ -142,8 +142,8 @@ static int read_file(int fd)
     if (n < 0)
         return settle(n, 13);
     n = weft_file_readv_at(fd, pieces, 3, 100);
-    torture_require(n < 5 || (memcmp(a, "sever", 5) == 0 &&
-                              memcmp(b, "alpieces", (size_t)n - 5) == 0));
+    torture_require(n < 5 ||
+                    (memcmp(a, "sever", 5) == 0 && memcmp(b, "alpieces", (size_t)n - 5) == 0));
     return settle(n, 13);
 }
 
@@ -311,8 +311,8 @@ static int see_change(weft_directory_watch *watch, int id)
 static int watch_folder(weft_directory_watch *watch)
 {
     weft_scope s;
-    int id = weft_directory_watch_add(watch, folder,
-                                      WEFT_DIRECTORY_CREATED | WEFT_DIRECTORY_WRITTEN);
+    int id =
+        weft_directory_watch_add(watch, folder, WEFT_DIRECTORY_CREATED | WEFT_DIRECTORY_WRITTEN);
     if (id < 0)
         return id;
     weft_scope_begin(&s, .timeout = deadline());
