@@ -640,7 +640,7 @@ static struct totals torture_one(const struct torture_scenario *scenario, long r
         totals.runs += points;
         check_leaks();
     }
-    run_random(scenario, rounds, &totals);
+    run_random(scenario, scenario->fewer ? rounds / scenario->fewer : rounds, &totals);
     check_leaks();
     print_totals(scenario->name, &totals);
     return totals;

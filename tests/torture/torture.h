@@ -64,6 +64,7 @@ struct torture_scenario {
     bool strict;             /* no other line of the runtime log may be an error */
     bool debug;              /* as WEFT_DEBUG=1 */
     size_t short_bytes;      /* of short transfers; 0: 1. For those that move a lot */
+    long fewer; /* random rounds by this factor; 0: 1. For those that wait for real time */
 };
 
 #define TORTURE_COUNT(scenarios) (sizeof(scenarios) / sizeof((scenarios)[0]))
