@@ -160,7 +160,7 @@ int weft_directory_watch_next(weft_directory_watch *watch, weft_directory_event 
 
 /** End a watch, for which nobody waits.
  *
- * Returns: 0.
+ * Returns: 0. The kernel takes some milliseconds for it, which hold the loop.
  * Errors: -EBUSY: a task waits; the watch stays.
  * Suspends: never.
  * Cancel: never delivered here.

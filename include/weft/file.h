@@ -16,8 +16,8 @@
  * by the loop's pool (weft/blocking.h); results are the same. What has begun is not interrupted: a
  * cancel waits until it has ended, and a result >= 0 is then returned all the same. So nobody uses
  * the caller's memory behind his back, and a hung disk (NFS) holds its tasks, not the loop. Two
- * things hold the loop: closing in a cancelled scope, and with io_uring the end of a large file that
- * was unlinked, which the kernel takes away in whose thread closes it last.
+ * things hold the loop: closing in a cancelled scope, and with io_uring the end of a large file
+ * that was unlinked, which the kernel takes away in whose thread closes it last.
  *
  * Pipes, terminals and the like are better asked when weft_poll_fd() says so: a read of one that
  * nothing comes from may occupy a thread, where no cancel ends it; io_uring gives it up. There
@@ -44,12 +44,13 @@ struct weft_file_open_options {
 };
 typedef struct weft_file_open_options weft_file_open_options;
 
-/* What is known of a file. Times are ns since 1970; what is beyond 1677 and 2262 is the end of that. */
+/* What is known of a file. Times are ns since 1970, from 1677 to 2262: what lies beyond is the end
+ * of that. */
 struct weft_file_info {
-    uint64_t size; /* bytes */
+    uint64_t size;          /* bytes */
     uint64_t device, inode; /* as in struct stat */
-    uint64_t blocks; /* of 512 bytes that it occupies */
-    uint32_t mode;   /* type and permissions, as in struct stat: S_ISREG(), S_ISDIR(), … */
+    uint64_t blocks;        /* of 512 bytes that it occupies */
+    uint32_t mode;          /* type and permissions, as in struct stat: S_ISREG(), S_ISDIR(), … */
     uint32_t links, user, group;
     int64_t accessed, modified, changed;
     int64_t born; /* 0: the file system does not say */
@@ -418,9 +419,8 @@ int weft_file_unmap(void *memory, size_t length);
  *
  * Returns: bytes copied: fewer than `size` at the end of `from`, and before an error, which the
  *   next call there returns.
- * Errors: copy_file_range's (-ENOSPC, -EBADF: also for O_APPEND, -EINVAL: also for a size below 0, …),
- *   and those of reading and writing;
- *   -EAGAIN, -ENOMEM, -ECANCELED, -EPERM as others.
+ * Errors: copy_file_range's (-ENOSPC, -EBADF: also for O_APPEND, -EINVAL, …), and those of reading
+ *   and writing; -EINVAL: a size below 0; -EAGAIN, -ENOMEM, -ECANCELED, -EPERM as others.
  * Suspends: until it is done.
  * Cancel: waits for at most 16 MiB; what was copied is returned.
  * Ownership: none.

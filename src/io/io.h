@@ -158,7 +158,7 @@ extern const struct wf_io_ops wf_epoll_ops;
 extern const struct wf_io_ops wf_uring_ops; /* where it is built in: WF_HAS_URING */
 
 /* Take an operation back at the end of everything: what it names is not the driver's any more when
- * this returns, and its done() is not called. Not a FILE: what is on a thread ends with the mail. */
+ * this returns, and its done() is not called. Not of a FILE, which may end with the mail. */
 void wf_io_drop(const struct wf_io_ops *ops, struct wf_io *io, struct wf_op *op);
 
 /* Choose by name ("epoll", "uring"; "uring,epoll": the first of them that opens; NULL or "auto":

@@ -146,8 +146,8 @@ int64_t wf_uring_submit_file(struct wf_uring *io, struct wf_op *op)
     return wf_io_pend(&io->base, op);
 }
 
-/* EINTR is what a worker says who was told to stop, and EAGAIN is said of files that the ring cannot
- * wait for: a thread can. What has closed is closed, whatever it says. */
+/* EINTR is what a worker says who was told to stop, and EAGAIN is said of files that the ring
+ * cannot wait for: a thread can. What has closed is closed, whatever it says. */
 void wf_uring_file_event(struct wf_uring *io, struct wf_op *op, int64_t result)
 {
     bool closes = op->file.call->code == WF_FILE_CLOSE;

@@ -160,9 +160,8 @@ static void test_file_what_passes_the_cache_is_not_read_at_once(void **state)
         skip(); /* this file system has no O_DIRECT */
     desk_open(&desk, (struct wf_pool_options){ 0 });
     asked.piece = (struct iovec){ page, sizeof page };
-    asked.call = (struct wf_file_call){
-        .code = WF_FILE_READ, .fd = fd, .vector = &asked.piece, .count = 1
-    };
+    asked.call =
+        (struct wf_file_call){ .code = WF_FILE_READ, .fd = fd, .vector = &asked.piece, .count = 1 };
     assert_int_equal(ask(&desk, &asked), WF_PENDING);
     wait_ended(&desk, &asked);
     assert_int_equal(asked.probe.result, sizeof page);
