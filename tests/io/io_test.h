@@ -60,7 +60,7 @@ static inline void world_open_with(struct world *world, struct wf_io_options opt
 static inline bool asks_for_uring(void)
 {
     const char *name = getenv("WEFT_BACKEND");
-    return name && strcmp(name, "uring") == 0;
+    return name && strncmp(name, "uring", 5) == 0; /* alone or first */
 }
 
 /* Where the drivers differ, and may. */
