@@ -225,12 +225,19 @@ static inline int make_tcp(void)
     return fd;
 }
 
+/* This machine, by an address of this process: a port that is free again is nobody else's, and
+ * nobody else's client comes. */
+static inline struct sockaddr_in own_address(void)
+{
+    uint32_t host = INADDR_LOOPBACK + (uint32_t)getpid(); /* of 127.0.0.0/8 */
+    return (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(host) };
+}
+
 static inline int make_tcp_listener(struct sockaddr_in *address)
 {
     int fd = make_tcp();
     socklen_t size = sizeof *address;
-    *address =
-        (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    *address = own_address();
     assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof *address), 0);
     assert_int_equal(listen(fd, 64), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)address, &size), 0);
