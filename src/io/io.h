@@ -43,7 +43,7 @@ enum wf_op_code {
     WF_OP_RECV,      /* into the caller's buffer; 0 at the end of the stream */
     WF_OP_RECV_LEND, /* into a block of the driver's, given back with lend_return() */
     WF_OP_SEND,      /* an iovec; may be partial */
-    WF_OP_CONNECT,
+    WF_OP_CONNECT,   /* once a descriptor: when it has failed, there is only release() */
     WF_OP_POLL, /* one readiness event of any other descriptor: WF_POLL_ bits. Always ready, like a
                    regular file: at once; closed or replaced meanwhile, where that shows: -EBADF */
     WF_OP_FILE, /* a call about a file, file.h */
