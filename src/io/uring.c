@@ -201,10 +201,19 @@ static int64_t try_send(struct wf_uring *io, struct wf_op *op)
     return result == -EAGAIN ? WF_PENDING : result;
 }
 
-/* The first piece: fewer bytes than were asked for are an answer. */
+/* The first piece that has bytes: a send that waits does not end with none. */
+static const struct iovec *first_piece(const struct wf_op *op)
+{
+    const struct iovec *piece = op->send.vector, *last = piece + op->send.count - 1;
+    while (WF_UNLIKELY(piece->iov_len == 0) && piece < last)
+        piece++;
+    return piece;
+}
+
+/* One piece: fewer bytes than were asked for are an answer. */
 static int enter_send(struct wf_uring *io, struct wf_op *op)
 {
-    const struct iovec *piece = op->send.vector;
+    const struct iovec *piece = first_piece(op);
     int err = injected(WF_FAULT_SEND);
     struct io_uring_sqe *entry = err == 0 ? entry_for(io, op) : NULL;
     if (!entry)
@@ -262,7 +271,7 @@ static void write_event(struct wf_uring *io, struct wf_op *op, const struct wf_u
         if (result == 0)
             return;
     } else if (op->code == WF_OP_SEND) {
-        descriptor->can_write = result < 0 || (size_t)result >= op->send.vector->iov_len;
+        descriptor->can_write = result < 0 || (size_t)result >= first_piece(op)->iov_len;
     }
     descriptor->writer = NULL;
     wf_io_finish(&io->base, op, result);

@@ -147,6 +147,37 @@ static void send_vectors(struct scene *scene)
     }
 }
 
+/* A vector that has to wait, and whose first pieces are empty: it waits for room, and then some of
+ * its bytes go. An end with nothing would have its owner try again and again meanwhile. */
+static void send_empty_pieces_first_to_a_full_socket(struct scene *scene)
+{
+    EACH_KIND(kind)
+    {
+        struct echo echo;
+        struct probe probe = { 0 };
+        char heard[3];
+        int64_t last;
+        struct iovec vector[] = {
+            { NULL, 0 }, { heard, 0 }, { (char[]){ "ab" }, 2 }, { NULL, 0 }, { (char[]){ "c" }, 1 }
+        };
+        echo_open(&scene->world, &echo, kind->make);
+        size_t size = fill(scene, &echo.descriptor);
+        assert_int_equal(submit_send(&scene->world, &probe, &echo.descriptor, vector, 5),
+                         WF_PENDING);
+        for (int i = 0; i < 10; i++)
+            drain(&scene->world);
+        if (kind->stays_full)
+            say(scene, "%s: %s", kind->name, probe.op.pending ? "waits" : name_of(probe.result));
+        peer_takes(echo.peer, size);
+        int64_t result = finish(&scene->world, &probe);
+        say(scene, "%s: then %s", kind->name, result > 0 ? "bytes go" : name_of(result));
+        assert_in_range(result, 1, 3);
+        assert_int_equal(peer_hears_all(echo.peer, heard, (size_t)result, &last), result);
+        assert_memory_equal(heard, "abc", (size_t)result);
+        echo_close(&scene->world, &echo);
+    }
+}
+
 /* Nothing. A send of no bytes is a send: 0, and the error of a socket that takes no more. A receive
  * of no bytes is not for a driver, whose 0 is the end of the stream: streams answer it themselves.
  */
@@ -494,6 +525,11 @@ static const struct scenario scenarios[] = {
                   "...\n"
                   "tcp: 3077 pieces, full: 10718 bytes\n"
                   "...\n" },
+    { .name = "send empty pieces first to a full socket",
+      .play = send_empty_pieces_first_to_a_full_socket,
+      .expected = "unix: waits\n"
+                  "unix: then bytes go\n"
+                  "tcp: then bytes go\n" },
     { .name = "send nothing",
       .play = send_nothing,
       .expected = "unix: 1 empty pieces: 0\n"
