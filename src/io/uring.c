@@ -139,7 +139,8 @@ static int64_t submit_recv(struct wf_uring *io, struct wf_op *op)
     wf_assert(descriptor->fd >= 0 && !descriptor->reader);
     if (descriptor->can_read || op->now) {
         int64_t result = try_read(io, op);
-        if (result != WF_PENDING)
+        bool elsewhere = result == -ENOBUFS && !op->now && wf_uring_has_blocks(io);
+        if (result != WF_PENDING && !elsewhere)
             return result;
     }
     if (op->now)

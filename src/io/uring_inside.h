@@ -152,6 +152,9 @@ void wf_uring_file_event(struct wf_uring *io, struct wf_op *op, int64_t result);
 /* Give the kernel what it lacks. */
 void wf_uring_lend(struct wf_uring *io);
 
+/* Whether it has some: who finds none left for a plain call may have one by an entry. */
+bool wf_uring_has_blocks(const struct wf_uring *io);
+
 /* The block of a completion; it is ours. */
 char *wf_uring_lent_block(struct wf_uring *io, uint32_t flags);
 

@@ -129,6 +129,11 @@ void wf_uring_lend(struct wf_uring *io)
     lent->stock = BUFFERS - lent->free_count;
 }
 
+bool wf_uring_has_blocks(const struct wf_uring *io)
+{
+    return io->lent.ring && io->lent.free_count < BUFFERS;
+}
+
 char *wf_uring_lent_block(struct wf_uring *io, uint32_t flags)
 {
     struct wf_uring_lent *lent = &io->lent;

@@ -59,6 +59,41 @@ static void lend_to_one_after_another(struct scene *scene)
     }
 }
 
+/* One that has more to read than there are blocks. */
+static void lend_much_to_one(struct scene *scene)
+{
+    for (size_t max = 1; max <= MANY; max++) {
+        struct scene inner;
+        struct echo echo;
+        struct probe probes[MANY + 1] = { 0 };
+        char data[MANY * 16];
+        size_t count = 0;
+        open_inner(scene, &inner, (struct wf_io_options){ .blocks_max = max, .block_size = 16 });
+        echo_open(&inner.world, &echo, make_pair);
+        memset(data, 'd', sizeof data);
+        peer_gives(echo.peer, data, sizeof data);
+        peer_gives(echo.peer, "the last", 8);
+        int64_t result = 1;
+        for (; count < max && result > 0; count++) {
+            result = submit_lend(&inner.world, &probes[count], &echo.descriptor);
+            result = settle(&inner.world, &probes[count], result);
+            assert_true(result == 16);
+        }
+        result = submit_lend(&inner.world, &probes[count], &echo.descriptor);
+        result = settle(&inner.world, &probes[count], result);
+        say(scene, "of %zu: %zu, then %s", max, count, name_of(result));
+        while (count > 0)
+            give_back(&inner, &probes[--count]);
+        size_t rest = 0;
+        char heard[16];
+        while ((result = receive_lent(&inner, &echo.descriptor, heard, sizeof heard)) == 16)
+            rest++;
+        say(scene, "    the rest: %zu, %.*s", rest, (int)result, heard);
+        echo_close(&inner.world, &echo);
+        world_close(&inner.world);
+    }
+}
+
 /* Who waits holds no block, so any number may wait for the last one. */
 static void lend_to_a_crowd_that_waits(struct scene *scene)
 {
@@ -498,6 +533,16 @@ static const struct scenario scenarios[] = {
           "...\n"
           "of 6\n    10\n    11\n    12\n    13\n    14\n    15\n    -ENOBUFS\n    -ENOBUFS\n"
           "    and 16\n    and 17\n" },
+    { .name = "lend much to one",
+      .play = lend_much_to_one,
+      .expected = "of 1: 1, then -ENOBUFS\n    the rest: 7, the last\n"
+                  "of 2: 2, then -ENOBUFS\n    the rest: 6, the last\n"
+                  "of 3: 3, then -ENOBUFS\n    the rest: 5, the last\n"
+                  "of 4: 4, then -ENOBUFS\n    the rest: 4, the last\n"
+                  "of 5: 5, then -ENOBUFS\n    the rest: 3, the last\n"
+                  "of 6: 6, then -ENOBUFS\n    the rest: 2, the last\n"
+                  "of 7: 7, then -ENOBUFS\n    the rest: 1, the last\n"
+                  "of 8: 8, then -ENOBUFS\n    the rest: 0, the last\n" },
     { .name = "lend to a crowd that waits",
       .play = lend_to_a_crowd_that_waits,
       .options.blocks_max = 1,
