@@ -12,7 +12,6 @@
 #include "floor/echo_uring.h"
 #include "peers/servers.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <weft.h>
 
@@ -27,21 +26,6 @@ static const struct contestant contestants[] = {
     { NULL, NULL, NULL },
 };
 
-static void measure(const char *size_name, size_t size, int connections)
-{
-    static char bytes[16384];
-    char name[64];
-    memset(bytes, 'x', sizeof bytes);
-    snprintf(name, sizeof name, "echo/%s/%d", size_name, connections);
-    contest_run(&(struct contest){ .name = name,
-                                   .ask = { .scheme = "echo",
-                                            .request = { .body = bytes, .body_size = size },
-                                            .connections = connections },
-                                   .requests = connections < 1000 ? 4000 : 4L * connections,
-                                   .rate = 20000,
-                                   .contestants = contestants });
-}
-
 int main(int argc, char **argv)
 {
     static const int crowds[] = { 1, 8, 64, 512, 4096 };
@@ -51,8 +35,8 @@ int main(int argc, char **argv)
     bench_begin("echo", argc, argv);
     bench_pin(0);
     for (size_t i = 0; i < sizeof crowds / sizeof crowds[0]; i++) {
-        measure("64B", 64, crowds[i]);
-        measure("1KiB", 1024, crowds[i]);
+        echo_contest("echo/64B", contestants, 64, crowds[i]);
+        echo_contest("echo/1KiB", contestants, 1024, crowds[i]);
     }
     return bench_end();
 }

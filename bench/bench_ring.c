@@ -11,7 +11,6 @@
 #include "floor/echo_epoll.h"
 #include "floor/echo_uring.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool large; /* messages of up to 16 KiB */
@@ -34,22 +33,6 @@ static const struct contestant contestants[] = {
     { NULL, NULL, NULL },
 };
 
-static void measure(const char *size_name, size_t size, int connections)
-{
-    static char bytes[16384];
-    char name[64];
-    memset(bytes, 'x', sizeof bytes);
-    large = size > 4096;
-    snprintf(name, sizeof name, "ring/%s/%d", size_name, connections);
-    contest_run(&(struct contest){ .name = name,
-                                   .ask = { .scheme = "echo",
-                                            .request = { .body = bytes, .body_size = size },
-                                            .connections = connections },
-                                   .requests = connections < 1000 ? 4000 : 4L * connections,
-                                   .rate = size < 16384 ? 20000 : 10000,
-                                   .contestants = contestants });
-}
-
 int main(int argc, char **argv)
 {
     static const int crowds[] = { 1, 8, 64, 512, 4096 };
@@ -59,9 +42,11 @@ int main(int argc, char **argv)
     bench_begin("ring", argc, argv);
     bench_pin(0);
     for (size_t i = 0; i < sizeof crowds / sizeof crowds[0]; i++) {
-        measure("64B", 64, crowds[i]);
-        measure("1KiB", 1024, crowds[i]);
-        measure("16KiB", 16384, crowds[i]);
+        large = false;
+        echo_contest("ring/64B", contestants, 64, crowds[i]);
+        echo_contest("ring/1KiB", contestants, 1024, crowds[i]);
+        large = true;
+        echo_contest("ring/16KiB", contestants, 16384, crowds[i]);
     }
     return bench_end();
 }

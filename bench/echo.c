@@ -1,6 +1,8 @@
 #include "echo.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int echo_handler(weft_stream *client, void *arg)
 {
@@ -46,6 +48,22 @@ static int serve(void *listener)
 void echo_weft(struct server_ends ends)
 {
     server_on_weft(ends, serve);
+}
+
+void echo_contest(const char *name, const struct contestant *contestants, size_t size,
+                  int connections)
+{
+    static char bytes[16384];
+    char row[64];
+    memset(bytes, 'x', sizeof bytes);
+    snprintf(row, sizeof row, "%s/%d", name, connections);
+    contest_run(&(struct contest){ .name = row,
+                                   .ask = { .scheme = "echo",
+                                            .request = { .body = bytes, .body_size = size },
+                                            .connections = connections },
+                                   .requests = connections < 1000 ? 4000 : 4L * connections,
+                                   .rate = size < sizeof bytes ? 20000 : 10000,
+                                   .contestants = contestants });
 }
 
 /* It is the server's own process. */

@@ -114,7 +114,7 @@ struct weft_loop {
     struct wf_mail *arrived;  /* out of the inbox, behind the one that is at hand */
     struct wf_pool *pool;     /* weft_blocking()'s own; made at first use */
     struct wf_pool *resolver; /* getaddrinfo's; likewise */
-    size_t jobs;              /* on pools for this loop, and calls about files: in flight */
+    size_t jobs;              /* on pools for this loop, and calls about files: under way */
     size_t foreign;           /* things that another loop has to do for this one */
 
     struct wf_scope background;

@@ -460,7 +460,7 @@ static void put_loop(struct dump *dump)
         loop->tasks.live == 1 ? "" : "s", (unsigned long long)loop->counters.spawns,
         loop->ready.count, loop->timers.count, loop->timers.count == 1 ? "" : "s");
     if (loop->jobs > 0)
-        put(dump, ", %zu on threads", loop->jobs);
+        put(dump, ", %zu under way elsewhere", loop->jobs);
     put(dump, "\ndriver %s: ", loop->io_ops->name);
     put_text(dump, loop->io_reason);
     put_text(dump, "\n");

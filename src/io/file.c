@@ -137,6 +137,8 @@ static int64_t run_once(struct wf_file_call *call)
         return msync(call->buffer, (size_t)call->size, MS_SYNC);
     case WF_FILE_WATCH:
         return inotify_add_watch(call->fd, call->path, (uint32_t)call->flags);
+    case WF_FILE_CODES:
+        break;
     }
     errno = EINVAL;
     return -1;

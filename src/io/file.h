@@ -7,7 +7,7 @@
  * So there are three ways, and all give the same results and errors:
  *
  *      submit ──> at once         a read of what the page cache has, up to a size
- *             ├─> entry           io_uring, for calls that this kernel's ring has
+ *             ├─> entry           io_uring, for other calls that this kernel's ring has
  *             └─> job             the rest: a plain call on a pool thread
  *
  * A call that has begun is not interrupted, on a thread as little as by the kernel's workers: a
@@ -21,7 +21,7 @@
 enum wf_file_code {
     WF_FILE_OPEN,     /* path, flags, mode: the descriptor */
     WF_FILE_CLOSE,    /* fd */
-    WF_FILE_READ,     /* fd, vector, count <= IOV_MAX, offset: bytes */
+    WF_FILE_READ,     /* fd, vector, count <= IOV_MAX, one piece <= WF_FILE_MOST, offset: bytes */
     WF_FILE_WRITE,    /* likewise */
     WF_FILE_SYNC,     /* fd; flags: 1: the data and what is needed to find it */
     WF_FILE_STAT,     /* fd, path, flags: *status */
@@ -39,7 +39,10 @@ enum wf_file_code {
     WF_FILE_MAP,      /* fd, flags: MAP_, mode: PROT_, offset, size: *buffer */
     WF_FILE_MAP_SYNC, /* buffer, size */
     WF_FILE_WATCH,    /* fd: an inotify's, path, flags: IN_: its id */
+    WF_FILE_CODES,
 };
+
+#define WF_FILE_MOST ((size_t)0x7ffff000) /* the kernel's limit for one transfer */
 
 #define WF_FILE_STATUS (STATX_BASIC_STATS | STATX_BTIME) /* what is asked for of a file */
 

@@ -1,10 +1,9 @@
 /* FILE by the ring: entries for the calls that this kernel's ring has, threads for the rest.
  *
- * The kernel serves an entry at once when it can, and else by a worker of its own. A read is tried
- * by a plain call first, as sends are, unless waits bring several events at a time: then one call
- * carries many of them. What is large goes to a worker in any case, for the copying is a matter of
- * milliseconds that the loop's thread would spend. So does a write to what has no offsets: where
- * nobody reads any more SIGPIPE would come to the loop's thread. */
+ * The kernel serves an entry at once when it can, and else by a worker of its own. What is large
+ * goes to a worker in any case, for the copying is a matter of milliseconds that the loop's thread
+ * would spend. So does a write to what has no offsets: where nobody reads any more SIGPIPE would
+ * come to the loop's thread. */
 
 #include "io/file.h"
 #include "io/uring_abi.h"
@@ -13,37 +12,23 @@
 #include <errno.h>
 #include <sys/uio.h>
 
-#define SIZE_MAX_OF_CALL 0x7ffff000u /* the kernel's limit for one transfer */
-
-static const int8_t operations[] = {
-    [WF_FILE_OPEN] = IORING_OP_OPENAT,
-    [WF_FILE_CLOSE] = IORING_OP_CLOSE,
-    [WF_FILE_READ] = IORING_OP_READ,
-    [WF_FILE_WRITE] = IORING_OP_WRITE,
-    [WF_FILE_SYNC] = IORING_OP_FSYNC,
-    [WF_FILE_STAT] = IORING_OP_STATX,
-    [WF_FILE_RENAME] = IORING_OP_RENAMEAT,
-    [WF_FILE_UNLINK] = IORING_OP_UNLINKAT,
-    [WF_FILE_MKDIR] = IORING_OP_MKDIRAT,
-    [WF_FILE_TRUNCATE] = WF_RING_FTRUNCATE,
-    [WF_FILE_ALLOCATE] = IORING_OP_FALLOCATE,
-    [WF_FILE_ADVISE] = IORING_OP_FADVISE,
-    [WF_FILE_ENTRIES] = -1,
-    [WF_FILE_LOCK] = -1,
-    [WF_FILE_COPY] = -1,
-    [WF_FILE_SEND] = -1,
-    [WF_FILE_MAP] = -1,
-    [WF_FILE_MAP_SYNC] = -1,
-    [WF_FILE_WATCH] = -1,
+/* 0, a no-op: none. */
+static const uint8_t operations[WF_FILE_CODES] = {
+    [WF_FILE_OPEN] = IORING_OP_OPENAT,        [WF_FILE_CLOSE] = IORING_OP_CLOSE,
+    [WF_FILE_READ] = IORING_OP_READ,          [WF_FILE_WRITE] = IORING_OP_WRITE,
+    [WF_FILE_SYNC] = IORING_OP_FSYNC,         [WF_FILE_STAT] = IORING_OP_STATX,
+    [WF_FILE_RENAME] = IORING_OP_RENAMEAT,    [WF_FILE_UNLINK] = IORING_OP_UNLINKAT,
+    [WF_FILE_MKDIR] = IORING_OP_MKDIRAT,      [WF_FILE_TRUNCATE] = WF_RING_FTRUNCATE,
+    [WF_FILE_ALLOCATE] = IORING_OP_FALLOCATE, [WF_FILE_ADVISE] = IORING_OP_FADVISE,
 };
 
 static bool has_entry_for(const struct wf_uring *io, const struct wf_file_call *call)
 {
-    int operation = operations[call->code];
+    unsigned operation = operations[call->code];
     bool is_narrow = call->size >= 0 && call->size <= INT32_MAX;
     if (call->code == WF_FILE_ADVISE && !is_narrow) /* as the entry's field */
         return false;
-    return operation >= 0 && wf_uring_has(io, (unsigned)operation);
+    return operation != IORING_OP_NOP && wf_uring_has(io, operation);
 }
 
 /* The ring ignores the offset of a pipe. Asked without moving a byte, or waiting for anybody. */
@@ -51,11 +36,6 @@ static bool has_no_offsets(int fd)
 {
     struct iovec none = { NULL, 0 };
     return preadv(fd, &none, 0, 0) < 0 && errno == ESPIPE;
-}
-
-static unsigned clip(size_t size)
-{
-    return size < SIZE_MAX_OF_CALL ? (unsigned)size : SIZE_MAX_OF_CALL;
 }
 
 static void fill_transfer(struct io_uring_sqe *entry, const struct wf_file_call *call)
@@ -67,9 +47,9 @@ static void fill_transfer(struct io_uring_sqe *entry, const struct wf_file_call 
     else if (call->count > 1)
         io_uring_prep_writev(entry, call->fd, piece, (unsigned)call->count, offset);
     else if (call->code == WF_FILE_READ)
-        io_uring_prep_read(entry, call->fd, piece->iov_base, clip(piece->iov_len), offset);
+        io_uring_prep_read(entry, call->fd, piece->iov_base, (unsigned)piece->iov_len, offset);
     else
-        io_uring_prep_write(entry, call->fd, piece->iov_base, clip(piece->iov_len), offset);
+        io_uring_prep_write(entry, call->fd, piece->iov_base, (unsigned)piece->iov_len, offset);
     bool may_signal = call->code == WF_FILE_WRITE && call->offset < 0 && has_no_offsets(call->fd);
     if (may_signal || !wf_file_is_small(call))
         entry->flags |= IOSQE_ASYNC;
@@ -131,7 +111,7 @@ int64_t wf_uring_submit_file(struct wf_uring *io, struct wf_op *op)
     int err = wf_file_injected(call);
     if (err < 0)
         return err;
-    int64_t result = io->batches ? WF_PENDING : wf_file_try(&io->base, call);
+    int64_t result = wf_file_try(&io->base, call);
     if (result != WF_PENDING)
         return result;
     if (is_at_offset(call) && has_no_offsets(call->fd))

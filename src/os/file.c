@@ -19,8 +19,7 @@
 
 #define LOCK_PAUSE_MIN WEFT_MILLISECOND
 #define LOCK_PAUSE_MAX (64 * WEFT_MILLISECOND)
-#define COPY_MAX       ((int64_t)16 << 20)  /* bytes in one call, which cannot be interrupted */
-#define TRANSFER_MAX   ((size_t)0x7ffff000) /* the kernel's limit for one */
+#define COPY_MAX       ((int64_t)16 << 20) /* bytes in one call, which cannot be interrupted */
 
 static const struct wf_wait_ops file_ops = { .kind = "a file", .abort = wf_operation_abort };
 static const struct wf_wait_ops close_ops = { .kind = "the end of a file" };
@@ -98,7 +97,7 @@ static void aim(struct wf_file_call *call, const struct cursor *at, struct iovec
     size_t left = at->pieces->iov_len - at->moved;
     size_t size =
         wf_io_fault_cap(call->code == WF_FILE_READ ? WF_FAULT_SHORT_RECV : WF_FAULT_SHORT_SEND,
-                        left < TRANSFER_MAX ? left : TRANSFER_MAX);
+                        left < WF_FILE_MOST ? left : WF_FILE_MOST);
     call->vector = at->pieces;
     call->count = at->count < IOV_MAX ? at->count : IOV_MAX;
     if (at->moved == 0 && size == left)

@@ -106,14 +106,20 @@ static void test_send_file_behind_what_is_queued(struct pair *p)
     close(fd);
 }
 
+/* Until the stream takes no more. */
+static void begin_large(weft_scope *scope, struct sending *sending, weft_stream *stream)
+{
+    *sending = (struct sending){ .stream = stream, .fd = make_file(LARGE), .size = LARGE };
+    weft_spawn(scope, send_it, sending);
+    until(is_stuffed(stream) || sending->done);
+}
+
 static void test_send_file_cut_in_the_middle_is_torn(struct pair *p)
 {
-    struct sending sending = { .stream = p->a, .size = LARGE };
+    struct sending sending;
     weft_scope s;
-    sending.fd = make_file(LARGE);
     weft_scope_begin(&s);
-    weft_spawn(&s, send_it, &sending);
-    until(is_stuffed(p->a) || sending.done);
+    begin_large(&s, &sending, p->a);
     weft_scope_cancel(&s, "the test");
     weft_scope_end(&s);
     assert_int_equal(sending.result, -ECANCELED);
@@ -139,12 +145,10 @@ static void test_send_file_errors_of_the_file_leave_the_stream(struct pair *p)
 
 static void test_send_file_hears_that_the_peer_is_gone(struct pair *p)
 {
-    struct sending sending = { .stream = p->a, .size = LARGE };
+    struct sending sending;
     weft_scope s;
-    sending.fd = make_file(LARGE);
     weft_scope_begin(&s);
-    weft_spawn(&s, send_it, &sending);
-    until(is_stuffed(p->a) || sending.done);
+    begin_large(&s, &sending, p->a);
     assert_int_equal(weft_abort(p->b), 0);
     p->b = NULL;
     weft_scope_end(&s);
@@ -155,12 +159,10 @@ static void test_send_file_hears_that_the_peer_is_gone(struct pair *p)
 
 static void test_send_file_leaves_a_stream_that_is_closed(struct pair *p)
 {
-    struct sending sending = { .stream = p->a, .size = LARGE };
+    struct sending sending;
     weft_scope s;
-    sending.fd = make_file(LARGE);
     weft_scope_begin(&s);
-    weft_spawn(&s, send_it, &sending);
-    until(is_stuffed(p->a) || sending.done);
+    begin_large(&s, &sending, p->a);
     assert_int_equal(weft_send_file(p->a, sending.fd, 0, 1), -EBUSY);
     take_log("writes this stream already");
     assert_int_equal(weft_abort(p->a), 0);
