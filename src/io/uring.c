@@ -1,8 +1,7 @@
 /* The io_uring driver: completions, and plain calls where these are cheaper.
  *
- *      RECV       by a plain call while the socket is known to have more, else by an entry whose
- *                 completion brings the bytes: into the caller's buffer, or (RECV_LEND) into one
- *                 that the kernel picks when they are there
+ *      RECV       uring_recv.c: by a plain call while the socket is known to have more, else by an
+ *                 entry
  *      SEND       by a plain call; by an entry while waits bring several events at a time, because
  *                 then one call carries the sends of them all
  *      ACCEPT     by an entry for each; where the listener takes all who come, by one for many:
@@ -56,137 +55,12 @@ static struct wf_uring *uring_of(struct wf_io *io)
     return wf_container(io, struct wf_uring, base);
 }
 
-/* 0, or what an armed fault says: EINTR would be tried again. */
-static int injected(enum wf_io_fault_kind kind)
-{
-    return wf_io_fault_hits(kind) && errno != EINTR ? -errno : 0;
-}
-
-static int64_t park(struct wf_uring *io, struct wf_op *op, struct wf_op **side)
-{
-    *side = op;
-    op->cancelling = false;
-    return wf_io_pend(&io->base, op);
-}
-
 static struct io_uring_sqe *entry_for(struct wf_uring *io, struct wf_op *op)
 {
     struct io_uring_sqe *entry = wf_uring_entry(io);
     if (entry)
         entry->user_data = (uint64_t)(uintptr_t)op | WF_URING_OP;
     return entry;
-}
-
-/* Receiving. */
-
-static int64_t try_recv(struct wf_uring *io, struct wf_descriptor *descriptor, void *data,
-                        size_t size)
-{
-    int64_t result = wf_call_recv(&io->base.counters, descriptor->fd, data, &size);
-    descriptor->can_read = result > 0 && (size_t)result == size;
-    descriptor->drained = !descriptor->can_read;
-    return result == -EAGAIN ? WF_PENDING : result;
-}
-
-static int64_t try_recv_lend(struct wf_uring *io, struct wf_op *op)
-{
-    char *block;
-    int err = wf_blocks_get(&io->blocks, &block);
-    if (err < 0)
-        return err;
-    return wf_io_hand_block(&io->blocks, op, block,
-                            try_recv(io, op->descriptor, block, io->blocks.size));
-}
-
-static int64_t try_read(struct wf_uring *io, struct wf_op *op)
-{
-    if (op->code == WF_OP_RECV)
-        return try_recv(io, op->descriptor, op->recv.data, op->recv.size);
-    return try_recv_lend(io, op);
-}
-
-static size_t clip(size_t size)
-{
-    return size < INT_MAX ? size : INT_MAX;
-}
-
-static int enter_recv(struct wf_uring *io, struct wf_op *op)
-{
-    struct wf_descriptor *descriptor = op->descriptor;
-    int err = injected(WF_FAULT_RECV);
-    struct io_uring_sqe *entry = err == 0 ? entry_for(io, op) : NULL;
-    if (!entry)
-        return err < 0 ? err : -ENOMEM;
-    if (op->code == WF_OP_RECV) {
-        size_t size = wf_io_fault_cap(WF_FAULT_SHORT_RECV, clip(op->recv.size));
-        io_uring_prep_recv(entry, descriptor->fd, op->recv.data, size, 0);
-    } else if (wf_uring_can_lend(io)) {
-        size_t size = wf_io_fault_cap(WF_FAULT_SHORT_RECV, io->blocks.size);
-        io_uring_prep_recv(entry, descriptor->fd, NULL, size, 0);
-        entry->flags |= IOSQE_BUFFER_SELECT;
-    } else {
-        io_uring_prep_poll_add(entry, descriptor->fd, POLLIN | POLLRDHUP);
-        return 0;
-    }
-    if (descriptor->drained && (io->can & WF_URING_POLLS_FIRST))
-        entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
-    return 0;
-}
-
-static int64_t submit_recv(struct wf_uring *io, struct wf_op *op)
-{
-    struct wf_descriptor *descriptor = op->descriptor;
-    wf_assert(descriptor->fd >= 0 && !descriptor->reader);
-    if (descriptor->can_read || op->now) {
-        int64_t result = try_read(io, op);
-        bool elsewhere = result == -ENOBUFS && !op->now && wf_uring_has_blocks(io);
-        if (result != WF_PENDING && !elsewhere)
-            return result;
-    }
-    if (op->now)
-        return -EAGAIN;
-    int err = enter_recv(io, op);
-    return err < 0 ? err : park(io, op, &descriptor->reader);
-}
-
-/* Whether there may be more: where the kernel does not say, a full buffer does. */
-static bool has_more(const struct wf_uring *io, const struct wf_op *op,
-                     const struct wf_uring_completion *c)
-{
-    if (io->can & WF_URING_POLLS_FIRST)
-        return c->flags & IORING_CQE_F_SOCK_NONEMPTY;
-    return op->code == WF_OP_RECV && c->result > 0 && (size_t)c->result == op->recv.size;
-}
-
-/* What a completion means for who reads: WF_PENDING when it was about nothing. */
-static int64_t read_result(struct wf_uring *io, struct wf_op *op,
-                           const struct wf_uring_completion *c)
-{
-    struct wf_descriptor *descriptor = op->descriptor;
-    bool lends = op->code == WF_OP_RECV_LEND;
-    bool brought = c->flags & IORING_CQE_F_BUFFER;
-    io->lent.lacking |= c->result == -ENOBUFS;
-    if (brought)
-        wf_io_hand_block(&io->blocks, op, wf_uring_lent_block(io, c->flags), c->result);
-    else if (lends && (c->result > 0 || c->result == -ENOBUFS)) /* a poll, or no buffer was left */
-        return try_recv_lend(io, op);
-    if (c->result == -EINTR || c->result == -EAGAIN)
-        return WF_PENDING;
-    descriptor->can_read = has_more(io, op, c);
-    descriptor->drained = c->result > 0 && !descriptor->can_read;
-    return c->result;
-}
-
-static void read_event(struct wf_uring *io, struct wf_op *op, const struct wf_uring_completion *c)
-{
-    int64_t result = read_result(io, op, c);
-    if (result == WF_PENDING) {
-        result = op->cancelling ? -ECANCELED : enter_recv(io, op);
-        if (result == 0)
-            return;
-    }
-    op->descriptor->reader = NULL;
-    wf_io_finish(&io->base, op, result);
 }
 
 /* Sending. */
@@ -215,11 +89,11 @@ static const struct iovec *first_piece(const struct wf_op *op)
 static int enter_send(struct wf_uring *io, struct wf_op *op)
 {
     const struct iovec *piece = first_piece(op);
-    int err = injected(WF_FAULT_SEND);
+    int err = wf_uring_injected(WF_FAULT_SEND);
     struct io_uring_sqe *entry = err == 0 ? entry_for(io, op) : NULL;
     if (!entry)
         return err < 0 ? err : -ENOMEM;
-    size_t size = wf_io_fault_cap(WF_FAULT_SHORT_SEND, clip(piece->iov_len));
+    size_t size = wf_io_fault_cap(WF_FAULT_SHORT_SEND, wf_uring_clip(piece->iov_len));
     io_uring_prep_send(entry, op->descriptor->fd, piece->iov_base, size, MSG_NOSIGNAL);
     if (!op->descriptor->can_write && (io->can & WF_URING_POLLS_FIRST))
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
@@ -243,7 +117,7 @@ static int64_t submit_send(struct wf_uring *io, struct wf_op *op)
         int64_t result = try_send(io, op);
         return result == WF_PENDING ? err : result;
     }
-    return err < 0 ? err : park(io, op, &descriptor->writer);
+    return err < 0 ? err : wf_uring_park(io, op, &descriptor->writer);
 }
 
 /* A Unix socket whose listener is full says so, instead of waiting: by a plain call alone. */
@@ -254,12 +128,12 @@ static int64_t submit_connect(struct wf_uring *io, struct wf_op *op)
     if (op->connect.address->sa_family == AF_UNIX)
         return wf_call_connect(&io->base.counters, descriptor->fd, op->connect.address,
                                op->connect.size);
-    int err = injected(WF_FAULT_CONNECT);
+    int err = wf_uring_injected(WF_FAULT_CONNECT);
     struct io_uring_sqe *entry = err == 0 ? entry_for(io, op) : NULL;
     if (!entry)
         return err < 0 ? err : -ENOMEM;
     io_uring_prep_connect(entry, descriptor->fd, op->connect.address, op->connect.size);
-    return park(io, op, &descriptor->writer);
+    return wf_uring_park(io, op, &descriptor->writer);
 }
 
 static void write_event(struct wf_uring *io, struct wf_op *op, const struct wf_uring_completion *c)
@@ -284,7 +158,7 @@ static void op_event(struct wf_uring *io, const struct wf_uring_completion *c)
     if (WF_UNLIKELY(op->cancelling))
         wf_uring_forgive(io, c->data);
     if (op->code == WF_OP_RECV || op->code == WF_OP_RECV_LEND)
-        read_event(io, op, c);
+        wf_uring_read_event(io, op, c);
     else if (op->code == WF_OP_FILE)
         wf_uring_file_event(io, op, c->result);
     else
@@ -358,11 +232,11 @@ static int64_t submit_accept(struct wf_uring *io, struct wf_op *op)
         return arrivals->fds[arrivals->first++];
     if (op->now)
         return wf_call_accept(&io->base.counters, descriptor->fd);
-    int err = injected(descriptor->shared ? WF_FAULT_CONTROL : WF_FAULT_ACCEPT);
+    int err = wf_uring_injected(descriptor->shared ? WF_FAULT_CONTROL : WF_FAULT_ACCEPT);
     err = wf_call_is_about_peer(-err) ? 0 : err;
     if (err == 0 && !arrivals->armed)
         err = arm_accept(io, descriptor, arrivals);
-    return err < 0 ? err : park(io, op, &descriptor->reader);
+    return err < 0 ? err : wf_uring_park(io, op, &descriptor->reader);
 }
 
 static void finish_accept(struct wf_uring *io, struct wf_descriptor *descriptor, int64_t result)
@@ -559,7 +433,7 @@ static int64_t uring_submit(struct wf_io *base, struct wf_op *op)
         return submit_accept(io, op);
     case WF_OP_RECV:
     case WF_OP_RECV_LEND:
-        return submit_recv(io, op);
+        return wf_uring_submit_recv(io, op);
     case WF_OP_SEND:
         return submit_send(io, op);
     case WF_OP_CONNECT:
@@ -612,7 +486,7 @@ static int uring_attach(struct wf_io *base, struct wf_descriptor *descriptor, in
     if (err == 0 && slot->owner)
         err = -EEXIST;
     if (err == 0 && !descriptor->shared)
-        err = injected(WF_FAULT_CONTROL);
+        err = wf_uring_injected(WF_FAULT_CONTROL);
     struct wf_arrivals *arrivals = NULL;
     if (err == 0 && descriptor->listening)
         err = (arrivals = wf_alloc_zero(sizeof *arrivals)) ? 0 : -ENOMEM;

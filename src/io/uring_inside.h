@@ -1,17 +1,21 @@
 #ifndef WF_IO_URING_INSIDE_H
 #define WF_IO_URING_INSIDE_H
 
-/* What the files of the io_uring driver share: uring.c (sockets, waiting, the table), uring_ring.c
- * (the ring: opening it, entries, entering the kernel), uring_poll.c (POLL on numbers that are not
- * ours), uring_file.c (FILE), uring_lent.c (buffers that the kernel picks).
+/* What the files of the io_uring driver share: uring.c (sockets, waiting, the table), uring_recv.c
+ * (receiving), uring_ring.c (the ring: opening it, entries, entering the kernel), uring_poll.c
+ * (POLL on numbers that are not ours), uring_file.c (FILE), uring_lent.c (buffers that the kernel
+ * picks).
  *
  * A completion says in its lowest bits what it is about: an operation, by its address, which the
  * driver has until then; or a number and its generation, whose slot says who has it now. */
 
 #include "io/blocks.h"
+#include "io/fault.h"
 #include "io/slots.h"
 
+#include <errno.h>
 #include <liburing.h>
+#include <limits.h>
 
 enum wf_uring_tag {
     WF_URING_OP,         /* the address of a wf_op */
@@ -96,6 +100,31 @@ static inline bool wf_uring_has(const struct wf_uring *io, unsigned operation)
 {
     return io->operations >> operation & 1;
 }
+
+/* 0, or what an armed fault says: EINTR would be tried again. */
+static inline int wf_uring_injected(enum wf_io_fault_kind kind)
+{
+    return wf_io_fault_hits(kind) && errno != EINTR ? -errno : 0;
+}
+
+static inline int64_t wf_uring_park(struct wf_uring *io, struct wf_op *op, struct wf_op **side)
+{
+    *side = op;
+    op->cancelling = false;
+    return wf_io_pend(&io->base, op);
+}
+
+/* The bytes that one entry may name. */
+static inline size_t wf_uring_clip(size_t size)
+{
+    return size < INT_MAX ? size : INT_MAX;
+}
+
+/* uring_recv.c */
+
+int64_t wf_uring_submit_recv(struct wf_uring *io, struct wf_op *op);
+void wf_uring_read_event(struct wf_uring *io, struct wf_op *op,
+                         const struct wf_uring_completion *c);
 
 /* uring_ring.c */
 
