@@ -31,8 +31,19 @@ struct wf_watch {
 struct wf_slot {
     struct wf_descriptor *owner;
     struct wf_watch *watch;
-    uint32_t generation;          /* of the registration that counts */
-    struct wf_arrivals *arrivals; /* uring: of a listener */
+    uint32_t generation; /* of the registration that counts */
+    int8_t small;        /* uring: how often little was received, one after another */
+    bool armed : 1;      /* uring: the kernel receives for the owner, by one entry for many, … */
+    bool ending : 1;     /* … and was asked to stop */
+    bool over : 1;       /* uring: what it ended with is to be told */
+    uint16_t kept;       /* uring: buffers that have come, and nobody has read */
+    union {
+        struct wf_arrivals *arrivals; /* uring: of a listener */
+        struct {
+            uint16_t first, last; /* uring: of those that are kept */
+            int32_t end;          /* uring: 0 or an error, if it is over */
+        };
+    };
     /* an owner excludes waiting operations */
 };
 

@@ -1,7 +1,7 @@
 /* The io_uring driver: completions, and plain calls where these are cheaper.
  *
  *      RECV       uring_recv.c: by a plain call while the socket is known to have more, else by an
- *                 entry
+ *                 entry; where messages are small, by one for many
  *      SEND       by a plain call; by an entry while waits bring several events at a time, because
  *                 then one call carries the sends of them all
  *      ACCEPT     by an entry for each; where the listener takes all who come, by one for many:
@@ -14,8 +14,8 @@
  * accepts would be given a client while its loop is busy, whom another loop would have served.
  *
  * An operation whose address the kernel has ends with its own completion, and no sooner: cancel()
- * asks for that end and answers "not yet". What has an entry of the driver's own (ACCEPT, POLL) is
- * gone at once.
+ * asks for that end and answers "not yet". What has an entry of the driver's own (ACCEPT, POLL,
+ * RECV by one for many) is gone at once.
  *
  * Costs: an echo is one io_uring_enter() and one send; among many, one io_uring_enter() for all. */
 
@@ -378,6 +378,9 @@ static bool dispatch(struct wf_uring *io, const struct wf_uring_completion *c)
     case WF_URING_INVITATION:
         accept_event(io, c);
         return true;
+    case WF_URING_RECV:
+        wf_uring_many_event(io, c);
+        return true;
     case WF_URING_INBOX: /* it has served its purpose */
         io->inbox_polled = c->flags & IORING_CQE_F_MORE;
         return false;
@@ -406,6 +409,8 @@ static void uring_wait_for(struct wf_io *base, int64_t timeout)
     io->waiting = true;
     if (io->lent.ring)
         wf_uring_lend(io);
+    if (io->many.lacking)
+        wf_uring_many_grow(io);
     if (io->owed.count > 0)
         wf_uring_pay(io);
     if (!io->inbox_polled)
@@ -470,6 +475,11 @@ static bool uring_cancel(struct wf_io *base, struct wf_op *op)
         if (op->descriptor->shared) /* a client is to wake one who waits */
             stop_accepting(io, op->descriptor->fd, io->slots.all[op->descriptor->fd].arrivals);
         break;
+    case WF_OP_RECV:
+    case WF_OP_RECV_LEND:
+        if (!wf_uring_cancel_recv(io, op))
+            return ask_for_end(io, op);
+        break;
     default:
         return ask_for_end(io, op);
     }
@@ -496,6 +506,7 @@ static int uring_attach(struct wf_io *base, struct wf_descriptor *descriptor, in
         wf_free(arrivals);
         return err;
     }
+    slot->small = 0;
     slot->arrivals = arrivals;
     slot->generation++;
     slot->owner = descriptor;
@@ -515,8 +526,11 @@ static void uring_release(struct wf_io *base, struct wf_descriptor *descriptor)
     wf_assert(!descriptor->reader && !descriptor->writer);
     struct wf_slot *slot = &io->slots.all[descriptor->fd];
     wf_assert(slot->owner == descriptor);
-    if (slot->arrivals)
+    if (descriptor->listening)
         end_arrivals(io, descriptor->fd, slot);
+    else if (slot->armed || slot->kept > 0)
+        wf_uring_end_recv(io, descriptor->fd, slot);
+    slot->armed = slot->ending = slot->over = false;
     slot->owner = NULL;
     slot->generation++;
     io->base.counters.others++;
@@ -542,6 +556,7 @@ static void uring_close(struct wf_io *base)
         if ((completion.data & WF_URING_TAGS) == WF_URING_ACCEPT && completion.result >= 0)
             close(completion.result);
     wf_uring_lent_close(io);
+    wf_uring_many_close(io);
     wf_uring_ring_close(io);
     wf_slots_fini(&io->slots);
     wf_blocks_fini(&io->blocks);

@@ -3,8 +3,8 @@
 
 /* What the files of the io_uring driver share: uring.c (sockets, waiting, the table), uring_recv.c
  * (receiving), uring_ring.c (the ring: opening it, entries, entering the kernel), uring_poll.c
- * (POLL on numbers that are not ours), uring_file.c (FILE), uring_lent.c (buffers that the kernel
- * picks).
+ * (POLL on numbers that are not ours), uring_file.c (FILE), uring_lent.c and uring_many.c (buffers
+ * that the kernel picks), uring_probe.c (what has to be tried).
  *
  * A completion says in its lowest bits what it is about: an operation, by its address, which the
  * driver has until then; or a number and its generation, whose slot says who has it now. */
@@ -22,6 +22,7 @@ enum wf_uring_tag {
     WF_URING_POLL,       /* a key: POLL on a number that is not ours */
     WF_URING_ACCEPT,     /* a key: a client of a listener */
     WF_URING_INVITATION, /* a key: a shared listener has clients */
+    WF_URING_RECV,       /* a key: bytes, by one entry for many */
     WF_URING_INBOX,
     WF_URING_NOTHING, /* of a cancel: what it did shows elsewhere */
 };
@@ -30,14 +31,15 @@ enum wf_uring_tag {
 
 /* What this kernel can do. */
 enum wf_uring_can {
-    WF_URING_FLAGS_WORK = 1,    /* the ring says when there is a reason to enter: 5.19 */
-    WF_URING_POLLS_FIRST = 2,   /* receives and sends may wait before they try, and a receive says
-                                   whether it left something: 5.19 */
-    WF_URING_ACCEPTS = 4,       /* from sockets that do not block: 5.19 */
-    WF_URING_ACCEPTS_MANY = 8,  /* one entry, many clients: 5.19 */
-    WF_URING_LENDS = 16,        /* receives into buffers that the kernel picks: 5.19 */
-    WF_URING_REGISTERS_FD = 32, /* the ring's number need not be looked up: 5.18 */
-    WF_URING_NO_IOWAIT = 64,    /* waiting is not I/O wait: 6.15 */
+    WF_URING_FLAGS_WORK = 1,      /* the ring says when there is a reason to enter: 5.19 */
+    WF_URING_POLLS_FIRST = 2,     /* receives and sends may wait before they try, and a receive says
+                                     whether it left something: 5.19 */
+    WF_URING_ACCEPTS = 4,         /* from sockets that do not block: 5.19 */
+    WF_URING_ACCEPTS_MANY = 8,    /* one entry, many clients: 5.19 */
+    WF_URING_LENDS = 16,          /* receives into buffers that the kernel picks: 5.19 */
+    WF_URING_REGISTERS_FD = 32,   /* the ring's number need not be looked up: 5.18 */
+    WF_URING_NO_IOWAIT = 64,      /* waiting is not I/O wait: 6.15 */
+    WF_URING_RECEIVES_MANY = 128, /* one entry, many receives: 6.0, and only while we ask: 6.1 */
 };
 
 /* Buffers that the kernel picks, uring_lent.c. */
@@ -52,6 +54,19 @@ struct wf_uring_lent {
     unsigned pause;  /* receives that do without, because there was no memory for the ring */
     bool lacking;    /* they were too few */
 };
+
+/* Small buffers for entries that receive many times, uring_many.c. */
+struct wf_uring_many {
+    struct wf_uring_small *small; /* NULL: not made yet */
+    unsigned count;               /* of buffers that are used */
+    unsigned pause;               /* receives that do without, because they could not be made */
+    bool lacking;                 /* they were too few */
+};
+
+#define WF_URING_SMALL 2048 /* bytes of a small buffer */
+
+/* Groups of buffers that the kernel picks from. */
+enum { WF_URING_GROUP_LENT, WF_URING_GROUP_SMALL };
 
 struct wf_uring_completion {
     uint64_t data;
@@ -70,6 +85,7 @@ struct wf_uring {
     struct wf_slots slots;
     struct wf_blocks blocks;
     struct wf_uring_lent lent;
+    struct wf_uring_many many;
     struct {
         struct wf_uring_completion *all;
         size_t taken, count, room;
@@ -123,8 +139,17 @@ static inline size_t wf_uring_clip(size_t size)
 /* uring_recv.c */
 
 int64_t wf_uring_submit_recv(struct wf_uring *io, struct wf_op *op);
+
+/* False: the kernel has the operation itself. */
+bool wf_uring_cancel_recv(struct wf_uring *io, struct wf_op *op);
+
+/* The owner goes: the kernel lets go of the file, and what nobody has read is dropped. */
+void wf_uring_end_recv(struct wf_uring *io, int fd, struct wf_slot *slot);
+
+/* A completion of one receive; of an entry for many. */
 void wf_uring_read_event(struct wf_uring *io, struct wf_op *op,
                          const struct wf_uring_completion *c);
+void wf_uring_many_event(struct wf_uring *io, const struct wf_uring_completion *c);
 
 /* uring_ring.c */
 
@@ -149,6 +174,9 @@ static inline size_t wf_uring_count_completions(const struct wf_uring *io)
 {
     return io->aside.count - io->aside.taken + io_uring_cq_ready(&io->ring);
 }
+
+/* The kernel has completions for which the ring had no room. */
+bool wf_uring_overflows(const struct wf_uring *io);
 
 /* Have the kernel take all entries now, and do what it can do at once. */
 void wf_uring_hand_over(struct wf_uring *io);
@@ -190,5 +218,38 @@ char *wf_uring_lent_block(struct wf_uring *io, uint32_t flags);
 /* Whether there are such buffers; made when they are needed first. */
 bool wf_uring_can_lend(struct wf_uring *io);
 void wf_uring_lent_close(struct wf_uring *io);
+
+/* uring_many.c */
+
+/* Whether entries may receive many times; their buffers are made when they are needed first. */
+bool wf_uring_can_receive_many(struct wf_uring *io);
+void wf_uring_many_close(struct wf_uring *io);
+
+/* Such an entry; `data` is what its completions say. */
+void wf_uring_prepare_many(struct io_uring_sqe *entry, int fd, uint64_t data);
+
+static inline uint16_t wf_uring_buffer_of(const struct wf_uring_completion *c)
+{
+    return (uint16_t)(c->flags >> IORING_CQE_BUFFER_SHIFT);
+}
+
+/* Twice as many buffers. */
+void wf_uring_many_grow(struct wf_uring *io);
+
+/* The kernel gets a buffer back. */
+void wf_uring_many_return(struct wf_uring *io, uint16_t id);
+
+/* The bytes in a buffer are the last in the slot's line. */
+void wf_uring_keep(struct wf_uring *io, struct wf_slot *slot, uint16_t id, uint16_t size);
+
+/* The first bytes of the line, at most `size`; and all of them, to nobody. */
+size_t wf_uring_take_kept(struct wf_uring *io, struct wf_slot *slot, char *data, size_t size);
+void wf_uring_drop_kept(struct wf_uring *io, struct wf_slot *slot);
+
+/* uring_probe.c */
+
+/* Whether such an entry hears of every end: 1, 0; -EAGAIN: that could not be found out now. Small
+ * buffers are there. */
+int wf_uring_sees_ends(struct wf_uring *io);
 
 #endif

@@ -16,7 +16,6 @@
 #define BUFFERS    1024u /* a power of two */
 #define TARGET_MIN 16u
 #define CALM       1024u /* waits, or receives, after which things are looked at anew */
-#define GROUP      0
 
 static size_t ring_size(void)
 {
@@ -27,7 +26,7 @@ static int give_ring(struct wf_uring *io)
 {
     struct io_uring_buf_reg reg = { .ring_addr = (uint64_t)(uintptr_t)io->lent.ring,
                                     .ring_entries = BUFFERS,
-                                    .bgid = GROUP };
+                                    .bgid = WF_URING_GROUP_LENT };
     return io_uring_register_buf_ring(&io->ring, &reg, 0);
 }
 
@@ -79,7 +78,7 @@ void wf_uring_lent_close(struct wf_uring *io)
     struct wf_uring_lent *lent = &io->lent;
     if (!lent->ring)
         return;
-    io_uring_unregister_buf_ring(&io->ring, GROUP);
+    io_uring_unregister_buf_ring(&io->ring, WF_URING_GROUP_LENT);
     for (unsigned i = 0; i < BUFFERS; i++)
         if (lent->blocks[i])
             wf_blocks_put(&io->blocks, lent->blocks[i]);

@@ -168,6 +168,8 @@ static int check(struct wf_uring *io, unsigned operations, const char **reason)
 static void learn(struct wf_uring *io, unsigned mask)
 {
     io->can |= WF_URING_ACCEPTS | WF_URING_ACCEPTS_MANY | WF_URING_LENDS;
+    if (io->ring.flags & IORING_SETUP_DEFER_TASKRUN)
+        io->can |= WF_URING_RECEIVES_MANY;
     if (io->ring.features & WF_FEAT_NO_IOWAIT)
         io->can |= WF_URING_NO_IOWAIT;
     if ((mask & WF_URING_REGISTERS_FD) && io_uring_register_ring_fd(&io->ring) == 1)
@@ -246,6 +248,11 @@ static unsigned ring_flags(const struct wf_uring *io)
 static bool has_work(const struct wf_uring *io)
 {
     return ring_flags(io) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+bool wf_uring_overflows(const struct wf_uring *io)
+{
+    return ring_flags(io) & IORING_SQ_CQ_OVERFLOW;
 }
 
 void wf_uring_enter(struct wf_uring *io, int64_t timeout)
