@@ -312,6 +312,29 @@ WEFT_API
 WEFT_SUSPENDS
 int64_t weft_send_file(weft_stream *stream, int fd, int64_t offset, int64_t size);
 
+/** Copy from one stream to another: `size` bytes, or until `from` has ended. INT64_MAX: all. From
+ * socket to socket the kernel moves what is much, without copies. Both ways are two tasks:
+ *
+ *     static int forward(void *arg)
+ *     {
+ *         struct way *way = arg;
+ *         int err = weft_stream_copy(way->from, way->to, INT64_MAX, NULL);
+ *         return err < 0 ? err : weft_shutdown_write(way->to);
+ *     }
+ *
+ * Returns: 0, and in *copied, which may be NULL, how many bytes; so where there is an error too.
+ *   As with weft_write() some may still be queued.
+ * Errors: those of weft_read() on `from`, and of weft_write() on `to`; -EINVAL: a size below 0. What
+ *   was read and not written stays in `from`, and what was written was whole: another call goes on.
+ *   Where memory lacks to keep it (256 KiB), `from` answers -ENOMEM from then on.
+ * Suspends: until all is taken.
+ * Cancel: loses nothing, as after an error.
+ * Ownership: borrows both. They may be one stream, whose peer hears what it says.
+ * Threads: the loop's own. */
+WEFT_API
+WEFT_SUSPENDS
+int weft_stream_copy(weft_stream *from, weft_stream *to, int64_t size, int64_t *copied);
+
 /** Half-close: after what was written the peer reads the end of the stream. Reading goes on.
  *
  * Returns: 0; again: 0.

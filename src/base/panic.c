@@ -6,13 +6,12 @@
 #include "base/panic.h"
 
 #include "base/compiler.h"
+#include "base/quiet.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 void wf_words_add(struct wf_words *words, const char *text)
@@ -57,19 +56,13 @@ void wf_words_hex(struct wf_words *words, uint64_t number)
     add_digits(words, number, 16, false);
 }
 
-/* Where nobody reads any more SIGPIPE would be what the process dies of: it is taken back, unless
- * it was there before. */
+/* Else SIGPIPE would be what the process dies of, where nobody reads any more. */
 static void write_quietly(const char *text, size_t size)
 {
-    const struct timespec now = { 0 };
-    sigset_t pipe, pending, mask;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe, &mask);
-    if (write(STDERR_FILENO, text, size) < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
-        sigtimedwait(&pipe, NULL, &now);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    struct wf_quiet quiet;
+    wf_quiet_begin(&quiet);
+    bool broken = write(STDERR_FILENO, text, size) < 0 && errno == EPIPE;
+    wf_quiet_end(&quiet, broken);
 }
 
 void wf_words_say(struct wf_words *words)

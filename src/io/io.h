@@ -56,6 +56,7 @@ struct wf_descriptor {
     bool can_read;        /* readable until a call proves otherwise */
     bool drained;         /* uring: a receive has emptied it, so the next one waits first */
     bool can_write;       /* likewise */
+    bool ahead;           /* uring: what has come may lie with the driver: only it may receive */
     bool hung_up;         /* RDHUP, HUP, ERR or PRI was seen: sticky; a short read proves nothing
                              then. The owner of a datagram socket sets it after attach() */
     bool listening;       /* accepts instead of receiving */

@@ -108,6 +108,11 @@ static int64_t take_copy(struct wf_uring *io, struct wf_slot *slot, struct wf_op
     return (int64_t)wf_uring_take_kept(io, slot, op->recv.data, size);
 }
 
+static void note_ahead(struct wf_slot *slot)
+{
+    slot->owner->ahead = slot->armed || slot->kept > 0 || slot->over;
+}
+
 /* What it has brought and nobody has read, and then why it ended; WF_PENDING: neither. */
 static int64_t take(struct wf_uring *io, struct wf_slot *slot, struct wf_op *op)
 {
@@ -195,10 +200,9 @@ static int enter_recv(struct wf_uring *io, struct wf_op *op)
     return 0;
 }
 
-int64_t wf_uring_submit_recv(struct wf_uring *io, struct wf_op *op)
+static int64_t submit(struct wf_uring *io, struct wf_slot *slot, struct wf_op *op)
 {
     struct wf_descriptor *descriptor = op->descriptor;
-    struct wf_slot *slot = slot_of(io, op);
     wf_assert(descriptor->fd >= 0 && !descriptor->reader);
     if (op->now && slot->armed && !gather(io, descriptor->fd, slot))
         return -EAGAIN;
@@ -213,6 +217,14 @@ int64_t wf_uring_submit_recv(struct wf_uring *io, struct wf_op *op)
         return -EAGAIN;
     int err = enter_recv(io, op);
     return err < 0 ? err : wf_uring_park(io, op, &descriptor->reader);
+}
+
+int64_t wf_uring_submit_recv(struct wf_uring *io, struct wf_op *op)
+{
+    struct wf_slot *slot = slot_of(io, op);
+    int64_t result = submit(io, slot, op);
+    note_ahead(slot);
+    return result;
 }
 
 bool wf_uring_cancel_recv(struct wf_uring *io, struct wf_op *op)
@@ -318,12 +330,12 @@ static void ended(struct wf_uring *io, int fd, struct wf_slot *slot, int32_t res
 static void serve(struct wf_uring *io, struct wf_slot *slot, struct wf_op *op)
 {
     int64_t result = take(io, slot, op);
-    if (result == WF_PENDING) {
+    bool found = result != WF_PENDING;
+    if (!found)
         result = enter_recv(io, op);
-        if (result == 0)
-            return;
-    }
-    finish(io, op, result);
+    note_ahead(slot);
+    if (found || result < 0)
+        finish(io, op, result);
 }
 
 void wf_uring_many_event(struct wf_uring *io, const struct wf_uring_completion *c)
@@ -341,4 +353,6 @@ void wf_uring_many_event(struct wf_uring *io, const struct wf_uring_completion *
         ended(io, fd, slot, c->result);
     if (slot->owner->reader)
         serve(io, slot, slot->owner->reader);
+    else
+        note_ahead(slot);
 }

@@ -169,8 +169,7 @@ static int64_t fill_more(weft_stream *stream, size_t want)
     return result;
 }
 
-/* Add at least a byte to the input; `want` is how many would be welcome. */
-static int64_t fill(weft_stream *stream, size_t want)
+int64_t wf_stream_fill(weft_stream *stream, size_t want)
 {
     if (is_over(stream))
         return stream->read_error;
@@ -184,7 +183,7 @@ ssize_t weft_fill(weft_stream *stream)
     int err = wf_stream_enter_read(stream);
     if (err < 0)
         return err;
-    ssize_t n = (ssize_t)fill(stream, WF_READ_CHUNK);
+    ssize_t n = (ssize_t)wf_stream_fill(stream, WF_READ_CHUNK);
     wf_stream_leave_read(stream);
     return n;
 }
@@ -193,14 +192,14 @@ ssize_t weft_fill(weft_stream *stream)
 static int64_t fill_again(weft_stream *stream, size_t want)
 {
     int err = wf_stream_breathe();
-    return err < 0 ? err : fill(stream, want);
+    return err < 0 ? err : wf_stream_fill(stream, want);
 }
 
 static int fill_to(weft_stream *stream, size_t size)
 {
     size_t have;
     for (bool first = true; (have = weft_buffer_readable(&stream->input)) < size; first = false) {
-        int64_t n = first ? fill(stream, size - have) : fill_again(stream, size - have);
+        int64_t n = first ? wf_stream_fill(stream, size - have) : fill_again(stream, size - have);
         if (n <= 0)
             return n == 0 ? WEFT_EEND : (int)n;
     }
@@ -242,7 +241,7 @@ static ssize_t fill_until(weft_stream *stream, size_t max, const void *delimiter
         if (have >= max)
             return WEFT_ELIMIT;
         from = have >= size ? have - size + 1 : 0;
-        int64_t n = first ? fill(stream, WF_READ_CHUNK) : fill_again(stream, WF_READ_CHUNK);
+        int64_t n = first ? wf_stream_fill(stream, WF_READ_CHUNK) : fill_again(stream, WF_READ_CHUNK);
         if (n <= 0)
             return n == 0 ? WEFT_EEND : (ssize_t)n;
     }

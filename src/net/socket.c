@@ -54,6 +54,11 @@ static int socket_descriptor(weft_stream *stream)
     return inside(stream)->descriptor.fd;
 }
 
+static bool socket_is_ahead(weft_stream *stream)
+{
+    return inside(stream)->descriptor.ahead;
+}
+
 static size_t socket_in_flight(weft_stream *stream)
 {
     int bytes;
@@ -98,6 +103,7 @@ static const struct wf_transport_ops socket_ops = {
     .lend_return = socket_lend_return,
     .shutdown = socket_shutdown,
     .descriptor = socket_descriptor,
+    .is_ahead = socket_is_ahead,
     .in_flight = socket_in_flight,
     .forsake = socket_forsake,
     .release = socket_release,

@@ -172,6 +172,22 @@ static void all_sent(weft_stream *stream)
         wf_stream_destroy(stream, false);
 }
 
+bool wf_stream_is_lost(int64_t err)
+{
+    switch (err) {
+    case -EPIPE:
+    case -ECONNRESET:
+    case -ECONNABORTED:
+    case -ENOTCONN:
+    case -ETIMEDOUT:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void wf_stream_fail_write(weft_stream *stream, int error)
 {
     wf_assert(!stream->sending);
@@ -368,6 +384,10 @@ static void begin_close(weft_stream *stream, bool reset)
     stream->reset = reset;
     evict_reader(stream);
     evict_writer(stream);
+    if (stream->copies_to)
+        evict_writer(stream->copies_to);
+    if (stream->copies_from)
+        evict_reader(stream->copies_from);
 }
 
 /* Nobody is inside any more. */

@@ -42,8 +42,9 @@ struct wf_transport_ops {
     bool (*cancel)(weft_stream *stream, struct wf_op *op);
     void (*lend_return)(weft_stream *stream, char *block);
     int (*shutdown)(weft_stream *stream);     /* nothing more will be sent */
-    int (*descriptor)(weft_stream *stream);   /* of a socket that carries the bytes as they are; no
-                                                 function: there is none */
+    /* Of a socket that carries the bytes as they are; no function: there is none. */
+    int (*descriptor)(weft_stream *stream);
+    bool (*is_ahead)(weft_stream *stream);    /* what has come may lie between that and us */
     size_t (*in_flight)(weft_stream *stream); /* sent, and not arrived */
     /* Take back what frames of abandoned tasks have submitted, at the loop's end; may wait. */
     void (*forsake)(weft_stream *stream);
@@ -74,6 +75,8 @@ struct weft_stream {
     struct wf_turn_hook flush;
     const struct wf_member *writer;
     struct wf_waiter *draining; /* the writer, until queued <= drain_to */
+    weft_stream *copies_to;     /* by its reader, who may wait there; and … */
+    weft_stream *copies_from;   /* … by its writer */
 
     struct wf_waiter *closer; /* until reader and writer have left */
     struct wf_timer timer;    /* how long it may be parked, and in the end how long it lingers */
@@ -158,6 +161,9 @@ void wf_stream_adopt(weft_stream *stream, const struct wf_op *op, size_t size);
 /* The transport's word on wait->op: at once, or after parking. WEFT_ECLOSED. */
 int64_t wf_stream_operate(weft_stream *stream, struct wf_stream_wait *wait);
 
+/* Add at least a byte to the input; `want` is how many would be welcome. 0 at the end. */
+int64_t wf_stream_fill(weft_stream *stream, size_t want);
+
 /* What a reader learns of the transport's word, and what the stream keeps of it. */
 int64_t wf_stream_end_read(weft_stream *stream, int64_t result);
 
@@ -167,8 +173,23 @@ void wf_stream_arm_room(weft_stream *stream, struct wf_waiter *w, uint32_t to);
 /* Take `size` bytes, at most the high mark's, whole; -EAGAIN when there is no room. */
 int wf_stream_write_now(weft_stream *stream, const void *data, size_t size);
 
+/* For who writes by these: wf_stream_enter_write(), and -EPIPE after weft_shutdown_write(). */
+int wf_stream_begin_write(weft_stream *stream);
+
+/* weft_write_some(), weft_write() and weft_flush(), inside the write side. */
+ssize_t wf_stream_write_some(weft_stream *stream, const char *data, size_t size);
+int wf_stream_write_all(weft_stream *stream, const char *data, size_t size);
+int wf_stream_drain(weft_stream *stream);
+
+/* A write was cut in the middle: the peer must not take what comes next for its rest. Returns err,
+ * and says how far it came. */
+int wf_stream_cut(weft_stream *stream, int err, size_t done, size_t size);
+
 /* Send what is queued, as far as it goes. */
 void wf_stream_flush_now(weft_stream *stream);
+
+/* Whether an error says that the connection is, or something of the call. */
+bool wf_stream_is_lost(int64_t err);
 
 /* The write side has failed. */
 void wf_stream_fail_write(weft_stream *stream, int error);

@@ -1,0 +1,305 @@
+/* Copying from stream to stream, over each kind: whole, in order, and nothing lost by what cuts it
+ * short. From p.b to a second pair's a; who writes is p.a, who reads the second b. */
+
+#include "net_test.h"
+
+#include <sys/resource.h>
+
+#define LARGE ((size_t)12 << 20)
+
+struct copying {
+    weft_stream *from, *to;
+    int64_t size, copied;
+    int result;
+    bool done, ends;
+    char detail[256];
+};
+
+static int copy_it(void *arg)
+{
+    struct copying *c = arg;
+    c->result = weft_stream_copy(c->from, c->to, c->size, &c->copied);
+    snprintf(c->detail, sizeof c->detail, "%s", weft_error_detail());
+    if (c->ends && c->result == 0)
+        assert_int_equal(weft_shutdown_write(c->to), 0);
+    c->done = true;
+    return 0;
+}
+
+struct source {
+    weft_stream *stream;
+    size_t size;
+    int result;
+};
+
+/* Writes the pattern, and the end. */
+static int pour(void *arg)
+{
+    struct source *source = arg;
+    static char data[65536];
+    for (size_t done = 0, n; done < source->size && source->result == 0; done += n) {
+        n = source->size - done < sizeof data ? source->size - done : sizeof data;
+        fill_pattern(data, n, done);
+        source->result = weft_write(source->stream, data, n);
+    }
+    if (source->result == 0)
+        source->result = weft_shutdown_write(source->stream);
+    return 0;
+}
+
+static void test_copy_until_the_end(struct pair *p)
+{
+    struct pair q;
+    int64_t copied = -1;
+    open_pair(&q, p->kind);
+    put(p->a, "hello, ");
+    put(p->a, "world");
+    weft_shutdown_write(p->a);
+    assert_int_equal(weft_stream_copy(p->b, q.a, INT64_MAX, &copied), 0);
+    assert_int_equal(copied, 12);
+    assert_int_equal(weft_stream_copy(p->b, q.a, INT64_MAX, &copied), 0);
+    assert_int_equal(copied, 0);
+    expect(q.b, "hello, world");
+    weft_shutdown_write(q.a);
+    expect_end(q.b);
+    close_pair(&q);
+}
+
+static void test_copy_so_many(struct pair *p)
+{
+    struct pair q;
+    int64_t copied = -1;
+    open_pair(&q, p->kind);
+    put(p->a, "one line\nand another");
+    char line[16];
+    assert_int_equal(weft_read_line(p->b, line, sizeof line), 8);
+    put(q.a, "before ");
+    assert_int_equal(weft_stream_copy(p->b, q.a, 0, &copied), 0);
+    assert_int_equal(copied, 0);
+    assert_int_equal(weft_stream_copy(p->b, q.a, 4, NULL), 0);
+    put(q.a, "after");
+    expect(q.b, "before and after");
+    expect(p->b, "another");
+    assert_int_equal(weft_stream_copy(p->b, q.a, -1, NULL), -EINVAL);
+    close_pair(&q);
+}
+
+/* The reader is slow at first, so all that lies between fills up. */
+static void test_copy_much(struct pair *p)
+{
+    static char data[65536];
+    struct pair q;
+    weft_scope s;
+    open_pair(&q, p->kind);
+    const struct wf_io_counters *counters = wf_running->io_ops->counters(wf_running->io);
+    uint64_t receives = counters->receives;
+    struct source source = { p->a, LARGE, 0 };
+    struct copying copying = { p->b, q.a, INT64_MAX, 0, 0, false, true, "" };
+    size_t size = 0;
+    ssize_t n;
+    weft_scope_begin(&s);
+    weft_spawn(&s, pour, &source);
+    weft_spawn(&s, copy_it, &copying);
+    while ((n = weft_read(q.b, data, sizeof data)) > 0) {
+        check_pattern(data, (size_t)n, size);
+        size += (size_t)n;
+        if (size < 1000000)
+            pass_turns(10);
+    }
+    assert_int_equal(weft_scope_end(&s), 0);
+    assert_int_equal(source.result, 0);
+    assert_int_equal(copying.result, 0);
+    assert_int_equal(copying.copied, LARGE);
+    assert_int_equal(size, LARGE);
+    if (is_tcp(p)) /* the kernel has moved most of it: the receives are the reader's */
+        assert_in_range(counters->receives - receives, 1, LARGE / 16384);
+    close_pair(&q);
+}
+
+/* Cancelled again and again, wherever it is: what follows goes on. */
+static void test_copy_that_is_cancelled_loses_nothing(struct pair *p)
+{
+    struct pair q;
+    weft_scope s, turn;
+    open_pair(&q, p->kind);
+    struct source source = { p->a, LARGE / 4, 0 };
+    struct sink sink = { q.b, 0, 0 };
+    int64_t total = 0;
+    unsigned random = 1;
+    weft_scope_begin(&s);
+    weft_spawn(&s, pour, &source);
+    weft_spawn(&s, drain_sink, &sink);
+    for (bool ended = false; !ended;) {
+        struct copying copying = { p->b, q.a, INT64_MAX, 0, 0, false, false, "" };
+        weft_scope_begin(&turn);
+        weft_spawn(&turn, copy_it, &copying);
+        random = random * 1103515245 + 12345;
+        for (unsigned turns = random >> 16 & 31; turns > 0 && !copying.done; turns--)
+            pass_turns(1);
+        weft_scope_cancel(&turn, "the test");
+        weft_scope_end(&turn);
+        total += copying.copied;
+        ended = copying.result == 0 && copying.done;
+        assert_true(ended || copying.result == -ECANCELED);
+        if (copying.result < 0 && copying.copied > 0)
+            assert_non_null(strstr(copying.detail, "after "));
+    }
+    assert_int_equal(weft_shutdown_write(q.a), 0);
+    assert_int_equal(weft_scope_end(&s), 0);
+    assert_int_equal(total, LARGE / 4);
+    assert_int_equal(sink.size, LARGE / 4);
+    close_pair(&q);
+}
+
+/* What could not be written is there for who reads on. */
+static void test_copy_to_who_has_gone_keeps_the_rest(struct pair *p)
+{
+    static char data[65536];
+    struct pair q;
+    weft_scope s;
+    open_pair(&q, p->kind);
+    struct source source = { p->a, LARGE, 0 };
+    struct copying copying = { p->b, q.a, INT64_MAX, 0, 0, false, false, "" };
+    weft_scope_begin(&s);
+    weft_spawn(&s, pour, &source);
+    weft_spawn(&s, copy_it, &copying);
+    until(is_stuffed(p->a) && is_stuffed(p->a));
+    assert_false(copying.done);
+    assert_int_equal(weft_abort(q.b), 0);
+    q.b = NULL;
+    until(copying.done);
+    assert_true(copying.result == -EPIPE || copying.result == -ECONNRESET);
+    size_t at = (size_t)copying.copied;
+    ssize_t n;
+    while ((n = weft_read(p->b, data, sizeof data)) > 0) {
+        check_pattern(data, (size_t)n, at);
+        at += (size_t)n;
+    }
+    assert_int_equal(weft_scope_end(&s), 0);
+    assert_int_equal(at, LARGE);
+    close_pair(&q);
+}
+
+static void test_copy_from_who_was_reset(struct pair *p)
+{
+    struct pair q;
+    weft_scope s;
+    open_pair(&q, p->kind);
+    struct copying copying = { p->b, q.a, INT64_MAX, 0, 0, false, false, "" };
+    weft_scope_begin(&s);
+    put(p->a, "first");
+    weft_spawn(&s, copy_it, &copying);
+    expect(q.b, "first");
+    assert_false(copying.done);
+    assert_int_equal(weft_abort(p->a), 0);
+    p->a = NULL;
+    assert_int_equal(weft_scope_end(&s), 0);
+    if (p->kind != &kinds[UNIX]) /* which cannot tell */
+        assert_int_equal(copying.result, -ECONNRESET);
+    assert_int_equal(copying.copied, 5);
+    put(q.a, "on");
+    expect(q.b, "on");
+    close_pair(&q);
+}
+
+static void test_copy_leaves_streams_that_are_closed(struct pair *p)
+{
+    for (int side = 0; side < 2; side++) {
+        struct pair q, r;
+        weft_scope s;
+        open_pair(&q, p->kind);
+        open_pair(&r, p->kind);
+        struct source source = { q.a, LARGE, 0 };
+        struct copying copying = { q.b, r.a, INT64_MAX, 0, 0, false, false, "" };
+        weft_scope_begin(&s);
+        weft_spawn(&s, pour, &source);
+        weft_spawn(&s, copy_it, &copying);
+        until(is_stuffed(q.a) && is_stuffed(q.a));
+        assert_int_equal(weft_stream_copy(q.b, r.a, 1, NULL), -EBUSY);
+        take_log("reads this stream already");
+        assert_int_equal(weft_stream_copy(p->b, r.a, 1, NULL), -EBUSY);
+        take_log("writes this stream already");
+        weft_stream **closed = side == 0 ? &q.b : &r.a;
+        assert_int_equal(weft_abort(*closed), 0);
+        *closed = NULL;
+        assert_true(copying.done);
+        assert_int_equal(copying.result, WEFT_ECLOSED);
+        weft_abort(q.b);
+        q.b = NULL;
+        weft_scope_end(&s);
+        close_pair(&q);
+        close_pair(&r);
+    }
+}
+
+static void test_copy_to_itself(struct pair *p)
+{
+    struct copying copying = { p->b, p->b, INT64_MAX, 0, 0, false, true, "" };
+    struct source source = { p->a, LARGE / 4, 0 };
+    struct sink sink = { p->a, 0, 0 };
+    weft_scope s;
+    weft_scope_begin(&s);
+    weft_spawn(&s, pour, &source);
+    weft_spawn(&s, copy_it, &copying);
+    weft_spawn(&s, drain_sink, &sink);
+    assert_int_equal(weft_scope_end(&s), 0);
+    assert_int_equal(copying.copied, LARGE / 4);
+    assert_int_equal(sink.size, LARGE / 4);
+}
+
+/* After weft_shutdown_write() there is nothing to copy to. */
+static void test_copy_needs_a_write_side(struct pair *p)
+{
+    struct pair q;
+    open_pair(&q, p->kind);
+    put(p->a, "x");
+    weft_shutdown_write(q.a);
+    assert_int_equal(weft_stream_copy(p->b, q.a, 1, NULL), -EPIPE);
+    expect(p->b, "x");
+    close_pair(&q);
+}
+
+/* No pipe can be had, or moving fails where the connection has not: it is done by blocks. */
+static void copy_under_fault(struct pair *p, enum wf_io_fault_kind kind, int error, long nth)
+{
+    struct pair q;
+    struct wf_io_fault fault = { .kind = kind, .countdown = nth, .error = error };
+    weft_scope s;
+    open_pair(&q, p->kind);
+    struct source source = { p->a, LARGE / 8, 0 };
+    struct copying copying = { p->b, q.a, INT64_MAX, 0, 0, false, true, "" };
+    struct sink sink = { q.b, 0, 0 };
+    weft_scope_begin(&s);
+    weft_spawn(&s, pour, &source);
+    weft_spawn(&s, drain_sink, &sink);
+    wf_io_fault_set(&fault);
+    copy_it(&copying);
+    wf_io_fault_set(NULL);
+    assert_int_equal(weft_scope_end(&s), 0);
+    assert_int_equal(copying.result, 0);
+    assert_int_equal(sink.size, LARGE / 8);
+    close_pair(&q);
+}
+
+static void test_copy_without_a_pipe(struct pair *p)
+{
+    copy_under_fault(p, WF_FAULT_OPEN, EMFILE, 1);
+}
+
+static const struct stream_case cases[] = {
+    stream_case(test_copy_until_the_end),
+    stream_case(test_copy_so_many),
+    stream_case(test_copy_much, .bulk = true),
+    stream_case(test_copy_that_is_cancelled_loses_nothing, .bulk = true),
+    stream_case(test_copy_to_who_has_gone_keeps_the_rest, .bulk = true),
+    stream_case(test_copy_from_who_was_reset),
+    stream_case(test_copy_leaves_streams_that_are_closed, .bulk = true),
+    stream_case(test_copy_to_itself, .bulk = true),
+    stream_case(test_copy_needs_a_write_side),
+    stream_case(test_copy_without_a_pipe, .bulk = true),
+};
+
+int main(void)
+{
+    return run_cases("net copy", cases, WF_ARRAY_SIZE(cases));
+}
