@@ -124,8 +124,10 @@ struct wf_io {
 struct wf_io_options {
     struct wf_inbox *inbox; /* other threads' messages; its wake-ups end wait(). Borrowed. */
     size_t block_size;      /* of lent blocks; 0: 16 KiB */
-    size_t blocks_max;      /* lent at one time; 0: 65,536. Beyond: -ENOBUFS */
+    size_t blocks_max;      /* lent at one time; 0: 65,536. Beyond: -ENOBUFS; where bytes have come
+                               ahead also while the kernel has the last ones, 1,024 at most */
     unsigned entries;       /* uring: of the submission ring; 0: 256 */
+    bool keen;              /* uring: receive by one entry for many at once */
     bool choosy;            /* uring: refuse a kernel before 6.1, as another driver is asked next */
 };
 

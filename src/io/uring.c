@@ -73,6 +73,8 @@ static int64_t try_send(struct wf_uring *io, struct wf_op *op)
         wf_call_send(&io->base.counters, descriptor->fd, op->send.vector, op->send.count, &size);
     if (result == -EAGAIN || (result >= 0 && (size_t)result < size))
         descriptor->can_write = false;
+    if (WF_UNLIKELY(result == -EPIPE))
+        return wf_uring_why_broken(io, descriptor);
     return result == -EAGAIN ? WF_PENDING : result;
 }
 
@@ -148,6 +150,8 @@ static void write_event(struct wf_uring *io, struct wf_op *op, const struct wf_u
     } else if (op->code == WF_OP_SEND) {
         descriptor->can_write = result < 0 || (size_t)result >= first_piece(op)->iov_len;
     }
+    if (WF_UNLIKELY(result == -EPIPE))
+        result = wf_uring_why_broken(io, descriptor);
     descriptor->writer = NULL;
     wf_io_finish(&io->base, op, result);
 }

@@ -59,8 +59,10 @@ struct wf_uring_lent {
 struct wf_uring_many {
     struct wf_uring_small *small; /* NULL: not made yet */
     unsigned count;               /* of buffers that are used */
+    unsigned kept;                /* of them, with bytes that nobody has read */
     unsigned pause;               /* receives that do without, because they could not be made */
     bool lacking;                 /* they were too few */
+    bool at_once;                 /* however much comes */
 };
 
 #define WF_URING_SMALL 2048 /* bytes of a small buffer */
@@ -151,6 +153,10 @@ void wf_uring_read_event(struct wf_uring *io, struct wf_op *op,
                          const struct wf_uring_completion *c);
 void wf_uring_many_event(struct wf_uring *io, const struct wf_uring_completion *c);
 
+/* What a send that was answered -EPIPE says: what broke the connection, where an entry for many was
+ * told that before us. */
+int wf_uring_why_broken(struct wf_uring *io, const struct wf_descriptor *descriptor);
+
 /* uring_ring.c */
 
 /* Errors: the kernel's; -ENOTSUP: it lacks something. *reason says which in words. */
@@ -221,9 +227,12 @@ void wf_uring_lent_close(struct wf_uring *io);
 
 /* uring_many.c */
 
-/* Whether entries may receive many times; their buffers are made when they are needed first. */
-bool wf_uring_can_receive_many(struct wf_uring *io);
+/* Errors: the kernel's, -ENOMEM. */
+int wf_uring_many_open(struct wf_uring *io);
 void wf_uring_many_close(struct wf_uring *io);
+
+/* Whether one more entry may receive many times. Opens what that takes. */
+bool wf_uring_can_receive_many(struct wf_uring *io);
 
 /* Such an entry; `data` is what its completions say. */
 void wf_uring_prepare_many(struct io_uring_sqe *entry, int fd, uint64_t data);
@@ -248,8 +257,8 @@ void wf_uring_drop_kept(struct wf_uring *io, struct wf_slot *slot);
 
 /* uring_probe.c */
 
-/* Whether such an entry hears of every end: 1, 0; -EAGAIN: that could not be found out now. Small
- * buffers are there. */
-int wf_uring_sees_ends(struct wf_uring *io);
+/* Whether an entry that receives many times hears of every end. The first ring that is opened in a
+ * process tries it. */
+bool wf_uring_sees_ends(struct wf_uring *io);
 
 #endif

@@ -4,7 +4,8 @@
  *
  * They are a group of their own, so whoever floods us takes no block that is lent. The kernel takes
  * them in turn, so each of them is touched: it gets few, and twice as many when they were too few,
- * 2 MiB at most. They are made when they are needed first. */
+ * 2 MiB at most, which are not the allocator's. They are made when they are needed first, and while
+ * half of them lie unread no further entry gets any. */
 
 #include "base/memory.h"
 #include "io/uring_inside.h"
@@ -38,12 +39,14 @@ static void give_until(struct wf_uring_many *many, unsigned count)
         give(many, (uint16_t)many->count);
 }
 
-static int open_small(struct wf_uring *io)
+int wf_uring_many_open(struct wf_uring *io)
 {
     struct wf_uring_small *small =
         mmap(NULL, sizeof *small, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (small == MAP_FAILED)
         return -errno;
+    madvise(small, sizeof *small,
+            MADV_DONTFORK); /* else a child could leave us with a copy of it */
     struct io_uring_buf_reg reg = { .ring_addr = (uint64_t)(uintptr_t)small->ring,
                                     .ring_entries = BUFFERS,
                                     .bgid = WF_URING_GROUP_SMALL };
@@ -57,29 +60,17 @@ static int open_small(struct wf_uring *io)
     return 0;
 }
 
-/* 0; -EAGAIN, -ENOMEM: later; another error: never. */
-static int open_many(struct wf_uring *io)
-{
-    int err = open_small(io);
-    if (err < 0)
-        return err;
-    int sees = wf_uring_sees_ends(io);
-    if (sees <= 0)
-        wf_uring_many_close(io);
-    return sees == 0 ? -ENOTSUP : sees < 0 ? sees : 0;
-}
-
 bool wf_uring_can_receive_many(struct wf_uring *io)
 {
     struct wf_uring_many *many = &io->many;
     if (!(io->can & WF_URING_RECEIVES_MANY) || many->small)
-        return io->can & WF_URING_RECEIVES_MANY;
+        return many->small && many->kept < BUFFERS / 2;
     if (many->pause > 0) {
         many->pause--;
         return false;
     }
-    int err = open_many(io);
-    if (err == -ENOMEM || err == -EAGAIN)
+    int err = wf_uring_many_open(io);
+    if (err == -ENOMEM)
         many->pause = PAUSE;
     else if (err < 0)
         io->can &= ~(unsigned)WF_URING_RECEIVES_MANY;
@@ -119,6 +110,7 @@ void wf_uring_many_return(struct wf_uring *io, uint16_t id)
 void wf_uring_keep(struct wf_uring *io, struct wf_slot *slot, uint16_t id, uint16_t size)
 {
     struct wf_uring_small *small = io->many.small;
+    io->many.kept++;
     small->kept[id].from = 0;
     small->kept[id].to = size;
     if (slot->kept++ == 0)
@@ -133,6 +125,7 @@ static void give_first(struct wf_uring *io, struct wf_slot *slot)
     uint16_t id = slot->first;
     slot->first = io->many.small->kept[id].next;
     slot->kept--;
+    io->many.kept--;
     give(&io->many, id);
 }
 

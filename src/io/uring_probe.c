@@ -1,5 +1,6 @@
 /* Whether an entry that receives many times misses an end: no version tells, for fixes are carried
- * back, so it is tried, once in a process.
+ * back, so it is tried, once in a process, by the first ring: some 0.1 ms. Later a program may have
+ * closed the door behind it, and a loop has others to serve.
  *
  * Such an entry sleeps in the kernel until it is woken. When bytes and the end come so close to one
  * another that it has not run in between, kernels from 6.5 on receive the bytes, are told that the
@@ -15,12 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 500 /* until what was sent on loopback is there: it may be shut */
+#define PATIENCE_MS 20  /* until what was sent on loopback is there: it may be shut */
 #define TRIES       3   /* that show nothing: then it is the same as a miss */
 #define LOOKS       512 /* in a try */
 #define PROBE       (8u | WF_URING_NOTHING) /* whoever delivers it has nothing to do */
 
-enum verdict { UNKNOWN, SEES, MISSES };
+enum verdict { UNKNOWN, SEES, MISSES, UNTRIED };
 
 /* A connection over loopback. */
 struct trial {
@@ -44,9 +45,6 @@ static bool connect_ends(struct trial *trial)
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct sockaddr *any = (struct sockaddr *)&address;
     socklen_t size = sizeof address;
-    trial->ours = -1;
-    trial->listener = make_socket();
-    trial->peer = make_socket();
     if (bind(trial->listener, any, size) < 0 || listen(trial->listener, 1) < 0 ||
         getsockname(trial->listener, any, &size) < 0)
         return false;
@@ -138,27 +136,39 @@ static enum verdict try_with(struct wf_uring *io, struct trial *trial)
     return verdict;
 }
 
+static enum verdict try_on_loopback(struct wf_uring *io)
+{
+    struct trial trial = { make_socket(), -1, make_socket() };
+    enum verdict verdict = UNTRIED;
+    if (trial.listener >= 0 && trial.peer >= 0)
+        verdict = connect_ends(&trial) ? try_with(io, &trial) : UNKNOWN;
+    close_ends(&trial);
+    return verdict;
+}
+
 /* It is nobody's call, so no fault is meant for it. */
 static enum verdict try(struct wf_uring *io)
 {
     struct wf_io_fault *armed = wf_io_fault_armed;
-    struct trial trial;
     wf_io_fault_set(NULL);
-    enum verdict verdict = connect_ends(&trial) ? try_with(io, &trial) : UNKNOWN;
-    close_ends(&trial);
+    enum verdict verdict = UNTRIED;
+    if (wf_uring_many_open(io) == 0)
+        verdict = try_on_loopback(io);
+    wf_uring_many_close(io);
     wf_io_fault_set(armed);
     return verdict;
 }
 
-int wf_uring_sees_ends(struct wf_uring *io)
+/* Two threads may both try: the first verdict stands. */
+bool wf_uring_sees_ends(struct wf_uring *io)
 {
-    static atomic_int known, tries; /* two threads may both try, to no harm */
-    int verdict = atomic_load_explicit(&known, memory_order_relaxed);
-    if (verdict == UNKNOWN) {
-        verdict = (int)try(io);
-        if (verdict == UNKNOWN && atomic_fetch_add(&tries, 1) + 1 >= TRIES)
-            verdict = MISSES;
-        atomic_store_explicit(&known, verdict, memory_order_relaxed);
-    }
-    return verdict == UNKNOWN ? -EAGAIN : verdict == SEES;
+    static atomic_int known, tries;
+    int verdict = atomic_load(&known), unknown = UNKNOWN;
+    if (verdict != UNKNOWN)
+        return verdict == SEES;
+    verdict = (int)try(io);
+    if (verdict == UNTRIED || (verdict == UNKNOWN && atomic_fetch_add(&tries, 1) + 1 < TRIES))
+        return false;
+    atomic_compare_exchange_strong(&known, &unknown, verdict == SEES ? SEES : MISSES);
+    return atomic_load(&known) == SEES;
 }

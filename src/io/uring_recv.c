@@ -32,7 +32,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define KEPT_MAX   4  /* small buffers from which the entry is asked to stop */
+#define KEPT_MAX                                                                                   \
+    4 /* small buffers from which the entry is asked to stop; one run in the kernel can            \
+         bring some 32 before it hears of that */
+#define BLOCKS_SPARE 2048 /* twice what the kernel may have */
 #define LOOKS      64 /* for its end: the kernel makes some twenty completions at a time */
 #define SMALL_MIN  2  /* small receives, one after another, from which one entry is for many … */
 #define SMALL_LESS (-8) /* … where they begin to count after that did not pay */
@@ -155,9 +158,13 @@ static bool gather(struct wf_uring *io, int fd, const struct wf_slot *slot)
 
 /* Submitting. */
 
+/* What it brings is lent in blocks that are not the kernel's: where few are left each is to count. */
 static bool is_for_many(struct wf_uring *io, const struct wf_slot *slot)
 {
-    return slot->small >= SMALL_MIN && !slot->owner->hung_up && wf_uring_can_receive_many(io);
+    if (io->blocks.limit - io->blocks.lent < BLOCKS_SPARE)
+        return false;
+    bool wanted = slot->small >= SMALL_MIN || io->many.at_once;
+    return wanted && !slot->owner->hung_up && wf_uring_can_receive_many(io);
 }
 
 /* False: it is but a poll. */
@@ -204,9 +211,12 @@ static int64_t submit(struct wf_uring *io, struct wf_slot *slot, struct wf_op *o
 {
     struct wf_descriptor *descriptor = op->descriptor;
     wf_assert(descriptor->fd >= 0 && !descriptor->reader);
-    if (op->now && slot->armed && !gather(io, descriptor->fd, slot))
-        return -EAGAIN;
     int64_t result = take(io, slot, op);
+    if (result == WF_PENDING && op->now && slot->armed) {
+        if (!gather(io, descriptor->fd, slot))
+            return -EAGAIN;
+        result = take(io, slot, op);
+    }
     if (result == WF_PENDING && (op->now || (descriptor->can_read && !slot->armed)))
         result = try_read(io, op);
     bool next = slot->kept == 0 && !op->now; /* what lies here goes before what the kernel has */
@@ -235,8 +245,17 @@ bool wf_uring_cancel_recv(struct wf_uring *io, struct wf_op *op)
     return true;
 }
 
+int wf_uring_why_broken(struct wf_uring *io, const struct wf_descriptor *descriptor)
+{
+    struct wf_slot *slot = &io->slots.all[descriptor->fd];
+    if (slot->armed && !descriptor->reader)
+        gather(io, descriptor->fd, slot);
+    return slot->over && slot->end < 0 ? slot->end : -EPIPE;
+}
+
 /* The kernel holds the file until the entry has ended: at once, because the peer is to hear of it.
- * What came and was not read is told as if it lay in the socket: by a reset. */
+ * What came and was not read is told as if it lay in the socket: by a reset. A Unix socket's peer
+ * hears an end instead, for that knows no reset but the kernel's own. */
 void wf_uring_end_recv(struct wf_uring *io, int fd, struct wf_slot *slot)
 {
     const struct linger now = { .l_onoff = 1 };
@@ -309,7 +328,13 @@ static void arrived(struct wf_uring *io, int fd, struct wf_slot *slot,
         stop(io, fd, slot);
 }
 
-/* Our own stop is nobody's news, and what finds no buffer is received without. */
+static bool is_news(int32_t result)
+{
+    return result != -ECANCELED && result != -EAGAIN && result != -EINTR && result != -ENOMEM;
+}
+
+/* Our own stop is nobody's news, what finds no buffer is received without, and who reads next asks
+ * the kernel anew where it was only short of memory. */
 static void ended(struct wf_uring *io, int fd, struct wf_slot *slot, int32_t result)
 {
     if (slot->ending)
@@ -318,9 +343,7 @@ static void ended(struct wf_uring *io, int fd, struct wf_slot *slot, int32_t res
     if (result == -ENOBUFS) {
         io->many.lacking = true;
         slot->small = SMALL_LESS;
-    } else if (result == -EINVAL && (io->can & WF_URING_RECEIVES_MANY)) {
-        io->can &= ~(unsigned)WF_URING_RECEIVES_MANY; /* it was the flag, or is said again */
-    } else if (result <= 0 && result != -ECANCELED && result != -EAGAIN && result != -EINTR) {
+    } else if (result <= 0 && is_news(result)) {
         slot->over = true;
         slot->end = result;
     }

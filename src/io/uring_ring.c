@@ -208,6 +208,9 @@ int wf_uring_ring_open(struct wf_uring *io, const struct wf_io_options *options,
     unsigned *order = io->ring.sq.array; /* NULL: a newer liburing has none */
     for (unsigned i = 0; order && i < io->ring.sq.ring_entries; i++)
         order[i] = i; /* an entry's place does not change */
+    if ((io->can & WF_URING_RECEIVES_MANY) && !wf_uring_sees_ends(io))
+        io->can &= ~(unsigned)WF_URING_RECEIVES_MANY;
+    io->many.at_once = options->keen;
     return 0;
 }
 

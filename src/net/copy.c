@@ -2,8 +2,8 @@
  *
  *      from ──> its input ──> to                  a block at a time
  *      from ──> a pipe ─────> to                  from socket to socket, while blocks come full
- *                 └──> from's input ──> to        a block of it, where `to` takes no more: when that
- *                                                 has left there is room again
+ *                 └──> from's input ──> to        a block of it, where `to` takes no more: there is
+ *                                                 room again when that has left
  *
  * Bytes that were read and not written are in the input, and behind these in the pipe; at the end
  * all of them are in the input, so nothing is lost. */

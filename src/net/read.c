@@ -241,7 +241,8 @@ static ssize_t fill_until(weft_stream *stream, size_t max, const void *delimiter
         if (have >= max)
             return WEFT_ELIMIT;
         from = have >= size ? have - size + 1 : 0;
-        int64_t n = first ? wf_stream_fill(stream, WF_READ_CHUNK) : fill_again(stream, WF_READ_CHUNK);
+        int64_t n =
+            first ? wf_stream_fill(stream, WF_READ_CHUNK) : fill_again(stream, WF_READ_CHUNK);
         if (n <= 0)
             return n == 0 ? WEFT_EEND : (ssize_t)n;
     }

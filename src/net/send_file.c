@@ -1,6 +1,6 @@
-/* The kernel moves the bytes, on a thread, because it may have to wait for the disk, until the socket
- * takes no more. Then a block goes through the queue: when that has left there is room again. What
- * is small, and what goes to no socket, is all blocks. */
+/* The kernel moves the bytes, on a thread, because it may have to wait for the disk, until the
+ * socket takes no more. Then a block goes through the queue: when that has left there is room
+ * again. What is small, and what goes to no socket, is all blocks. */
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -42,9 +42,9 @@ struct wf_transport_ops {
     bool (*cancel)(weft_stream *stream, struct wf_op *op);
     void (*lend_return)(weft_stream *stream, char *block);
     int (*shutdown)(weft_stream *stream);     /* nothing more will be sent */
-    /* Of a socket that carries the bytes as they are; no function: there is none. */
-    int (*descriptor)(weft_stream *stream);
-    bool (*is_ahead)(weft_stream *stream);    /* what has come may lie between that and us */
+    int (*descriptor)(weft_stream *stream);   /* of a socket that carries the bytes as they are; no
+                                                 function: there is none */
+    bool (*is_ahead)(weft_stream *stream);    /* of that: what has come may lie with the driver */
     size_t (*in_flight)(weft_stream *stream); /* sent, and not arrived */
     /* Take back what frames of abandoned tasks have submitted, at the loop's end; may wait. */
     void (*forsake)(weft_stream *stream);

@@ -6,10 +6,11 @@
 
 static const struct {
     const char *name, *backend, *mask;
+    bool keen; /* wf_io_options */
 } drivers[] = {
-    { "epoll", "epoll", NULL },           { "uring", "uring", NULL },
-    { "uring of 6.6", "uring", "6.6" },   { "uring of 6.1", "uring", "6.1" },
-    { "uring of 5.15", "uring", "5.15" },
+    { "epoll", "epoll", NULL, false },           { "uring", "uring", NULL, false },
+    { "uring of 6.6", "uring", "6.6", false },   { "uring of 6.1", "uring", "6.1", false },
+    { "uring of 5.15", "uring", "5.15", false }, { "keen uring", "uring", NULL, true },
 };
 
 enum { DRIVERS = WF_ARRAY_SIZE(drivers), OPEN_MAX_AT_ONCE = 4 };
@@ -137,6 +138,7 @@ int scene_open(const struct scene *scene, struct world *world, struct wf_io_opti
     world->fds = count_fds();
     assert_int_equal(wf_inbox_new(&world->inbox), 0);
     options.inbox = world->inbox;
+    options.keen = drivers[scene->number].keen;
     int err = open_watched(world, &options, scene->number, reason);
     if (err < 0)
         wf_inbox_release(world->inbox);

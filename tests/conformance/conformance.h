@@ -6,7 +6,8 @@
  *     scenario ──> epoll ──────────> log ──┐
  *              ──> io_uring ───────> log ──┤ equal, byte for byte,
  *              ──> … of Linux 6.6 ─> log ──┤ and what is expected
- *              ──> … 6.1, 5.15 ────> log ──┘
+ *              ──> … 6.1, 5.15 ────> log ──┤
+ *              ──> … that is keen ─> log ──┘     receives by one entry for many wherever it can
  *
  * A scenario is given an open driver, whose name it does not know: it asks for operations and says
  * what came of them. It may say only what io/io.h promises. Not promised, and so never in a log:

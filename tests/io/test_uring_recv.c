@@ -180,9 +180,8 @@ static void test_recv_lend_without_a_block_leaves_what_is_kept(void **state)
     (void)state;
     struct world world;
     struct echo echo;
-    open_ring(&world, (struct wf_io_options){ .blocks_max = 1 });
-    echo_open(&world, &echo, make_pair);
-    begin_alone(&world, &echo);
+    open_armed(&world, &echo, make_pair);
+    inside(&world)->blocks.limit = inside(&world)->blocks.lent + 1;
     peer_send(echo.peer, "first");
     int64_t result = submit_lend(&world, &echo.probe, &echo.descriptor);
     assert_int_equal(settle(&world, &echo.probe, result), 5);
@@ -337,6 +336,27 @@ static void test_recv_reset_comes_behind_the_bytes(void **state)
         check_end(make_tcp_pair, true, i & 1, i & 2);
 }
 
+/* The entry is told of the reset; so is who sends, and who reads afterwards. */
+static void test_recv_reset_is_told_to_who_sends(void **state)
+{
+    (void)state;
+    for (int delivered = 0; delivered < 2; delivered++) {
+        struct world world;
+        struct echo echo;
+        struct probe sending = { 0 };
+        open_armed(&world, &echo, make_tcp_pair);
+        hang_up(&echo, true);
+        if (delivered)
+            drain(&world);
+        else
+            wf_uring_enter(inside(&world), 0);
+        struct iovec piece = { "x", 1 };
+        int64_t result = submit_send(&world, &sending, &echo.descriptor, &piece, 1);
+        assert_int_equal(settle(&world, &sending, result), -ECONNRESET);
+        close_all(&world, &echo);
+    }
+}
+
 static void test_recv_now_is_told_the_end(void **state)
 {
     (void)state;
@@ -429,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_recv_now_does_not_overtake_what_the_ring_has_no_room_for),
         cmocka_unit_test(test_recv_end_comes_behind_the_bytes),
         cmocka_unit_test(test_recv_reset_comes_behind_the_bytes),
+        cmocka_unit_test(test_recv_reset_is_told_to_who_sends),
         cmocka_unit_test(test_recv_now_is_told_the_end),
         cmocka_unit_test(test_recv_urgent_data_does_not_hide_what_follows),
         cmocka_unit_test(test_recv_cancel_is_done_at_once_and_loses_nothing),

@@ -35,10 +35,9 @@ static inline struct wf_slot *slot_of(struct world *world, const struct echo *ec
     return &inside(world)->slots.all[echo->descriptor.fd];
 }
 
-/* Once it was to begin: not where it could not be found out whether the kernel is one that can. */
 static inline bool can(struct world *world)
 {
-    return (inside(world)->can & WF_URING_RECEIVES_MANY) && inside(world)->many.small;
+    return inside(world)->can & WF_URING_RECEIVES_MANY;
 }
 
 /* One message, read by who waits for it. */
