@@ -324,11 +324,11 @@ int64_t weft_send_file(weft_stream *stream, int fd, int64_t offset, int64_t size
  *
  * Returns: 0, and in *copied, which may be NULL, how many bytes; so where there is an error too.
  *   As with weft_write() some may still be queued.
- * Errors: those of weft_read() on `from`, and of weft_write() on `to`; -EINVAL: a size below 0. What
- *   was read and not written stays in `from`, and what was written was whole: another call goes on.
- *   Where memory lacks to keep it (256 KiB), `from` answers -ENOMEM from then on.
+ * Errors: those of weft_read() on `from`, and of weft_write() on `to`; -EINVAL: a size below 0.
+ *   What was read and not written stays in `from`, and another call goes on with it. Where there
+ *   is no memory to keep it in, 256 KiB at most, `from` answers -ENOMEM from then on.
  * Suspends: until all is taken.
- * Cancel: loses nothing, as after an error.
+ * Cancel: loses nothing, as after an error; the write side is not torn.
  * Ownership: borrows both. They may be one stream, whose peer hears what it says.
  * Threads: the loop's own. */
 WEFT_API

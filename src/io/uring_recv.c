@@ -12,8 +12,9 @@
  *
  * Through an entry for many bytes come whether somebody reads or not. What nobody reads is kept
  * with the slot, in the small buffers it came in (uring_many.c); from a bound on the entry is asked
- * to stop, and what comes until it does is kept too. Why it ended, if that is the reader's matter,
- * is told behind the bytes, once; then the kernel is asked again. The slot says:
+ * to stop, and what comes until it does is kept too: one run in the kernel brings some 32. Why it
+ * ended, if that is the reader's matter, is told behind the bytes, once; then the kernel is asked
+ * again. The slot says:
  *
  *      armed     the kernel has the entry. There is no other; plain calls are made for who does not
  *                wait, and behind what has come
@@ -32,13 +33,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define KEPT_MAX                                                                                   \
-    4 /* small buffers from which the entry is asked to stop; one run in the kernel can            \
-         bring some 32 before it hears of that */
+#define KEPT_MAX     4 /* small buffers from which the entry is asked to stop, and more may come */
 #define BLOCKS_SPARE 2048 /* twice what the kernel may have */
-#define LOOKS      64 /* for its end: the kernel makes some twenty completions at a time */
-#define SMALL_MIN  2  /* small receives, one after another, from which one entry is for many … */
-#define SMALL_LESS (-8) /* … where they begin to count after that did not pay */
+#define LOOKS        64   /* for its end: the kernel makes some twenty completions at a time */
+#define SMALL_MIN    2 /* small receives, one after another, after which one entry is for many … */
+#define SMALL_LESS   (-8) /* … where they begin to count after that did not pay */
 
 #ifndef POLLRDHUP
 #    define POLLRDHUP 0x2000
@@ -158,7 +157,7 @@ static bool gather(struct wf_uring *io, int fd, const struct wf_slot *slot)
 
 /* Submitting. */
 
-/* What it brings is lent in blocks that are not the kernel's: where few are left each is to count. */
+/* What it brings is lent in blocks that are not the kernel's: where few are left each counts. */
 static bool is_for_many(struct wf_uring *io, const struct wf_slot *slot)
 {
     if (io->blocks.limit - io->blocks.lent < BLOCKS_SPARE)

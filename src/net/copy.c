@@ -9,7 +9,7 @@
  * all of them are in the input, so nothing is lost. */
 
 #include "base/error.h"
-#include "net/splice.h"
+#include "io/splice.h"
 #include "net/stream.h"
 
 #include <weft/error.h>

@@ -17,6 +17,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -258,6 +259,50 @@ def line(client):
     return text
 
 
+def says_back_much(listener):
+    """What one client says is said back, from the end of it on."""
+    client, _ = listener.accept()
+    with client:
+        heard = b''.join(iter(lambda: client.recv(1 << 16), b''))
+        client.sendall(heard[::-1])
+
+
+def proxy(program):
+    """Both ways, much and little, ends and resets."""
+    film = os.urandom(3 << 20)
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        target = '127.0.0.1:%d' % listener.getsockname()[1]
+        with Server(program, target) as server:
+            for data in b'', b'little', film:
+                thread = threading.Thread(target=says_back_much, args=(listener,))
+                thread.start()
+                client = server.connect()
+                client.sendall(data)
+                client.shutdown(socket.SHUT_WR)
+                assert receive(client, len(data)) == data[::-1] and client.recv(1) == b''
+                thread.join()
+            talker = server.connect()
+            behind, _ = listener.accept()
+            for words in b'one', b'two':
+                talker.sendall(words)
+                assert receive(behind, 3) == words
+                behind.sendall(words)
+                assert receive(talker, 3) == words
+            behind.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+            behind.close()
+            assert is_reset(talker)
+            refuses_a_taken_address(program, '%s:%d' % (server.host, server.port))
+
+
+def is_reset(client):
+    """Whether it ends so; False: by an ordinary end."""
+    try:
+        assert client.recv(1) == b''
+        return False
+    except ConnectionResetError:
+        return True
+
+
 def send_file(program):
     """What is there, what is not, and what is none of a client's business."""
     with tempfile.TemporaryDirectory() as folder:
@@ -424,6 +469,7 @@ def main():
         'hello': lambda path: prints(path, HELLO),
         'minute_loops': minute_loops,
         'note': note,
+        'proxy': proxy,
         'race': lambda path: prints(path, RACE),
         'readme': readme,
         'send_file': send_file,

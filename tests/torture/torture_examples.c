@@ -37,6 +37,7 @@ static struct {
 } now;
 
 static char address[32], url[64];
+static const char behind[] = "mem:behind";
 static char folder[] = "/tmp/weft-examples-XXXXXX", file[64], settings[64];
 
 /* All of 127.0.0.0/8 is this machine: other runs have other addresses. */
@@ -205,6 +206,59 @@ static int send_file_client(void *arg)
     return err;
 }
 
+/* The server behind the proxy, and who comes through. */
+static int answer_behind(weft_stream *client, void *arg)
+{
+    char line[64];
+    (void)arg;
+    ssize_t n = weft_read_line(client, line, sizeof line);
+    int err = n < 0 ? (int)n : weft_write(client, "heard\n", 6);
+    return err < 0 ? err : weft_shutdown_write(client);
+}
+
+static int serve_behind(void *arg)
+{
+    (void)arg;
+    return weft_serve(behind, answer_behind);
+}
+
+static int ask_behind(void *arg)
+{
+    weft_stream *stream = arg;
+    char line[64];
+    int err = weft_write(stream, "hello\n", 6);
+    if (err == 0)
+        err = weft_shutdown_write(stream);
+    if (err == 0)
+        err = (int)weft_read_line(stream, line, sizeof line);
+    torture_require(!torture_is_calm() || (err > 0 && strcmp(line, "heard") == 0));
+    return err < 0 ? err : 0;
+}
+
+static int come_through(void *arg)
+{
+    (void)arg;
+    weft_stream *stream;
+    int err = weft_sleep(WEFT_MILLISECOND);
+    if (err < 0 || (err = weft_connect(&stream, address)) < 0)
+        return err;
+    err = within_limit(ask_behind, stream);
+    weft_close(stream);
+    return err;
+}
+
+static int proxy_client(void *arg)
+{
+    (void)arg;
+    weft_scope s;
+    weft_scope_begin(&s);
+    int err = weft_spawn(&s, serve_behind, NULL);
+    if (err == 0)
+        err = come_through(NULL);
+    weft_scope_cancel(&s, "they were here");
+    return weft_scope_leave(&s, err);
+}
+
 /* Who writes the settings; what is told of it, and when, is the kernel's to say. */
 static int watch_client(void *arg)
 {
@@ -237,6 +291,7 @@ static const struct peer peers[] = {
     { "gateway", gateway_client, true, NULL, NULL, false },
     { "fetch", site, false, NULL, NULL, false },
     { "send_file", send_file_client, true, NULL, folder, false },
+    { "proxy", proxy_client, true, NULL, behind, false },
     { "sleepers", NULL, false, "4", NULL, false },
     { "watch", watch_client, true, settings, NULL, false },
 };

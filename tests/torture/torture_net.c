@@ -229,6 +229,44 @@ static int bulk_unix(void *arg)
     return meet(UNIX, read_much, write_much);
 }
 
+/* The same, on from stream to stream: whoever cannot go on says so to both. */
+
+static weft_stream *relayed;
+static int relayed_to;
+
+static int copy_on(weft_stream *stream)
+{
+    int err = weft_stream_copy(relayed, stream, INT64_MAX, NULL);
+    if (err < 0)
+        weft_stream_tear(stream);
+    return err;
+}
+
+static int relay(weft_stream *stream)
+{
+    relayed = stream;
+    int err = meet(relayed_to, read_much, copy_on);
+    if (err < 0)
+        weft_stream_tear(stream);
+    return err;
+}
+
+static int copy_tcp(void *arg)
+{
+    (void)arg;
+    bulk.has_reset = true;
+    relayed_to = TCP;
+    return meet(TCP, relay, write_much);
+}
+
+static int copy_mixed(void *arg)
+{
+    (void)arg;
+    bulk.has_reset = false;
+    relayed_to = MEM;
+    return meet(UNIX, relay, write_much);
+}
+
 /* Close while others read and write, and let what is queued go out meanwhile. */
 
 struct inside {
@@ -437,6 +475,8 @@ static const struct torture_scenario scenarios[] = {
     { "bulk-mem", bulk_mem, begin_bulk, check_bulk, .short_bytes = 500 },
     { "bulk-tcp", bulk_tcp, begin_bulk, check_bulk, .short_bytes = 500 },
     { "bulk-unix", bulk_unix, begin_bulk, check_bulk, .short_bytes = 500 },
+    { "copy-tcp", copy_tcp, begin_bulk, check_bulk, .short_bytes = 5000 },
+    { "copy-mixed", copy_mixed, begin_bulk, check_bulk, .short_bytes = 5000 },
     { "close", close_under_them, NULL, must_succeed_when_calm },
     { "linger", linger, NULL, must_succeed_when_calm },
     { "backlog", three_connect, NULL, must_succeed_when_calm },

@@ -1,5 +1,5 @@
-#ifndef WF_NET_SPLICE_H
-#define WF_NET_SPLICE_H
+#ifndef WF_IO_SPLICE_H
+#define WF_IO_SPLICE_H
 
 /* From socket to socket inside the kernel: pages go into a pipe at one end, and leave it at the
  * other, and nobody has copied them. None of these waits.

@@ -1,4 +1,4 @@
-#include "net/splice.h"
+#include "io/splice.h"
 
 #include "base/compiler.h"
 #include "base/panic.h"
