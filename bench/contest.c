@@ -88,6 +88,8 @@ static void note_counts(const struct runner *ours)
                (double)(after.calls - ours->before.calls) / ours->sent,
                (double)(after.allocations - ours->before.allocations) / ours->sent,
                ours->sent / ours->seconds);
+    bench_note("%.0f KiB lent, %.0f KiB pinned", (double)after.lent / 1024,
+               (double)after.pinned / 1024);
 }
 
 static void note_memory(const struct runner *runners, int count)

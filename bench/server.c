@@ -177,7 +177,9 @@ static int answer_questions(void *arg)
         int err = weft_poll_fd(ends->questions, WEFT_READABLE);
         if (err < 0 || read(ends->questions, &question, 1) != 1)
             return err;
-        struct server_report report = { calls(), wf_memory_count() };
+        weft_loop_stats stats;
+        weft_loop_get_stats(weft_loop_current(), &stats);
+        struct server_report report = { calls(), wf_memory_count(), stats.lent, stats.pinned };
         if (write(ends->reports, &report, sizeof report) != sizeof report)
             die("report");
     }

@@ -15,8 +15,9 @@
 
 /* What a server on weft knows about itself. */
 struct server_report {
-    uint64_t calls;       /* system calls, by the driver's own count */
-    uint64_t allocations; /* by the library's */
+    uint64_t calls;        /* system calls, by the driver's own count */
+    uint64_t allocations;  /* by the library's */
+    uint64_t lent, pinned; /* bytes, weft_loop_stats */
 };
 
 /* The child's ends of the pipes. */

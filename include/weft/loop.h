@@ -267,6 +267,8 @@ struct weft_loop_stats {
     uint64_t turns;    /* of the loop */
     uint64_t switches; /* to a task */
     uint64_t polls;    /* times the kernel was asked what has happened */
+    size_t lent;       /* bytes: buffers that hold what was received, or that the kernel may use */
+    size_t pinned;     /* bytes shared with the kernel, that cannot be swapped: io_uring's rings */
 };
 typedef struct weft_loop_stats weft_loop_stats;
 

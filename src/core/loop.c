@@ -478,6 +478,10 @@ void weft_loop_get_stats(const weft_loop *loop, weft_loop_stats *stats)
     stats->turns = atomic_load_explicit(&loop->counters.turns, memory_order_relaxed);
     stats->switches = atomic_load_explicit(&loop->counters.resumes, memory_order_relaxed);
     stats->polls = atomic_load_explicit(&loop->counters.polls, memory_order_relaxed);
+    struct wf_io_memory memory;
+    loop->io_ops->memory(loop->io, &memory);
+    stats->lent = memory.lent;
+    stats->pinned = memory.pinned;
 }
 
 /* A waiter whose wake ends the run, after the callbacks that were queued before it. */

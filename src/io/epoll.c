@@ -391,6 +391,12 @@ static const struct wf_io_counters *epoll_counters(const struct wf_io *base)
     return &base->counters;
 }
 
+static void epoll_memory(const struct wf_io *base, struct wf_io_memory *memory)
+{
+    const struct wf_epoll *io = wf_container(base, struct wf_epoll, base);
+    *memory = (struct wf_io_memory){ .lent = io->blocks.lent * io->blocks.size };
+}
+
 static void epoll_close(struct wf_io *base)
 {
     struct wf_epoll *io = epoll_of(base);
@@ -443,4 +449,5 @@ const struct wf_io_ops wf_epoll_ops = {
     .lend_return = epoll_lend_return,
     .wait = epoll_wait_for,
     .counters = epoll_counters,
+    .memory = epoll_memory,
 };

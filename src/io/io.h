@@ -116,6 +116,12 @@ struct wf_io_counters {
     uint64_t pending;     /* operations that wait now */
 };
 
+/* Bytes, now. */
+struct wf_io_memory {
+    size_t lent;   /* of buffers that hold what was received, or that the kernel may receive into */
+    size_t pinned; /* of what is shared with the kernel, and cannot be swapped */
+};
+
 /* What every driver's own state begins with. */
 struct wf_io {
     struct wf_io_counters counters;
@@ -155,6 +161,7 @@ struct wf_io_ops {
     void (*wait)(struct wf_io *io, int64_t timeout);
 
     const struct wf_io_counters *(*counters)(const struct wf_io *io);
+    void (*memory)(const struct wf_io *io, struct wf_io_memory *memory);
 };
 
 extern const struct wf_io_ops wf_epoll_ops;

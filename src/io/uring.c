@@ -552,6 +552,14 @@ static const struct wf_io_counters *uring_counters(const struct wf_io *base)
     return &base->counters;
 }
 
+static void uring_memory(const struct wf_io *base, struct wf_io_memory *memory)
+{
+    const struct wf_uring *io = wf_container(base, struct wf_uring, base);
+    size_t small = wf_uring_small_bytes(io);
+    *memory = (struct wf_io_memory){ .lent = io->blocks.lent * io->blocks.size + small,
+                                     .pinned = wf_uring_ring_bytes(io) + wf_uring_lent_bytes(io) };
+}
+
 static void uring_close(struct wf_io *base)
 {
     struct wf_uring *io = uring_of(base);
@@ -598,4 +606,5 @@ const struct wf_io_ops wf_uring_ops = {
     .lend_return = uring_lend_return,
     .wait = uring_wait_for,
     .counters = uring_counters,
+    .memory = uring_memory,
 };

@@ -88,6 +88,11 @@ void wf_uring_lent_close(struct wf_uring *io)
     *lent = (struct wf_uring_lent){ 0 };
 }
 
+size_t wf_uring_lent_bytes(const struct wf_uring *io)
+{
+    return (io->lent.ring ? ring_size() : 0) + (io->many.small ? ring_size() : 0);
+}
+
 /* More when all that it had were too few, fewer when most of them lay there for long. */
 static void aim(struct wf_uring_lent *lent)
 {

@@ -87,6 +87,11 @@ void wf_uring_many_close(struct wf_uring *io)
     *many = (struct wf_uring_many){ 0 };
 }
 
+size_t wf_uring_small_bytes(const struct wf_uring *io)
+{
+    return (size_t)io->many.count * WF_URING_SMALL;
+}
+
 void wf_uring_prepare_many(struct io_uring_sqe *entry, int fd, uint64_t data)
 {
     io_uring_prep_recv_multishot(entry, fd, NULL, 0, 0);

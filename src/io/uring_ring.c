@@ -223,6 +223,13 @@ void wf_uring_ring_close(struct wf_uring *io)
     io_uring_queue_exit(&io->ring);
 }
 
+/* Both rings of entries' numbers and completions are one mapping. */
+size_t wf_uring_ring_bytes(const struct wf_uring *io)
+{
+    const struct io_uring_sq *sq = &io->ring.sq;
+    return sq->ring_sz + sq->ring_entries * sizeof(struct io_uring_sqe);
+}
+
 /* Entering. */
 
 static unsigned publish(struct wf_uring *io)

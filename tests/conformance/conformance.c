@@ -102,6 +102,11 @@ static const struct wf_io_counters *watched_counters(const struct wf_io *io)
     return watched_of(io)->ops->counters(io);
 }
 
+static void watched_memory(const struct wf_io *io, struct wf_io_memory *memory)
+{
+    watched_of(io)->ops->memory(io, memory);
+}
+
 static const struct wf_io_ops watching = {
     .name = "watched",
     .close = watched_close,
@@ -112,6 +117,7 @@ static const struct wf_io_ops watching = {
     .lend_return = watched_lend_return,
     .wait = watched_wait,
     .counters = watched_counters,
+    .memory = watched_memory,
 };
 
 /* Scenes. */

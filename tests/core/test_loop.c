@@ -71,6 +71,7 @@ static void test_loop_statistics_name_the_driver_and_the_reason(void **state)
     assert_int_equal(stats.turns, 1);
     assert_int_equal(stats.switches, 1);
     assert_int_equal(stats.polls, 0);
+    assert_int_equal(stats.pinned, 0);
     assert_int_equal(weft_run(stats_main, &stats, .backend = "sim,epoll"), 0);
     assert_string_equal(stats.backend, "epoll");
     assert_non_null(strstr(stats.backend_reason, "not built into this library"));

@@ -66,6 +66,29 @@ static void test_recv_of_a_silent_crowd_holds_no_block(void **state)
     world_close(&world);
 }
 
+static void test_recv_tells_the_memory_that_it_takes(void **state)
+{
+    (void)state;
+    struct world world;
+    struct echo echo;
+    struct wf_io_memory before, after;
+    open_ring(&world, (struct wf_io_options){ 0 });
+    world.ops->memory(world.io, &before);
+    assert_int_equal(before.lent, 0);
+    assert_in_range(before.pinned, 256 * 64 + 4096 * 16, 1 << 18);
+    echo_open(&world, &echo, make_pair);
+    begin_alone(&world, &echo);
+    peer_send(echo.peer, "x");
+    assert_int_equal(
+        settle(&world, &echo.probe, submit_lend(&world, &echo.probe, &echo.descriptor)), 1);
+    world.ops->memory(world.io, &after);
+    size_t small = can(&world) ? 64 * WF_URING_SMALL : 0;
+    assert_int_equal(after.lent, small + inside(&world)->blocks.lent * 16384);
+    assert_true(after.pinned >= before.pinned);
+    world.ops->lend_return(world.io, echo.probe.op.lend.data);
+    close_all(&world, &echo);
+}
+
 /* When it begins and ends. */
 
 static void send_bytes(int peer, size_t size)
@@ -436,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recv_by_one_entry_for_many_takes_no_further_entry),
+        cmocka_unit_test(test_recv_tells_the_memory_that_it_takes),
         cmocka_unit_test(test_recv_of_a_short_connection_pays_nothing),
         cmocka_unit_test(test_recv_of_a_silent_crowd_holds_no_block),
         cmocka_unit_test(test_recv_of_much_goes_back_to_single_entries_for_a_while),
