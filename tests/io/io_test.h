@@ -57,12 +57,6 @@ static inline void world_open_with(struct world *world, struct wf_io_options opt
     assert_non_null(reason);
 }
 
-static inline bool asks_for_uring(void)
-{
-    const char *name = getenv("WEFT_BACKEND");
-    return name && strncmp(name, "uring", 5) == 0; /* alone or first */
-}
-
 /* Where the drivers differ, and may. */
 static inline bool on_uring(const struct world *world)
 {
@@ -72,6 +66,17 @@ static inline bool on_uring(const struct world *world)
 static inline void world_open(struct world *world)
 {
     world_open_with(world, (struct wf_io_options){ 0 });
+}
+
+/* What a world of this program has. */
+static inline bool opens_uring(void)
+{
+    struct world world;
+    world_open(&world);
+    bool is = on_uring(&world);
+    world.ops->close(world.io);
+    wf_inbox_release(world.inbox);
+    return is;
 }
 
 static inline void world_close(struct world *world)

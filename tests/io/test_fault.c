@@ -204,7 +204,7 @@ static void test_fault_entering_is_tried_again(void **state)
     (void)state;
     const int errors[] = { EINTR, EAGAIN, EBUSY, ENOMEM };
     for (size_t i = 0; i < WF_ARRAY_SIZE(errors); i++)
-        assert_int_equal(sweep(WF_FAULT_ENTER, errors[i], false, 0) > 0, asks_for_uring());
+        assert_int_equal(sweep(WF_FAULT_ENTER, errors[i], false, 0) > 0, opens_uring());
 }
 
 static void test_fault_connections_that_died_in_the_queue_are_skipped(void **state)
@@ -215,7 +215,7 @@ static void test_fault_connections_that_died_in_the_queue_are_skipped(void **sta
         assert_true(sweep(WF_FAULT_ACCEPT, errors[i], false, 0) > 0);
         /* Not for ever; an entry of io_uring goes on with the next wait. */
         const char *mask = getenv("WEFT_URING_MASK");
-        bool by_entry = asks_for_uring() && (!mask || strcmp(mask, "5.15") != 0);
+        bool by_entry = opens_uring() && (!mask || strcmp(mask, "5.15") != 0);
         int expected = by_entry ? 0 : -errors[i];
         assert_true(sweep(WF_FAULT_ACCEPT, errors[i], true, expected) > 0);
     }
@@ -261,7 +261,7 @@ static void test_fault_no_memory_is_reported(void **state)
             if (fault.injected == 0)
                 break;
             /* io_uring: without buffers for the kernel to pick there is another way */
-            assert_true(result == -ENOMEM || (result == 0 && asks_for_uring()));
+            assert_true(result == -ENOMEM || (result == 0 && opens_uring()));
         }
         assert_true(n > 2); /* a block and a watch at least */
     }
