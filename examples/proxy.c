@@ -41,8 +41,10 @@ static int serve_client(weft_stream *client, void *address)
     if (err < 0)
         return err;
     err = join(client, server);
-    if (err < 0)
-        weft_stream_tear(client); /* it hears a reset: what came may not be all */
+    if (err < 0) { /* what came may not be all, so both hear a reset and not an end */
+        weft_stream_tear(client);
+        weft_stream_tear(server);
+    }
     weft_close(server);
     return err;
 }

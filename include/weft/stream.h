@@ -313,7 +313,8 @@ WEFT_SUSPENDS
 int64_t weft_send_file(weft_stream *stream, int fd, int64_t offset, int64_t size);
 
 /** Copy from one stream to another: `size` bytes, or until `from` has ended. INT64_MAX: all. From
- * socket to socket the kernel moves what is much, without copies. Both ways are two tasks:
+ * socket to socket the kernel moves what is much, without copies, through a pipe: two descriptors
+ * and 256 KiB while it lasts, for 64 copies of a loop at a time. Both ways are two tasks:
  *
  *     static int forward(void *arg)
  *     {
@@ -324,9 +325,11 @@ int64_t weft_send_file(weft_stream *stream, int fd, int64_t offset, int64_t size
  *
  * Returns: 0, and in *copied, which may be NULL, how many bytes; so where there is an error too.
  *   As with weft_write() some may still be queued.
- * Errors: those of weft_read() on `from`, and of weft_write() on `to`; -EINVAL: a size below 0.
- *   What was read and not written stays in `from`, and another call goes on with it. Where there
- *   is no memory to keep it in, 256 KiB at most, `from` answers -ENOMEM from then on.
+ * Errors: those of weft_read() on `from`, and of weft_write() on `to`: which it is, the next read
+ *   tells; WEFT_ECLOSED when either was closed meanwhile; -EINVAL: a size below 0. What was read
+ *   and not written stays in `from`, and another call goes on with it. Where there is no memory to
+ *   keep it in, 256 KiB at most, `from` answers -ENOMEM from then on. A close of `to` would be a
+ *   clean end behind a part: weft_stream_tear() it first, where that matters.
  * Suspends: until all is taken.
  * Cancel: loses nothing, as after an error; the write side is not torn.
  * Ownership: borrows both. They may be one stream, whose peer hears what it says.

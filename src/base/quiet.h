@@ -2,7 +2,9 @@
 #define WF_BASE_QUIET_H
 
 /* Around calls that cannot be told to leave SIGPIPE alone, where nobody reads any more: it is held
- * back, and what such a call has raised is taken away. Costs two small system calls. */
+ * back, and what such a call has raised is taken away. Costs two small system calls, and one more
+ * where it may have been raised: not only with EPIPE, for what had part of its way sends in parts.
+ */
 
 #include <errno.h>
 #include <signal.h>
@@ -31,13 +33,13 @@ static inline void wf_quiet_begin(struct wf_quiet *quiet)
                      sigismember(&pending, SIGPIPE) == 1;
 }
 
-/* `broken`: a call has answered EPIPE. Keeps errno. */
-static inline void wf_quiet_end(const struct wf_quiet *quiet, bool broken)
+/* `raises`: a call may have raised it. Keeps errno. */
+static inline void wf_quiet_end(const struct wf_quiet *quiet, bool raises)
 {
     const struct timespec now = { 0 };
     sigset_t set = wf_quiet_set();
     int kept = errno;
-    if (broken && !quiet->pending)
+    if (raises && !quiet->pending)
         sigtimedwait(&set, NULL, &now);
     pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
     errno = kept;

@@ -14,8 +14,13 @@ int wf_splice_open(struct wf_splice *pipe)
     int ends[2];
     if (wf_io_fault_hits(WF_FAULT_OPEN) || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
+    if (fcntl(ends[0], F_SETPIPE_SZ, (int)WF_SPLICE_SIZE) < 0) { /* this user has many already */
+        int err = -errno;
+        close(ends[0]);
+        close(ends[1]);
+        return err;
+    }
     *pipe = (struct wf_splice){ .in = ends[1], .out = ends[0] };
-    fcntl(pipe->in, F_SETPIPE_SZ, (int)WF_SPLICE_SIZE); /* else it takes less at a time */
     return 0;
 }
 
@@ -49,7 +54,7 @@ static ssize_t give_once(const struct wf_splice *pipe, int to, size_t size)
     struct wf_quiet quiet;
     wf_quiet_begin(&quiet);
     ssize_t n = splice(pipe->out, NULL, to, NULL, size, SPLICE_F_NONBLOCK);
-    wf_quiet_end(&quiet, n < 0 && errno == EPIPE);
+    wf_quiet_end(&quiet, n < (ssize_t)size);
     return n;
 }
 

@@ -2,21 +2,22 @@
 #define WF_IO_SPLICE_H
 
 /* From socket to socket inside the kernel: pages go into a pipe at one end, and leave it at the
- * other, and nobody has copied them. None of these waits.
+ * other, and nobody has copied them. Of sockets that are O_NONBLOCK; then none of these waits.
  *
- * A pipe that is empty takes at least a page, so that -EAGAIN is the socket's. Two descriptors. */
+ * A pipe that is empty has room for a piece at least, so that -EAGAIN is the socket's. It takes two
+ * descriptors, and a part of what the kernel lets a user have in pipes (64 MiB, usually). */
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define WF_SPLICE_SIZE ((size_t)256 << 10) /* of the pipe, where the user may have that much */
+#define WF_SPLICE_SIZE ((size_t)256 << 10) /* of the pipe */
 
 struct wf_splice {
     int in, out; /* -1: not open */
     size_t size; /* bytes in it */
 };
 
-/* Errors: -EMFILE, -ENFILE, -ENOMEM. */
+/* Errors: -EMFILE, -ENFILE, -ENOMEM; -EPERM: this user has too much in pipes. */
 int wf_splice_open(struct wf_splice *pipe);
 
 /* What is in it is lost. */

@@ -14,14 +14,15 @@
 
 #include <weft/error.h>
 
-#define FULL_BLOCKS 4 /* received one after another, from which on a pipe pays */
+#define FULL_BLOCKS 4  /* received one after another, from which on a pipe pays */
+#define PIPES_MAX   64 /* of a loop: 16 MiB of what the kernel lets a user have */
 
 struct copying {
     weft_stream *from, *to;
     int64_t left, done;
     struct wf_splice pipe;
     int full;    /* blocks, one after another */
-    bool denied; /* the kernel does not do it for these two, or not now */
+    bool denied; /* the kernel does not do it for these two */
 };
 
 /* What follows returns 1: go on; 0: `from` has ended; or an error. */
@@ -49,11 +50,33 @@ static int write_input(struct copying *copying)
     return wrote(copying, n);
 }
 
+/* Where `to` is closed meanwhile it ends with a cancel, or with bytes. */
 static int read_block(struct copying *copying)
 {
     int64_t n = wf_stream_fill(copying->from, WF_READ_CHUNK);
+    if (copying->to->closed)
+        return WEFT_ECLOSED;
     copying->full = n < (int64_t)WF_LEND_SIZE ? 0 : copying->full + 1;
     return n > 0 ? 1 : (int)n;
+}
+
+static int open_pipe(struct copying *copying)
+{
+    struct wf_net *net = copying->from->loop->net;
+    if (net->pipes == PIPES_MAX)
+        return -EMFILE;
+    int err = wf_splice_open(&copying->pipe);
+    net->pipes += err == 0;
+    return err;
+}
+
+static void close_pipe(struct copying *copying)
+{
+    struct wf_net *net = copying->from->loop->net;
+    if (copying->pipe.in < 0)
+        return;
+    wf_splice_close(&copying->pipe);
+    net->pipes--;
 }
 
 /* The next `size` bytes of the pipe become input. Without memory they are lost, and whoever reads
@@ -64,13 +87,19 @@ static int put_back(struct copying *copying, size_t size)
     char *space;
     int err = weft_buffer_reserve(&from->input, size, &space);
     if (err < 0) {
-        wf_splice_close(&copying->pipe);
+        close_pipe(copying);
         from->read_error = err;
         return err;
     }
     wf_splice_read(&copying->pipe, space, size);
     weft_buffer_commit(&from->input, size);
     return 1;
+}
+
+/* Of what was asked, and not of the connection, which tells its end but once. */
+static bool is_of_call(int64_t err)
+{
+    return err == -EINVAL || err == -EOPNOTSUPP || err == -ENOMEM || err == -ENOBUFS;
 }
 
 static bool is_for_pipe(const struct copying *copying)
@@ -80,25 +109,25 @@ static bool is_for_pipe(const struct copying *copying)
            to->ops->descriptor && !from->at_end && !from->read_error && !from->ops->is_ahead(from);
 }
 
-/* While the source has nothing the pipe's descriptors are not kept. */
+/* While the source has nothing there is no pipe, and where none can be had a few more blocks go by
+ * before the next try. */
 static int fill_pipe(struct copying *copying)
 {
     weft_stream *from = copying->from;
     size_t most = from->input_max < WF_SPLICE_SIZE ? from->input_max : WF_SPLICE_SIZE;
-    int64_t n = copying->pipe.in < 0 ? wf_splice_open(&copying->pipe) : 0;
-    bool opened = n == 0;
-    if (opened)
-        n = wf_splice_take(&copying->pipe, from->ops->descriptor(from),
-                           (size_t)smaller(copying->left, most));
+    if (copying->pipe.in < 0 && open_pipe(copying) < 0) {
+        copying->full = 0;
+        return 1;
+    }
+    int64_t n = wf_splice_take(&copying->pipe, from->ops->descriptor(from),
+                               (size_t)smaller(copying->left, most));
     wf_stream_charge(from, n);
     if (n > 0)
         return 1;
-    wf_splice_close(&copying->pipe);
-    if (opened && (n == 0 || wf_stream_is_lost(n)))
-        return (int)wf_stream_end_read(from, n);
+    close_pipe(copying);
     copying->full = 0;
-    copying->denied = n != -EAGAIN;
-    return 1;
+    copying->denied = is_of_call(n);
+    return copying->denied || n == -EAGAIN ? 1 : (int)wf_stream_end_read(from, n);
 }
 
 static int empty_pipe(struct copying *copying)
@@ -142,7 +171,7 @@ static int copy(struct copying *copying)
     }
     if (copying->pipe.size > 0)
         put_back(copying, copying->pipe.size);
-    wf_splice_close(&copying->pipe);
+    close_pipe(copying);
     weft_buffer_release_if_empty(&copying->from->input);
     return more < 0 ? more : 0;
 }

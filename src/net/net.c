@@ -82,6 +82,7 @@ struct wf_net *wf_net_of(weft_loop *loop)
     wf_list_init(&net->doomed);
     wf_list_init(&net->listeners);
     wf_list_init(&net->names);
+    net->pipes = 0;
     loop->net = net;
     loop->net_free = net_free;
     return net;

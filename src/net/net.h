@@ -21,6 +21,7 @@ struct wf_net {
     struct wf_list doomed;    /* closed, until the transport has given their bytes back */
     struct wf_list listeners;
     struct wf_list names; /* listeners on mem: addresses */
+    unsigned pipes;       /* between sockets, that copies have open */
 };
 
 /* What connect and listen options have in common, with the defaults filled in. */

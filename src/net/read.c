@@ -30,7 +30,8 @@ static size_t take_input(weft_stream *stream, void *buffer, size_t size)
 /* Of the connection, and not of this call. */
 static bool is_lasting(int64_t err)
 {
-    return err != -ECANCELED && err != -EAGAIN && err != -ENOMEM && err != -ENOBUFS;
+    return err != -ECANCELED && err != -EAGAIN && err != -ENOMEM && err != -ENOBUFS &&
+           err != WEFT_ECLOSED; /* that is another stream, which this one was copied to */
 }
 
 /* The kernel tells a reset once, to whoever asks first, and from then on an ordinary end: what the

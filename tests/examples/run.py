@@ -291,6 +291,13 @@ def proxy(program):
             behind.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
             behind.close()
             assert is_reset(talker)
+            talker = server.connect()
+            behind, _ = listener.accept()
+            talker.sendall(b'only a part')
+            assert receive(behind, 11) == b'only a part'
+            talker.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+            talker.close()
+            assert is_reset(behind)
             refuses_a_taken_address(program, '%s:%d' % (server.host, server.port))
 
 

@@ -263,7 +263,7 @@ static int copy_mixed(void *arg)
 {
     (void)arg;
     bulk.has_reset = false;
-    relayed_to = MEM;
+    relayed_to = TCP;
     return meet(UNIX, relay, write_much);
 }
 
