@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What "auto" stands for: "uring,epoll" would have loops try the ring first. */
+/* What "auto" stands for. Where each driver wins says docs/performance.md. */
 #define AUTO "epoll"
 
 struct driver {
