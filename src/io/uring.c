@@ -34,7 +34,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH_MIN    2  /* events of a wait from which sends are gathered */
+#define BATCH_MIN    2  /* events of a wait from which sends are gathered; docs/performance.md */
 #define ARRIVALS_MAX 16 /* clients that are kept while nobody asks */
 
 #ifndef POLLRDHUP
