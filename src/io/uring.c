@@ -37,10 +37,6 @@
 #define BATCH_MIN    2  /* events of a wait from which sends are gathered; docs/performance.md */
 #define ARRIVALS_MAX 16 /* clients that are kept while nobody asks */
 
-#ifndef POLLRDHUP
-#    define POLLRDHUP 0x2000
-#endif
-
 /* A listener's clients that nobody has asked for yet. */
 struct wf_arrivals {
     int *fds;
@@ -555,9 +551,10 @@ static const struct wf_io_counters *uring_counters(const struct wf_io *base)
 static void uring_memory(const struct wf_io *base, struct wf_io_memory *memory)
 {
     const struct wf_uring *io = wf_container(base, struct wf_uring, base);
-    size_t small = wf_uring_small_bytes(io);
-    *memory = (struct wf_io_memory){ .lent = io->blocks.lent * io->blocks.size + small,
-                                     .pinned = wf_uring_ring_bytes(io) + wf_uring_lent_bytes(io) };
+    *memory = (struct wf_io_memory){ .lent = io->blocks.lent * io->blocks.size };
+    wf_uring_ring_memory(io, memory);
+    wf_uring_lent_memory(io, memory);
+    wf_uring_many_memory(io, memory);
 }
 
 static void uring_close(struct wf_io *base)

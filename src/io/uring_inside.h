@@ -164,8 +164,8 @@ int wf_uring_ring_open(struct wf_uring *io, const struct wf_io_options *options,
                        const char **reason);
 void wf_uring_ring_close(struct wf_uring *io);
 
-/* Of the ring, shared with the kernel. */
-size_t wf_uring_ring_bytes(const struct wf_uring *io);
+/* Add what it takes: of the ring. */
+void wf_uring_ring_memory(const struct wf_uring *io, struct wf_io_memory *memory);
 
 /* A free entry, for io_uring_prep_...() to fill; NULL: the kernel takes none now. */
 struct io_uring_sqe *wf_uring_entry(struct wf_uring *io);
@@ -228,8 +228,8 @@ char *wf_uring_lent_block(struct wf_uring *io, uint32_t flags);
 bool wf_uring_can_lend(struct wf_uring *io);
 void wf_uring_lent_close(struct wf_uring *io);
 
-/* Of the rings by which the kernel gets buffers. */
-size_t wf_uring_lent_bytes(const struct wf_uring *io);
+/* Add what it takes, but for the blocks. */
+void wf_uring_lent_memory(const struct wf_uring *io, struct wf_io_memory *memory);
 
 /* uring_many.c */
 
@@ -237,8 +237,8 @@ size_t wf_uring_lent_bytes(const struct wf_uring *io);
 int wf_uring_many_open(struct wf_uring *io);
 void wf_uring_many_close(struct wf_uring *io);
 
-/* Of the small buffers that are used. */
-size_t wf_uring_small_bytes(const struct wf_uring *io);
+/* Add what it takes: of the buffers, those that are used. */
+void wf_uring_many_memory(const struct wf_uring *io, struct wf_io_memory *memory);
 
 /* Whether one more entry may receive many times. Opens what that takes. */
 bool wf_uring_can_receive_many(struct wf_uring *io);

@@ -88,9 +88,9 @@ void wf_uring_lent_close(struct wf_uring *io)
     *lent = (struct wf_uring_lent){ 0 };
 }
 
-size_t wf_uring_lent_bytes(const struct wf_uring *io)
+void wf_uring_lent_memory(const struct wf_uring *io, struct wf_io_memory *memory)
 {
-    return (io->lent.ring ? ring_size() : 0) + (io->many.small ? ring_size() : 0);
+    memory->pinned += io->lent.ring ? ring_size() : 0;
 }
 
 /* More when all that it had were too few, fewer when most of them lay there for long. */

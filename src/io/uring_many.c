@@ -87,9 +87,10 @@ void wf_uring_many_close(struct wf_uring *io)
     *many = (struct wf_uring_many){ 0 };
 }
 
-size_t wf_uring_small_bytes(const struct wf_uring *io)
+void wf_uring_many_memory(const struct wf_uring *io, struct wf_io_memory *memory)
 {
-    return (size_t)io->many.count * WF_URING_SMALL;
+    memory->lent += (size_t)io->many.count * WF_URING_SMALL;
+    memory->pinned += io->many.small ? sizeof io->many.small->ring : 0;
 }
 
 void wf_uring_prepare_many(struct io_uring_sqe *entry, int fd, uint64_t data)

@@ -224,10 +224,10 @@ void wf_uring_ring_close(struct wf_uring *io)
 }
 
 /* Both rings of entries' numbers and completions are one mapping. */
-size_t wf_uring_ring_bytes(const struct wf_uring *io)
+void wf_uring_ring_memory(const struct wf_uring *io, struct wf_io_memory *memory)
 {
     const struct io_uring_sq *sq = &io->ring.sq;
-    return sq->ring_sz + sq->ring_entries * sizeof(struct io_uring_sqe);
+    memory->pinned += sq->ring_sz + sq->ring_entries * sizeof(struct io_uring_sqe);
 }
 
 /* Entering. */
@@ -307,7 +307,7 @@ bool wf_uring_put_aside(struct wf_uring *io)
         io->aside.all = all;
         io->aside.room = 2 * count;
     }
-    if (waiting > 0)
+    if (waiting > 0 && io->aside.taken > 0)
         memmove(io->aside.all, io->aside.all + io->aside.taken, waiting * sizeof *io->aside.all);
     io->aside.taken = 0;
     io->aside.count = waiting;

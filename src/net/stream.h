@@ -188,7 +188,7 @@ int wf_stream_cut(weft_stream *stream, int err, size_t done, size_t size);
 /* Send what is queued, as far as it goes. */
 void wf_stream_flush_now(weft_stream *stream);
 
-/* Whether an error says that the connection is, or something of the call. */
+/* Whether an error means that the connection is lost, and is not about the call. */
 bool wf_stream_is_lost(int64_t err);
 
 /* The write side has failed. */

@@ -68,13 +68,13 @@ static void test_recv_kernel_is_what_it_is_taken_for(void **state)
     struct echo echo;
     open_ring(&world, (struct wf_io_options){ 0 });
     echo_open(&world, &echo, make_tcp_pair);
+    const char *mask = getenv("WEFT_URING_MASK");
     bool expected = false;
-    if (!getenv("WEFT_URING_MASK") && open_by_hand()) {
-        expected = hears_by_hand(&echo);
+    if (open_by_hand()) {
+        expected = hears_by_hand(&echo) && !(mask && strcmp(mask, "5.15") == 0);
         io_uring_queue_exit(&by_hand);
     }
-    if (!getenv("WEFT_URING_MASK"))
-        assert_int_equal(can(&world), expected);
+    assert_int_equal(can(&world), expected);
     close_all(&world, &echo);
 }
 

@@ -47,6 +47,25 @@ static int pour(void *arg)
     return 0;
 }
 
+static void begin(weft_scope *scope, struct source *source, struct copying *copying)
+{
+    weft_scope_begin(scope);
+    weft_spawn(scope, pour, source);
+    weft_spawn(scope, copy_it, copying);
+}
+
+/* The pattern from `*at` on, to the end or an error. */
+static ssize_t read_on(weft_stream *stream, size_t *at)
+{
+    static char data[65536];
+    ssize_t n;
+    while ((n = weft_read(stream, data, sizeof data)) > 0) {
+        check_pattern(data, (size_t)n, *at);
+        *at += (size_t)n;
+    }
+    return n;
+}
+
 static void test_copy_until_the_end(struct pair *p)
 {
     struct pair q;
@@ -95,9 +114,7 @@ static void test_copy_much(struct pair *p)
     struct copying copying = { p->b, q.a, INT64_MAX, 0, 0, false, true, "" };
     size_t size = 0;
     ssize_t n;
-    weft_scope_begin(&s);
-    weft_spawn(&s, pour, &source);
-    weft_spawn(&s, copy_it, &copying);
+    begin(&s, &source, &copying);
     while ((n = weft_read(q.b, data, sizeof data)) > 0) {
         check_pattern(data, (size_t)n, size);
         size += (size_t)n;
@@ -150,15 +167,12 @@ static void test_copy_that_is_cancelled_loses_nothing(struct pair *p)
 /* What could not be written is there for who reads on. */
 static void test_copy_to_who_has_gone_keeps_the_rest(struct pair *p)
 {
-    static char data[65536];
     struct pair q;
     weft_scope s;
     open_pair(&q, p->kind);
     struct source source = { p->a, LARGE, 0 };
     struct copying copying = { p->b, q.a, INT64_MAX, 0, 0, false, false, "" };
-    weft_scope_begin(&s);
-    weft_spawn(&s, pour, &source);
-    weft_spawn(&s, copy_it, &copying);
+    begin(&s, &source, &copying);
     until(is_stuffed(p->a) && is_stuffed(p->a));
     assert_false(copying.done);
     assert_int_equal(weft_abort(q.b), 0);
@@ -166,11 +180,7 @@ static void test_copy_to_who_has_gone_keeps_the_rest(struct pair *p)
     until(copying.done);
     assert_true(copying.result == -EPIPE || copying.result == -ECONNRESET);
     size_t at = (size_t)copying.copied;
-    ssize_t n;
-    while ((n = weft_read(p->b, data, sizeof data)) > 0) {
-        check_pattern(data, (size_t)n, at);
-        at += (size_t)n;
-    }
+    read_on(p->b, &at);
     assert_int_equal(weft_scope_end(&s), 0);
     assert_int_equal(at, LARGE);
     close_pair(&q);
@@ -234,9 +244,7 @@ static void test_copy_to_itself(struct pair *p)
     struct source source = { p->a, LARGE / 4, 0 };
     struct sink sink = { p->a, 0, 0 };
     weft_scope s;
-    weft_scope_begin(&s);
-    weft_spawn(&s, pour, &source);
-    weft_spawn(&s, copy_it, &copying);
+    begin(&s, &source, &copying);
     weft_spawn(&s, drain_sink, &sink);
     assert_int_equal(weft_scope_end(&s), 0);
     assert_int_equal(copying.copied, LARGE / 4);
@@ -336,16 +344,13 @@ static void test_copy_with_a_pipe_and_without(struct pair *p)
 /* What waits in the pipe has no room in memory: it is lost, and not silently. */
 static void test_copy_without_memory_for_the_rest_says_so(struct pair *p)
 {
-    static char data[65536];
     struct pair q;
     weft_scope s;
     struct wf_memory_fault memory = { .countdown = 1, .persistent = true };
     open_pair(&q, p->kind);
     struct source source = { p->a, LARGE, 0 };
     struct copying copying = { p->b, q.a, INT64_MAX, 0, 0, false, false, "" };
-    weft_scope_begin(&s);
-    weft_spawn(&s, pour, &source);
-    weft_spawn(&s, copy_it, &copying);
+    begin(&s, &source, &copying);
     until(is_stuffed(p->a) && is_stuffed(p->a));
     wf_memory_fault_set(&memory);
     weft_abort(q.a);
@@ -353,11 +358,7 @@ static void test_copy_without_memory_for_the_rest_says_so(struct pair *p)
     wf_memory_fault_set(NULL);
     assert_int_equal(copying.result, WEFT_ECLOSED);
     size_t at = (size_t)copying.copied;
-    ssize_t n;
-    while ((n = weft_read(p->b, data, sizeof data)) > 0) {
-        check_pattern(data, (size_t)n, at);
-        at += (size_t)n;
-    }
+    ssize_t n = read_on(p->b, &at);
     assert_true(n == -ENOMEM || (n == 0 && at == LARGE));
     weft_abort(p->b);
     p->b = NULL;
