@@ -1,5 +1,5 @@
-/* Redis's protocol: a command is the URL's path, word by word, and behind them the body, where there
- * is one.
+/* Redis's protocol: a command is the URL's path, word by word, and behind them the body, where
+ * there is one.
  *
  *     redis://localhost:6379/GET/key:1
  *     redis://localhost:6379/SET/key:1 with -d value
@@ -107,5 +107,4 @@ static bool ends_here(const struct reading *reading)
     return false;
 }
 
-const struct protocol redis_protocol = { "redis",     "6379",    render,
-                                         read_answer, ends_here, NULL };
+const struct protocol redis_protocol = { "redis", "6379", render, read_answer, ends_here, NULL };

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 
 static const struct protocol *const protocols[] = { &http_protocol, &echo_protocol,
-                                                  &redis_protocol };
+                                                    &redis_protocol };
 
 /* A URL in pieces. */
 struct place {
