@@ -1,0 +1,91 @@
+#include "memory.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+#define BLOCK_HEAD 8 /* malloc's own, before each block */
+
+static _Thread_local struct {
+    uint64_t used;
+    long countdown, failed;
+} heap;
+
+static int fails(void)
+{
+    if (WF_LIKELY(heap.countdown == 0))
+        return 0;
+    if (heap.countdown > 1) {
+        heap.countdown--;
+        return 0;
+    }
+    heap.failed++;
+    return 1;
+}
+
+static void *hold(void *memory)
+{
+    if (memory)
+        heap.used += malloc_usable_size(memory) + BLOCK_HEAD;
+    return memory;
+}
+
+static void release(void *memory)
+{
+    if (memory)
+        heap.used -= malloc_usable_size(memory) + BLOCK_HEAD;
+}
+
+void *kv_alloc(size_t size)
+{
+    return fails() ? NULL : hold(malloc(size));
+}
+
+void *kv_alloc_zero(size_t size)
+{
+    return fails() ? NULL : hold(calloc(1, size));
+}
+
+void *kv_grow(void *memory, size_t size)
+{
+    if (fails())
+        return NULL;
+    size_t before = memory ? malloc_usable_size(memory) + BLOCK_HEAD : 0;
+    void *grown = realloc(memory, size);
+    if (grown)
+        heap.used -= before;
+    return hold(grown);
+}
+
+void *kv_shrink(void *memory, size_t size)
+{
+    size_t before = malloc_usable_size(memory) + BLOCK_HEAD;
+    void *shrunk = realloc(memory, size);
+    if (!shrunk)
+        return memory;
+    heap.used -= before;
+    return hold(shrunk);
+}
+
+void kv_free(void *memory)
+{
+    release(memory);
+    free(memory);
+}
+
+size_t kv_size(void *memory)
+{
+    return memory ? malloc_usable_size(memory) : 0;
+}
+
+uint64_t kv_memory_used(void)
+{
+    return heap.used;
+}
+
+long kv_memory_fail(long countdown)
+{
+    long failed = heap.failed;
+    heap.countdown = countdown;
+    heap.failed = 0;
+    return failed;
+}

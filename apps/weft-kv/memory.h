@@ -1,0 +1,40 @@
+#ifndef KV_MEMORY_H
+#define KV_MEMORY_H
+
+/* The store's one door to the heap: what it holds is counted, and a test can make any allocation
+ * fail.
+ *
+ * Counted is what malloc has set aside, its own eight bytes a block included, so that the number is
+ * near what the process has grown by. Count and fault belong to the thread: a store is used by one.
+ *
+ * Rounding up is not wasted: kv_size says what a block holds, and packs and strings grow into it.
+ * Out of memory is an answer: NULL here, -ENOMEM above, with the structure as it was. */
+
+#include "base/compiler.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+WF_MUST_CHECK void *kv_alloc(size_t size);
+WF_MUST_CHECK void *kv_alloc_zero(size_t size);
+
+/* `memory` (or NULL, for a new one) with room for `size` bytes; NULL leaves `memory` as it was. */
+WF_MUST_CHECK void *kv_grow(void *memory, size_t size);
+
+/* Less room than there was; the block may move. Never fails: at worst nothing is given back. */
+void *kv_shrink(void *memory, size_t size);
+
+/* Accepts NULL. */
+void kv_free(void *memory);
+
+/* Bytes that may be used of a block; 0 of NULL. */
+size_t kv_size(void *memory);
+
+/* Bytes that this thread holds. */
+uint64_t kv_memory_used(void);
+
+/* Let the n-th allocation from now fail, 1 being the next, and all behind it; 0: none does. Returns
+ * how many have failed since the last call. */
+long kv_memory_fail(long countdown);
+
+#endif
