@@ -163,12 +163,17 @@ static int put_in(struct entry *entry, uint32_t node, uint32_t at, const struct 
     return 0;
 }
 
-/* A node of its own for this item. */
-static int put_node(struct list *list, uint32_t node, const struct pack_item *item)
+/* A node that begins with this item: with room for what will come, so that it grows only once. */
+static int put_node(struct list *list, uint32_t node, const struct pack_item *item,
+                    const struct kv_limits *limits)
 {
     struct pack *pack = NULL;
-    if (ring_reserve(list, 1) < 0 || pack_splice(&pack, 0, 0, item, 1) < 0)
+    if (ring_reserve(list, 1) < 0 || pack_reserve(&pack, limits->list_bytes) < 0)
         return -ENOMEM;
+    if (pack_splice(&pack, 0, 0, item, 1) < 0) {
+        kv_free(pack);
+        return -ENOMEM;
+    }
     ring_insert(list, node, pack);
     list->count++;
     return 0;
@@ -183,7 +188,7 @@ int list_push(struct entry *entry, bool first, weft_slice text, const struct kv_
     if (enlarge(entry) < 0)
         return -ENOMEM;
     struct list *list = list_of(entry);
-    int err = put_node(list, first ? 0 : list->nodes, &item);
+    int err = put_node(list, first ? 0 : list->nodes, &item, limits);
     settle(entry, limits);
     return err;
 }
@@ -216,7 +221,7 @@ static int insert_in_full(struct entry *entry, struct list_cursor *cursor,
     }
     if (cursor->node < list->nodes && has_room(*ring_at(list, cursor->node), item, limits))
         return put_in(entry, cursor->node, 0, item);
-    return put_node(list, cursor->node, item);
+    return put_node(list, cursor->node, item, limits);
 }
 
 int list_insert(struct entry *entry, struct list_cursor *cursor, bool behind, weft_slice text,

@@ -15,6 +15,7 @@
 #define HEAD_NUMBER 0xf8
 #define SHORT_MAX   0x7f
 #define BYTES_MAX   0x7fffffffu
+#define HEAD_MAX    9
 
 static void store(uint8_t *at, uint64_t value, uint32_t bytes)
 {
@@ -135,6 +136,8 @@ static uint32_t item_size(const uint8_t *at)
 
 static uint32_t whole_size(const uint8_t *at)
 {
+    if (WF_LIKELY(*at < SHORT_MAX))
+        return *at + 2u; /* head, text, back length */
     uint32_t size = item_size(at);
     return size + back_size(size);
 }
@@ -211,14 +214,25 @@ struct pack_item pack_get(const struct pack *pack, uint32_t at)
                                .size = (uint32_t)load(item + 1, more) };
 }
 
+/* Whether the item here is the one that begins with these bytes of head, and goes on with its own. */
+static bool is_here(const uint8_t *at, const uint8_t *head, uint32_t head_bytes,
+                    const struct pack_item *item)
+{
+    return *at == *head && (head_bytes == 1 || memcmp(at, head, head_bytes) == 0) &&
+           (!item->data || memcmp(at + head_bytes, item->data, item->size) == 0);
+}
+
 uint32_t pack_find(const struct pack *pack, uint32_t at, const struct pack_item *item,
                    uint32_t step)
 {
-    for (uint32_t skip = 0; at < pack_bytes(pack); at += whole_size(pack->data + at)) {
-        if (skip-- > 0)
+    uint8_t head[HEAD_MAX];
+    uint32_t head_bytes = (uint32_t)(write_head(head, item) - head), bytes = pack_bytes(pack);
+    for (uint32_t skip = 0; at < bytes; at += whole_size(pack->data + at)) {
+        if (skip > 0) {
+            skip--;
             continue;
-        struct pack_item found = pack_get(pack, at);
-        if (pack_item_is(&found, item))
+        }
+        if (is_here(pack->data + at, head, head_bytes, item))
             return at;
         skip = step - 1;
     }
@@ -242,6 +256,11 @@ static int reserve(struct pack **place, uint64_t bytes)
         grown->bytes = grown->count = 0;
     *place = grown;
     return 0;
+}
+
+int pack_reserve(struct pack **place, uint32_t bytes)
+{
+    return reserve(place, bytes);
 }
 
 /* Give back when less than half is in use. */

@@ -86,6 +86,9 @@ uint32_t pack_find(const struct pack *pack, uint32_t at, const struct pack_item 
 int pack_splice(struct pack **place, uint32_t at, uint32_t remove, const struct pack_item *items,
                 uint32_t count);
 
+/* Room for so many bytes of items in all. 0, or -ENOMEM. */
+int pack_reserve(struct pack **place, uint32_t bytes);
+
 /* The usual splices. */
 int pack_push_first(struct pack **place, weft_slice text);
 int pack_push_last(struct pack **place, weft_slice text);
