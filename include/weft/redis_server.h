@@ -100,6 +100,9 @@ typedef void weft_redis_info_fn(const char *section, weft_buffer *text, void *ap
  * wait for it is tried anew. */
 typedef bool weft_redis_has_key_fn(weft_slice key, void *app);
 
+/* The server is about to serve: for whoever has to tell it something without a request. */
+typedef void weft_redis_started_fn(weft_redis_server *server, void *app);
+
 /* SHUTDOWN was asked for, with its words ("nosave", …), or none. Negative: it is refused. */
 typedef int weft_redis_shutdown_fn(weft_redis_request *request, void *app);
 
@@ -112,6 +115,7 @@ typedef struct weft_redis_serve_options {
     weft_redis_info_fn *info;                 /* NULL: INFO says what the server knows */
     weft_redis_has_key_fn *has_key;           /* NULL: it may */
     weft_redis_shutdown_fn *shutdown;         /* NULL: SHUTDOWN ends the server */
+    weft_redis_started_fn *started;           /* NULL: nobody is told */
     const weft_redis_parameter *parameters;   /* NULL: CONFIG has the server's own */
     const char *name;                         /* for HELLO and INFO; NULL: "weft" */
     const char *version;    /* likewise: by it clients decide what they may ask for. NULL:
@@ -474,6 +478,18 @@ int weft_redis_block(weft_redis_request *request, const weft_slice *keys, size_t
  * Threads: the loop's own. */
 WEFT_API
 size_t weft_redis_publish(weft_redis_server *server, weft_slice channel, weft_slice message);
+
+/** When the command before this one was done, or the client's bytes were looked at: weft_now() for
+ * those who need not know better, without asking the clock.
+ *
+ * Returns: a point in time as weft_now() tells them.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: takes nothing.
+ * Threads: the loop's own. */
+WEFT_API
+int64_t weft_redis_now(const weft_redis_request *request);
 
 /** The number of the client, which no other client of the server has or had.
  *

@@ -1,6 +1,11 @@
-/* What a client carries for the application. */
+/* What a request knows, and what its client carries for the application. */
 
 #include "redis/peer.h"
+
+int64_t weft_redis_now(const weft_redis_request *request)
+{
+    return wf_redis_peer_of(request)->work->clock;
+}
 
 uint64_t weft_redis_client_id(const weft_redis_request *request)
 {

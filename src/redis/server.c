@@ -196,6 +196,8 @@ static int serve(weft_redis_server *server, weft_listener *listener)
     const weft_redis_serve_options *options = &server->options;
     server->listener = listener;
     wf_redis_server_apply(server);
+    if (options->started)
+        options->started(server, options->app);
     weft_scope_begin(&server->scope, .name = "redis server");
     int err = weft_serve_on(listener, wf_redis_peer_serve, .arg = server,
                             .max_clients = options->max_clients + CLIENTS_BEYOND,

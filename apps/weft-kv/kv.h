@@ -1,0 +1,105 @@
+#ifndef KV_KV_H
+#define KV_KV_H
+
+/* What the commands share: the keys, the time, and how they answer.
+ *
+ *      weft_redis_serve ── command ──> find or obtain ──> change ──> keyspace_touch
+ *                                                                        └── hook: watched and
+ *                                                                            blocked clients
+ *
+ * A command is a weft_redis_handler whose `app` is the struct kv. None suspends. Time is that of the
+ * day, in milliseconds, because times of expiry are; it is the request's, so all that a command does
+ * happens at one time. */
+
+#include "weft-kv/keyspace.h"
+
+#include <weft/redis_server.h>
+
+struct kv {
+    struct keyspace keyspace;
+    weft_redis_server *server; /* NULL: not served yet */
+    int64_t day;               /* what is added to weft_now() for the time of the day, in ns */
+    int64_t day_known;         /* weft_now() when that was looked up */
+    weft_handle work;          /* the next slice of what is done in the background */
+    weft_redis_command *commands; /* all tables behind one another */
+};
+
+/* 0, or -ENOMEM. The seed is whatever nobody can guess. */
+int kv_init(struct kv *kv, uint64_t seed);
+void kv_fini(struct kv *kv);
+
+/* Serve on a listener of weft_redis_listen(), until cancelled: as weft_redis_serve_on(). */
+int kv_serve(struct kv *kv, weft_listener *listener);
+
+/* The time of the day for a command, in ms. */
+int64_t kv_now(struct kv *kv, const weft_redis_request *request);
+
+/* There is something to expire or to free: let slices of it be done soon. */
+void kv_wake(struct kv *kv);
+
+/* --- finding --- */
+
+/* 1: the key is there and of this type; 0: there is no such key; -EINVAL: it is of another type, and
+ * that was replied. */
+int kv_find(struct kv *kv, weft_redis_request *request, weft_slice key, enum entry_type type,
+            struct entry **entry);
+
+/* The same to change it, made if need be (0): keyspace_obtain(), with what went wrong replied. */
+int kv_obtain(struct kv *kv, weft_redis_request *request, weft_slice key, enum entry_type type,
+              struct entry **entry);
+
+/* --- answering; each returns what the handler returns --- */
+
+int kv_reply_item(weft_redis_request *request, const struct pack_item *item);
+int kv_reply_ok(weft_redis_request *request);
+int kv_reply_syntax(weft_redis_request *request);       /* ERR syntax error */
+int kv_reply_wrong_type(weft_redis_request *request);   /* WRONGTYPE … */
+int kv_reply_no_memory(weft_redis_request *request);    /* OOM … */
+int kv_reply_no_integer(weft_redis_request *request);   /* ERR value is not an integer … */
+int kv_reply_no_key(weft_redis_request *request);       /* ERR no such key */
+
+/* --- reading arguments; false: that it is none was replied --- */
+
+bool kv_read_integer(weft_redis_request *request, weft_slice text, int64_t *value);
+
+/* Between `least` and `most`, else "ERR value is out of range…". */
+bool kv_read_integer_within(weft_redis_request *request, weft_slice text, int64_t least,
+                            int64_t most, int64_t *value);
+
+/* "ERR value is not a valid float" */
+bool kv_read_double(weft_redis_request *request, weft_slice text, double *value);
+
+/* A timeout of a blocking command, in seconds with a fraction: in ns for weft_redis_block(). */
+bool kv_read_timeout(weft_redis_request *request, weft_slice text, int64_t *timeout);
+
+/* Indices from the end where they are negative, as LRANGE has them, cut to what is there. False:
+ * nothing is. */
+bool kv_cut_range(int64_t *first, int64_t *last, uint64_t count);
+
+/* The numkeys of "numkeys key [key ...]" at this index: at least 1, and so many arguments follow. */
+bool kv_read_key_count(weft_redis_request *request, size_t index, size_t *count);
+
+/* --- scanning: SCAN, HSCAN, SSCAN, ZSCAN --- */
+
+struct kv_scan {
+    uint64_t cursor;
+    uint64_t steps;     /* COUNT, 10 */
+    weft_slice pattern; /* .data NULL: any */
+    weft_slice type;    /* .data NULL: any; of SCAN alone */
+    bool no_values;     /* NOVALUES; of HSCAN alone */
+};
+
+/* "cursor [MATCH pattern] [COUNT count] [TYPE type] [NOVALUES]" from this index on. */
+bool kv_read_scan(weft_redis_request *request, size_t index, bool of_keys, struct kv_scan *scan);
+
+/* --- the tables of commands, each ends with a line of zeros --- */
+
+extern const weft_redis_command kv_key_commands[];    /* keys.c */
+extern const weft_redis_command kv_string_commands[]; /* strings.c */
+extern const weft_redis_command kv_bit_commands[];    /* bits.c */
+extern const weft_redis_command kv_list_commands[];   /* lists.c */
+extern const weft_redis_command kv_hash_commands[];   /* hashes.c */
+extern const weft_redis_command kv_set_commands[];    /* sets.c */
+extern const weft_redis_command kv_zset_commands[];   /* zsets.c, and zset_range.c where it helps */
+
+#endif
