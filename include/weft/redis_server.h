@@ -416,6 +416,19 @@ int weft_redis_reply_map_deferred(weft_redis_request *request, weft_redis_mark m
 WEFT_API
 int weft_redis_reply_set_deferred(weft_redis_request *request, weft_redis_mark mark, size_t count);
 
+/** Say how many replies have been written since weft_redis_reply_defer(), as what a scan answers:
+ * an array of a cursor and an array of them.
+ *
+ * Returns: 0.
+ * Errors: as weft_redis_reply_status().
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: takes nothing.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_redis_reply_scan_deferred(weft_redis_request *request, weft_redis_mark mark,
+                                   uint64_t cursor, size_t count);
+
 /* --- keys --- */
 
 /** Say that a key has changed, was made, deleted, or has expired: transactions that watch it will

@@ -185,12 +185,11 @@ weft_redis_mark weft_redis_reply_defer(weft_redis_request *request)
     return weft_buffer_readable(&wf_redis_peer_of(request)->work->out);
 }
 
-static int end_deferred(weft_redis_request *request, weft_redis_mark mark, enum wf_resp_kind kind,
-                        size_t count)
+static int insert(weft_redis_request *request, weft_redis_mark mark, const char *head,
+                  const char *end)
 {
     weft_buffer *buffer = &wf_redis_peer_of(request)->work->out;
-    char head[WF_RESP_HEAD_MAX];
-    size_t size = (size_t)(wf_resp_write_aggregate(head, kind, count, request->version) - head);
+    size_t size = (size_t)(end - head);
     size_t behind = weft_buffer_readable(buffer) - mark;
     int err;
     char *out = room(request, size, &err);
@@ -200,6 +199,24 @@ static int end_deferred(weft_redis_request *request, weft_redis_mark mark, enum 
     memmove(begin_of + size, begin_of, behind);
     memcpy(begin_of, head, size);
     return fill(request, begin_of + size + behind);
+}
+
+static int end_deferred(weft_redis_request *request, weft_redis_mark mark, enum wf_resp_kind kind,
+                        size_t count)
+{
+    char head[WF_RESP_HEAD_MAX];
+    return insert(request, mark, head,
+                  wf_resp_write_aggregate(head, kind, count, request->version));
+}
+
+int weft_redis_reply_scan_deferred(weft_redis_request *request, weft_redis_mark mark,
+                                   uint64_t cursor, size_t count)
+{
+    char head[4 * WF_RESP_HEAD_MAX], text[24];
+    int size = snprintf(text, sizeof text, "%llu", (unsigned long long)cursor);
+    char *at = wf_resp_write_head(head, WF_RESP_ARRAY, 2);
+    at = wf_resp_write_string(at, text, (size_t)size);
+    return insert(request, mark, head, wf_resp_write_head(at, WF_RESP_ARRAY, (int64_t)count));
 }
 
 int weft_redis_reply_array_deferred(weft_redis_request *request, weft_redis_mark mark, size_t count)
