@@ -146,14 +146,38 @@ static enum wf_resp_result parse_line(struct wf_resp_command *command, char *win
 
 enum number { NUMBER_MORE, NUMBER_WRONG, NUMBER_THERE };
 
+static bool is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* Numbers of one and two digits, which most are; false: it is another one, or not whole. */
+static inline bool read_short_number(struct wf_resp_command *command, const char *window,
+                                     size_t len, int64_t *value)
+{
+    const char *at = window + command->scanned + 1;
+    if (len - command->scanned < 5 || !is_digit(at[0]))
+        return false;
+    if (at[1] == '\r' && at[2] == '\n') {
+        *value = at[0] - '0';
+        command->scanned += 4;
+        return true;
+    }
+    if (!is_digit(at[1]) || at[2] != '\r' || at[3] != '\n')
+        return false;
+    *value = (at[0] - '0') * 10 + (at[1] - '0');
+    command->scanned += 5;
+    return true;
+}
+
 /* "digits\r\n" at the next byte but one, which is passed. */
-static enum number read_number(struct wf_resp_command *command, const char *window, size_t len,
-                               int64_t *value)
+static enum number read_long_number(struct wf_resp_command *command, const char *window, size_t len,
+                                    int64_t *value)
 {
     const char *begin = window + command->scanned + 1, *at = begin, *end = window + len;
     bool negative = at < end && *at == '-';
     int64_t sum = 0;
-    for (at += negative; at < end && (unsigned char)(*at - '0') < 10; at++) {
+    for (at += negative; at < end && is_digit(*at); at++) {
         if (at - begin >= COUNT_LINE_MAX - 6)
             return NUMBER_WRONG;
         sum = sum * 10 + (*at - '0');
@@ -170,6 +194,14 @@ static enum number read_number(struct wf_resp_command *command, const char *wind
     *value = negative ? -sum : sum;
     command->scanned = (uint32_t)(at + 2 - window);
     return NUMBER_THERE;
+}
+
+static inline enum number read_number(struct wf_resp_command *command, const char *window,
+                                      size_t len, int64_t *value)
+{
+    return read_short_number(command, window, len, value)
+               ? NUMBER_THERE
+               : read_long_number(command, window, len, value);
 }
 
 static enum wf_resp_result begin_array(struct wf_resp_command *command, const char *window,

@@ -53,6 +53,18 @@ int64_t weft_now(void)
     return wf_clock_now(loop ? &loop->clock : &real);
 }
 
+uint64_t weft_ticks(void)
+{
+    const weft_loop *loop = weft_loop_current();
+    return loop && loop->clock.test ? (uint64_t)loop->clock.now : wf_clock_ticks();
+}
+
+int64_t weft_ticks_time(uint64_t ticks)
+{
+    const weft_loop *loop = weft_loop_current();
+    return loop && loop->clock.test ? (int64_t)ticks : wf_clock_time_of(ticks);
+}
+
 int64_t weft_deadline(int64_t timeout)
 {
     return wf_clock_after(weft_now(), timeout);

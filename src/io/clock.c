@@ -108,16 +108,35 @@ static uint64_t measure_rate(void)
 
 #endif
 
-uint64_t wf_clock_ticks_of(int64_t duration)
+/* Both ways; 0: not known yet. Two threads may both find out, to no harm. */
+static _Atomic uint64_t rate, inverse_rate;
+
+static uint64_t known_rate(void)
 {
-    static _Atomic uint64_t rate; /* 0: not measured; two threads may both do it, to no harm */
     uint64_t known = atomic_load_explicit(&rate, memory_order_relaxed);
     if (WF_UNLIKELY(known == 0)) {
         known = measure_rate();
         atomic_store_explicit(&rate, known, memory_order_relaxed);
     }
+    return known;
+}
+
+uint64_t wf_clock_ticks_of(int64_t duration)
+{
+    uint64_t known = known_rate();
     if (duration <= 0)
         return 0;
     unsigned __int128 ticks = ((unsigned __int128)(uint64_t)duration * known) >> 32;
     return ticks > UINT64_MAX ? UINT64_MAX : (uint64_t)ticks;
+}
+
+int64_t wf_clock_time_of(uint64_t ticks)
+{
+    uint64_t known = atomic_load_explicit(&inverse_rate, memory_order_relaxed);
+    if (WF_UNLIKELY(known == 0)) {
+        known = (uint64_t)(((unsigned __int128)1 << 64) / known_rate());
+        atomic_store_explicit(&inverse_rate, known, memory_order_relaxed);
+    }
+    unsigned __int128 time = ((unsigned __int128)ticks * known) >> 32;
+    return time > INT64_MAX ? INT64_MAX : (int64_t)time;
 }

@@ -33,5 +33,6 @@ void wf_clock_advance_to(struct wf_clock *clock, int64_t time);
 /* A cheap counter for slices (the time stamp counter where there is one) and its rate. */
 uint64_t wf_clock_ticks(void);
 uint64_t wf_clock_ticks_of(int64_t duration);
+int64_t wf_clock_time_of(uint64_t ticks);
 
 #endif

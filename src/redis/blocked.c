@@ -40,7 +40,7 @@ static struct wf_redis_blocked *make(struct wf_redis_peer *peer, size_t keys)
     }
     blocked->count = request->count;
     blocked->peer = peer;
-    blocked->entry = (struct wf_redis_entry *)(uintptr_t)peer->last;
+    blocked->entry = peer->last;
     return blocked;
 }
 
@@ -158,7 +158,7 @@ static bool enter(struct wf_redis_peer *peer, struct stand_in *stand_in)
         return false;
     stand_in->own = peer->work;
     peer->work = stand_in->work;
-    peer->work->clock = weft_now();
+    wf_redis_work_begin(peer->work);
     peer->request.args = blocked->args;
     peer->request.count = blocked->count;
     peer->request.again = true;

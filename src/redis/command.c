@@ -38,6 +38,15 @@ static bool is_called(const struct wf_redis_entry *entry, weft_slice name, uint6
            (entry->is_letters || strncasecmp(entry->command->name, name.data, name.size) == 0);
 }
 
+bool wf_redis_entry_is(const struct wf_redis_entry *entry, weft_slice name)
+{
+    uint64_t head, tail;
+    if (entry->length != name.size)
+        return false;
+    read_ends(name.data, name.size, &head, &tail);
+    return is_called(entry, name, head, tail);
+}
+
 struct wf_redis_entry *wf_redis_commands_find(const struct wf_redis_commands *commands,
                                               weft_slice name)
 {

@@ -46,6 +46,9 @@ int wf_redis_commands_init(struct wf_redis_commands *commands, const weft_redis_
                            const weft_redis_command *own);
 void wf_redis_commands_fini(struct wf_redis_commands *commands);
 
+/* Whether it is called so: for who expects the same again. */
+bool wf_redis_entry_is(const struct wf_redis_entry *entry, weft_slice name);
+
 /* NULL: there is none of that name. */
 struct wf_redis_entry *wf_redis_commands_find(const struct wf_redis_commands *commands,
                                               weft_slice name);

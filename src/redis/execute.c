@@ -120,8 +120,7 @@ static void note(struct wf_redis_peer *peer, struct wf_redis_entry *entry)
 {
     weft_redis_server *server = peer->request.server;
     struct wf_redis_work *work = peer->work;
-    int64_t now = weft_now(), time = now - work->clock;
-    work->clock = now;
+    int64_t time = wf_redis_work_lap(work);
     wf_redis_entry_note(entry, time);
     server->count.commands++;
     if (WF_UNLIKELY(is_slow(server, time)))
@@ -172,7 +171,7 @@ static WF_COLD void wait_for_end_of_pause(struct wf_redis_peer *peer,
     }
     if (err < 0)
         wf_redis_peer_close(peer);
-    peer->work->clock = weft_now();
+    wf_redis_work_begin(peer->work);
 }
 
 /* --- all of it --- */
@@ -228,11 +227,19 @@ static void execute(struct wf_redis_peer *peer, struct wf_redis_entry *entry)
         wf_redis_keys_serve(server);
 }
 
+/* Clients ask for the same again and again. */
+static struct wf_redis_entry *find(const struct wf_redis_peer *peer, weft_slice name)
+{
+    if (peer->last && wf_redis_entry_is(peer->last, name))
+        return peer->last;
+    return wf_redis_commands_find(&peer->request.server->commands, name);
+}
+
 void wf_redis_execute(struct wf_redis_peer *peer)
 {
     size_t from = weft_buffer_readable(&peer->work->out);
     uint16_t quiet = WF_REDIS_PEER_SILENT | WF_REDIS_PEER_SKIP | WF_REDIS_PEER_SKIP_NEXT;
-    execute(peer, wf_redis_commands_find(&peer->request.server->commands, peer->request.args[0]));
+    execute(peer, find(peer, peer->request.args[0]));
     if (WF_UNLIKELY(peer->flags & quiet))
         keep_silent(peer, from);
 }

@@ -142,7 +142,7 @@ static void execute_all(struct wf_redis_peer *peer, struct wf_redis_queue *queue
 {
     weft_redis_request *request = &peer->request;
     uint32_t from = peer->reply_from;
-    const struct wf_redis_entry *exec = peer->last;
+    struct wf_redis_entry *exec = peer->last;
     weft_redis_reply_array(request, queue->count);
     request->in_transaction = true;
     for (size_t i = 0; i < queue->count && !peer->closing; i++) {

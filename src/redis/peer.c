@@ -383,7 +383,7 @@ int wf_redis_peer_flush(struct wf_redis_peer *peer)
     int err = peer->pushed ? take_pushed(peer) : 0;
     if (err == 0)
         err = flush(peer);
-    peer->work->clock = weft_now();
+    wf_redis_work_begin(peer->work);
     return err;
 }
 
@@ -438,7 +438,7 @@ static int run(struct wf_redis_peer *peer)
     struct wf_redis_work *work = peer->work;
     size_t used = 0;
     int count = 0, err = 0;
-    work->clock = weft_now();
+    wf_redis_work_begin(work);
     while (err == 0 && goes_on(peer)) {
         enum wf_resp_result result = wf_resp_command_parse(
             &work->parser, weft_buffer_data(input) + used, weft_buffer_readable(input) - used);

@@ -49,7 +49,7 @@ struct wf_redis_peer {
     uint64_t id;
     int64_t created;                        /* weft_now() */
     int64_t active;                         /* of its last command */
-    const struct wf_redis_entry *last;      /* command; NULL: none yet */
+    struct wf_redis_entry *last;            /* command; NULL: none yet */
     weft_buffer *pushed;                    /* by others while it is SERVED; NULL: nothing */
     struct wf_redis_queue *queue;           /* NULL: not between MULTI and EXEC */
     struct wf_redis_subscriber *subscriber; /* NULL: subscribes to nothing */

@@ -28,7 +28,8 @@ struct wf_redis_work {
     struct wf_list link; /* spare */
     struct wf_resp_command parser;
     weft_buffer out; /* replies that are not with the stream yet */
-    int64_t clock;   /* weft_now() behind the last command */
+    int64_t clock;   /* weft_now() behind the last command, … */
+    uint64_t ticks;  /* … and weft_ticks() */
 };
 
 /* What CLIENT PAUSE holds up. */
@@ -74,6 +75,23 @@ struct weft_redis_server {
         uint64_t in, out; /* bytes */
     } count;
 };
+
+/* Look at the clock: something may have suspended, or begins. */
+static inline void wf_redis_work_begin(struct wf_redis_work *work)
+{
+    work->clock = weft_now();
+    work->ticks = weft_ticks();
+}
+
+/* A command is done. Returns how long it took. */
+static inline int64_t wf_redis_work_lap(struct wf_redis_work *work)
+{
+    uint64_t ticks = weft_ticks();
+    int64_t time = weft_ticks_time(ticks - work->ticks);
+    work->ticks = ticks;
+    work->clock += time;
+    return time;
+}
 
 /* An option has changed: what depends on it follows. */
 void wf_redis_server_apply(weft_redis_server *server);

@@ -54,6 +54,18 @@ static void test_clock_ticks_keep_the_clocks_pace(void **state)
     assert_true(passed > expected - expected / 50); /* later only if we were interrupted here */
 }
 
+static void test_clock_ticks_are_time_again(void **state)
+{
+    (void)state;
+    int64_t times[] = { 1, 1000, WEFT_MILLISECOND, WEFT_SECOND, WEFT_HOUR, 100 * WEFT_HOUR };
+    for (size_t i = 0; i < WF_ARRAY_SIZE(times); i++) {
+        int64_t back = wf_clock_time_of(wf_clock_ticks_of(times[i]));
+        assert_true(back <= times[i] && back >= times[i] - times[i] / 1000000 - 2);
+    }
+    assert_int_equal(wf_clock_time_of(0), 0);
+    assert_true(wf_clock_time_of(UINT64_MAX) > 0);
+}
+
 static void test_clock_ticks_of_extremes_are_bounded(void **state)
 {
     (void)state;
@@ -72,6 +84,7 @@ int main(void)
         cmocka_unit_test(test_clock_test_stands_still_until_moved),
         cmocka_unit_test(test_clock_test_never_goes_backwards),
         cmocka_unit_test(test_clock_ticks_keep_the_clocks_pace),
+        cmocka_unit_test(test_clock_ticks_are_time_again),
         cmocka_unit_test(test_clock_ticks_of_extremes_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
