@@ -26,11 +26,13 @@ size_t entry_text_room(struct entry *entry)
     return room < UINT16_MAX ? room : UINT16_MAX;
 }
 
-struct entry *entry_create(enum entry_type type, enum entry_form form, bool expires,
-                           weft_slice key, size_t text_size)
+struct entry *entry_create(enum entry_type type, enum entry_form form, bool expires, weft_slice key,
+                           size_t text_size)
 {
-    struct entry head = { .type = (uint8_t)(type & 7), .form = (uint8_t)(form & 3),
-                          .expires = expires, .long_key = key.size > UINT8_MAX };
+    struct entry head = { .type = (uint8_t)(type & 7),
+                          .form = (uint8_t)(form & 3),
+                          .expires = expires,
+                          .long_key = key.size > UINT8_MAX };
     bool is_text = entry_is_text(&head);
     size_t words = 2u * head.expires + head.long_key + !is_text;
     struct entry *entry = kv_alloc(sizeof *entry + 8 * words + key.size + text_size);
@@ -144,14 +146,15 @@ const char *entry_encoding(const struct entry *entry)
 
 const char *entry_type_name(const struct entry *entry)
 {
-    static const char *const names[] = { [ENTRY_STRING] = "string", [ENTRY_LIST] = "list",
-                                         [ENTRY_SET] = "set",       [ENTRY_ZSET] = "zset",
+    static const char *const names[] = { [ENTRY_STRING] = "string",
+                                         [ENTRY_LIST] = "list",
+                                         [ENTRY_SET] = "set",
+                                         [ENTRY_ZSET] = "zset",
                                          [ENTRY_HASH] = "hash" };
     return names[entry->type];
 }
 
-static int copy_value(const struct entry *entry, struct entry *copy,
-                      const struct kv_limits *limits)
+static int copy_value(const struct entry *entry, struct entry *copy, const struct kv_limits *limits)
 {
     switch (entry->type) {
     case ENTRY_LIST:

@@ -118,9 +118,10 @@ static inline char *entry_text(const struct entry *entry)
 /* Bytes that the text may have. */
 size_t entry_text_room(struct entry *entry);
 
-/* A new entry, its payload NULL, its text of so many bytes not set; or NULL. It belongs to nobody. */
-struct entry *entry_create(enum entry_type type, enum entry_form form, bool expires,
-                           weft_slice key, size_t text_size);
+/* A new entry, its payload NULL, its text of so many bytes not set; or NULL. It belongs to nobody.
+ */
+struct entry *entry_create(enum entry_type type, enum entry_form form, bool expires, weft_slice key,
+                           size_t text_size);
 
 /* The same for what is to take an entry's place under this key: it has its access, whether it was
  * edited, and, where both expire, the expiry. Payload and text are for the caller to fill in. */

@@ -9,7 +9,9 @@
 
 static uint32_t width_of(int64_t value)
 {
-    return value >= INT16_MIN && value <= INT16_MAX ? 2 : value >= INT32_MIN && value <= INT32_MAX ? 4 : 8;
+    return value >= INT16_MIN && value <= INT16_MAX   ? 2
+           : value >= INT32_MIN && value <= INT32_MAX ? 4
+                                                      : 8;
 }
 
 static int64_t read_at(const struct intset *set, uint32_t index)

@@ -449,8 +449,10 @@ static int rename_entry(struct keyspace *keyspace, struct entry *entry, weft_sli
         return -ENOMEM;
     }
     entry_take(named, entry);
-    if (named->expires)
+    if (named->expires) {
+        *entry_expiry(named) = *entry_expiry(entry); /* the heap may have moved meanwhile */
         expiry_follow(&keyspace->expiry, named);
+    }
     table_remove(&keyspace->table, entry_key(entry));
     tell(keyspace, entry_key(entry), NULL, KEYSPACE_DELETED);
     tell(keyspace, entry_key(named), named, KEYSPACE_SET);

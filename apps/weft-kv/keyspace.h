@@ -15,13 +15,14 @@
  * Every change, whoever makes it, ends in one call of the hook: that is the seam for watched keys,
  * blocked clients, and whatever else has to know.
  *
- * An entry that was found is good until the next call that changes the keyspace or finds a key (which
- * may have expired). Keys and values that are given are copied; they must not be the store's own
- * bytes. Time is in milliseconds, and an argument: what has `when` <= now is not there any more.
+ * An entry that was found is good until the next call that changes the keyspace or finds a key
+ * (which may have expired). Keys and values that are given are copied; they must not be the store's
+ * own bytes. Time is in milliseconds, and an argument: what has `when` <= now is not there any
+ * more.
  *
- * Out of memory is -ENOMEM, and nothing has changed. Nothing stalls: growing, shrinking, expiring and
- * freeing are done in slices, by keyspace_work and keyspace_expire_some; a key deleted is gone at once,
- * its memory soon. */
+ * Out of memory is -ENOMEM, and nothing has changed. Nothing stalls: growing, shrinking, expiring
+ * and freeing are done in slices, by keyspace_work and keyspace_expire_some; a key deleted is gone
+ * at once, its memory soon. */
 
 #include "entry.h"
 #include "expiry.h"
@@ -58,7 +59,7 @@ struct keyspace {
     keyspace_hook *hook;
     void *hook_arg;
     struct remains *remains, **remains_end; /* the first, and where the next one is put */
-    uint64_t expired; /* keys, ever */
+    uint64_t expired;                       /* keys, ever */
 };
 
 /* The seed among the limits makes hashes and picks unpredictable. The hook may be NULL. Allocates
@@ -96,12 +97,13 @@ uint32_t keyspace_idle(const struct entry *entry, int64_t now);
  * whether the key is still there. */
 bool keyspace_touch(struct keyspace *keyspace, struct entry *entry, enum keyspace_event event);
 
-/* Set a string; `when` is a time, KEYSPACE_NEVER or KEYSPACE_KEEP. What was there, of whatever type,
- * is replaced. A time that is not after now is the caller's to look for. 0, or -ENOMEM. */
+/* Set a string; `when` is a time, KEYSPACE_NEVER or KEYSPACE_KEEP. What was there, of whatever
+ * type, is replaced. A time that is not after now is the caller's to look for. 0, or -ENOMEM. */
 int keyspace_set(struct keyspace *keyspace, weft_slice key, weft_slice value, int64_t when,
                  int64_t now);
 
-/* Set an integer, keeping the expiry of a string that is there. 0, -EINVAL (another type), -ENOMEM. */
+/* Set an integer, keeping the expiry of a string that is there. 0, -EINVAL (another type), -ENOMEM.
+ */
 int keyspace_set_integer(struct keyspace *keyspace, weft_slice key, int64_t value, int64_t now);
 
 /* Add to a string, which is empty where there is none. 0 and the new size, -EINVAL, -ENOMEM. */
@@ -163,8 +165,8 @@ bool keyspace_expire_some(struct keyspace *keyspace, int64_t now, uint64_t steps
 /* When the next one comes; KEYSPACE_NEVER: none. */
 int64_t keyspace_next_expiry(const struct keyspace *keyspace);
 
-/* Free up to so many pieces of what is left of large values; or that, and then move so many buckets.
- * Returns whether there is more. */
+/* Free up to so many pieces of what is left of large values; or that, and then move so many
+ * buckets. Returns whether there is more. */
 bool keyspace_free_some(struct keyspace *keyspace, uint64_t steps);
 bool keyspace_work(struct keyspace *keyspace, uint64_t steps);
 

@@ -414,8 +414,9 @@ uint64_t list_remove(struct entry *entry, int64_t count, weft_slice text,
                      const struct kv_limits *limits)
 {
     struct pack_item item = pack_item_of(text);
-    uint64_t removed = count < 0 ? remove_backward(entry, 0 - (uint64_t)count, &item)
-                                 : remove_forward(entry, count ? (uint64_t)count : UINT64_MAX, &item);
+    uint64_t removed = count < 0
+                           ? remove_backward(entry, 0 - (uint64_t)count, &item)
+                           : remove_forward(entry, count ? (uint64_t)count : UINT64_MAX, &item);
     settle(entry, limits);
     return removed;
 }

@@ -214,7 +214,8 @@ struct pack_item pack_get(const struct pack *pack, uint32_t at)
                                .size = (uint32_t)load(item + 1, more) };
 }
 
-/* Whether the item here is the one that begins with these bytes of head, and goes on with its own. */
+/* Whether the item here is the one that begins with these bytes of head, and goes on with its own.
+ */
 static bool is_here(const uint8_t *at, const uint8_t *head, uint32_t head_bytes,
                     const struct pack_item *item)
 {

@@ -248,9 +248,9 @@ bool set_remove(struct entry *entry, weft_slice member)
 
 const char *set_encoding(const struct entry *entry)
 {
-    static const char *const names[] = { [ENTRY_SMALL] = "listpack",
-                                         [ENTRY_INTEGER] = "intset",
-                                         [ENTRY_LARGE] = "hashtable" };
+    static const char *const names[] = {
+        [ENTRY_SMALL] = "listpack", [ENTRY_INTEGER] = "intset", [ENTRY_LARGE] = "hashtable"
+    };
     return names[entry->form];
 }
 

@@ -1,9 +1,9 @@
 #ifndef KV_SET_H
 #define KV_SET_H
 
-/* Sets: of integers a sorted array while there are at most set_integers ("intset"); else a pack while
- * there are at most set_count members of at most set_bytes ("listpack"); else a table ("hashtable").
- * There is no way back, but an empty set begins anew.
+/* Sets: of integers a sorted array while there are at most set_integers ("intset"); else a pack
+ * while there are at most set_count members of at most set_bytes ("listpack"); else a table
+ * ("hashtable"). There is no way back, but an empty set begins anew.
  *
  * Items are as packs have them. What is read is good until the next change of this set. */
 

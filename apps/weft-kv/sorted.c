@@ -142,7 +142,8 @@ struct sorted_node *sorted_find(const struct sorted *sorted, weft_slice member)
 
 static struct sorted_bound bound_of(const struct sorted_node *node)
 {
-    return (struct sorted_bound){ .order = SORTED_WHOLE, .score = node->score,
+    return (struct sorted_bound){ .order = SORTED_WHOLE,
+                                  .score = node->score,
                                   .member = sorted_member(node) };
 }
 
@@ -208,7 +209,8 @@ int sorted_add(struct sorted *sorted, weft_slice member, double score)
 /* Whether the node would stand where it does with this score too. */
 static bool stays(const struct sorted_node *node, double score)
 {
-    struct sorted_bound bound = { .order = SORTED_WHOLE, .score = score,
+    struct sorted_bound bound = { .order = SORTED_WHOLE,
+                                  .score = score,
                                   .member = sorted_member(node) };
     const struct sorted_node *back = node->back, *next = node->links[0].next;
     return (!back || sorted_is_below(&bound, back->score, sorted_member(back))) &&

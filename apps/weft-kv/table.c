@@ -10,9 +10,9 @@
 #include <string.h>
 
 #define LINE       64
-#define FULL       6  /* entries a bucket, of 7: beyond, the table grows */
-#define FILL       3  /* entries a bucket, when it has changed its size */
-#define SPARSE_PER 4  /* fewer entries than 3 for 4 buckets: it shrinks */
+#define FULL       6 /* entries a bucket, of 7: beyond, the table grows */
+#define FILL       3 /* entries a bucket, when it has changed its size */
+#define SPARSE_PER 4 /* fewer entries than 3 for 4 buckets: it shrinks */
 
 static uint64_t array_size(const struct table_array *array)
 {

@@ -17,7 +17,8 @@ static void put(struct table_bucket *bucket, int slot, void *entry, uint64_t byt
 {
     int shift = 8 * (slot + 1);
     bucket->slots[slot] = entry;
-    bucket->head = (bucket->head & ~(UINT64_C(0xff) << shift)) | byte << shift | UINT64_C(1) << slot;
+    bucket->head =
+        (bucket->head & ~(UINT64_C(0xff) << shift)) | byte << shift | UINT64_C(1) << slot;
 }
 
 static void clear(struct table_bucket *bucket, int slot)

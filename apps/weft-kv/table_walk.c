@@ -21,8 +21,8 @@ static void visit_bucket(const struct table_bucket *bucket, table_visit *visit, 
 }
 
 /* The cursor is a bucket's number, counted up from its highest bit: when the array doubles, what
- * has been seen of a bucket is what has been seen of the two that it becomes; when it halves, a pair
- * of which one half has been seen is seen again. */
+ * has been seen of a bucket is what has been seen of the two that it becomes; when it halves, a
+ * pair of which one half has been seen is seen again. */
 static uint64_t next_cursor(uint64_t cursor, uint64_t mask)
 {
     return reverse(reverse(cursor | ~mask) + 1);

@@ -58,8 +58,7 @@ static struct entry *create_large(struct entry *like, bool expires, weft_slice k
     return entry;
 }
 
-static struct entry *create_integer(struct entry *like, bool expires, weft_slice key,
-                                    int64_t value)
+static struct entry *create_integer(struct entry *like, bool expires, weft_slice key, int64_t value)
 {
     struct entry *entry = entry_for(like, ENTRY_INTEGER, expires, key, 0);
     if (entry) {

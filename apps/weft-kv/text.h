@@ -33,8 +33,8 @@ bool string_put(struct entry *entry, weft_slice value);
 int string_set(struct entry **entry, weft_slice value);
 int string_set_integer(struct entry **entry, int64_t value);
 
-/* Make it at least `size` bytes long, zeros at its end, and give its bytes to be written: valid until
- * the next call. 0, or -ENOMEM. Growing costs a copy now and then, of what doubles. */
+/* Make it at least `size` bytes long, zeros at its end, and give its bytes to be written: valid
+ * until the next call. 0, or -ENOMEM. Growing costs a copy now and then, of what doubles. */
 int string_open(struct entry **entry, size_t size, char **data);
 
 int string_append(struct entry **entry, weft_slice more);

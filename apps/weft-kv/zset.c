@@ -171,8 +171,7 @@ static int set_large(struct sorted *sorted, weft_slice member, double score)
     return 0;
 }
 
-int zset_set(struct entry *entry, weft_slice member, double score,
-             const struct kv_limits *limits)
+int zset_set(struct entry *entry, weft_slice member, double score, const struct kv_limits *limits)
 {
     struct sorted *sorted = sorted_of(entry);
     if (sorted)

@@ -22,8 +22,7 @@ bool zset_score(const struct entry *entry, weft_slice member, double *score);
 bool zset_rank(const struct entry *entry, weft_slice member, uint64_t *rank);
 
 /* 1: added; 0: it has this score now; or -ENOMEM. */
-int zset_set(struct entry *entry, weft_slice member, double score,
-             const struct kv_limits *limits);
+int zset_set(struct entry *entry, weft_slice member, double score, const struct kv_limits *limits);
 
 /* False: it was not there. */
 bool zset_remove(struct entry *entry, weft_slice member);

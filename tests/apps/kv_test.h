@@ -1,12 +1,12 @@
 #ifndef KV_TEST_H
 #define KV_TEST_H
 
-/* What the tests of weft-kv's store share: limits, a pool of texts that differ, and allocations that
- * fail.
+/* What the tests of weft-kv's store share: limits, a pool of texts that differ, and allocations
+ * that fail.
  *
  * Models note texts by their number in the pool: there are integers of every width, texts that only
- * look like integers, and lengths around every limit. The first POOL_SHORT of them are at most 1,000
- * bytes long, the rest up to 70,000. */
+ * look like integers, and lengths around every limit. The first POOL_SHORT of them are at most
+ * 1,000 bytes long, the rest up to 70,000. */
 
 #include "base/model.h"
 
@@ -47,15 +47,43 @@ static inline size_t pool_add(size_t i, size_t used, const char *text, size_t si
 static inline void pool_fill(void)
 {
     static const char *const numbers[] = {
-        "0", "1", "-1", "111", "112", "127", "128", "-128", "-129", "255", "32767", "32768",
-        "-32768", "-32769", "8388607", "8388608", "2147483647", "2147483648", "-2147483648",
-        "-2147483649", "140737488355327", "140737488355328", "9223372036854775807",
-        "-9223372036854775808", "9223372036854775808", "007", "-0", "+1", "1.5", " 1", "", "-",
+        "0",
+        "1",
+        "-1",
+        "111",
+        "112",
+        "127",
+        "128",
+        "-128",
+        "-129",
+        "255",
+        "32767",
+        "32768",
+        "-32768",
+        "-32769",
+        "8388607",
+        "8388608",
+        "2147483647",
+        "2147483648",
+        "-2147483648",
+        "-2147483649",
+        "140737488355327",
+        "140737488355328",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "007",
+        "-0",
+        "+1",
+        "1.5",
+        " 1",
+        "",
+        "-",
     };
-    static const size_t sizes[] = { 5,   6,   7,   8,   20,  21,  44,  45,   62,   63,   64,   65,
-                                    66,  100, 126, 127, 128, 129, 191, 192,  250,  300,  700,  1000,
-                                    1023, 1024, 1025, 5000, 8180, 8191, 8192, 9000, 16384, 65535, 65536,
-                                    70000 };
+    static const size_t sizes[] = { 5,    6,    7,    8,    20,   21,    44,    45,    62,
+                                    63,   64,   65,   66,   100,  126,   127,   128,   129,
+                                    191,  192,  250,  300,  700,  1000,  1023,  1024,  1025,
+                                    5000, 8180, 8191, 8192, 9000, 16384, 65535, 65536, 70000 };
     size_t used = 0;
     for (size_t i = 0; i < 32; i++)
         used = pool_add(i, used, numbers[i], strlen(numbers[i]));
@@ -93,8 +121,8 @@ static inline long operations(long usual)
     return text ? strtol(text, NULL, 10) : usual;
 }
 
-/* Make the call with its first allocation failing, then the second, and so on, until it does not say
- * -ENOMEM; each time it does, `unchanged` is looked at. */
+/* Make the call with its first allocation failing, then the second, and so on, until it does not
+ * say -ENOMEM; each time it does, `unchanged` is looked at. */
 #define WITH_FAULTS(result, call, unchanged)                                                       \
     for (long fault = 1;; fault++) {                                                               \
         kv_memory_fail(fault);                                                                     \

@@ -196,14 +196,14 @@ static void test_intset_widens_and_stays_sorted(void **state)
     struct intset *integers = NULL;
     int64_t value = 1;
     (void)state;
-    for (int i = 0; i < 63; i++, value *= 2) {
+    for (int i = 0; i < 62; i++, value *= 2) {
         assert_int_equal(intset_add(&integers, i % 2 ? value : -value), 1);
         assert_int_equal(intset_add(&integers, i % 2 ? value : -value), 0);
         assert_int_equal(integers->width, i < 15 ? 2 : i < 31 ? 4 : 8);
     }
-    for (uint32_t i = 1; i < 63; i++)
+    for (uint32_t i = 1; i < 62; i++)
         assert_true(intset_at(integers, i - 1) < intset_at(integers, i));
-    for (int i = 0; i < 63; i++) {
+    for (int i = 0; i < 62; i++) {
         value = (int64_t)1 << i;
         assert_true(intset_has(integers, i % 2 ? value : -value));
         assert_false(intset_has(integers, i % 2 ? -value : value));

@@ -69,8 +69,8 @@ static void model_set(int member, double score)
     uint64_t old = model_find(member), i = 0;
     if (old < count)
         model_remove(old, 1);
-    while (i < count && (model[i].score < score || (model[i].score == score &&
-                                                    compare_texts(model[i].member, member) < 0)))
+    while (i < count && (model[i].score < score ||
+                         (model[i].score == score && compare_texts(model[i].member, member) < 0)))
         i++;
     memmove(model + i + 1, model + i, (count - i) * sizeof *model);
     model[i] = (struct row){ member, score };
@@ -129,8 +129,8 @@ static void check(void)
 
 static double any_score(void)
 {
-    static const double special[] = { 0,   -0.0, INFINITY, -INFINITY, 0.1,  1e300,
-                                      -1e300, 9007199254740993.0, 1e17, 5e-324 };
+    static const double special[] = { 0,     -0.0,   INFINITY,           -INFINITY, 0.1,
+                                      1e300, -1e300, 9007199254740993.0, 1e17,      5e-324 };
     size_t what = dice_below(&dice, 40);
     if (what < sizeof special / sizeof *special)
         return special[what];
