@@ -4,6 +4,7 @@
 
 #include "base/compiler.h"
 #include "memory.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <string.h>
@@ -140,11 +141,12 @@ static void **find_place(struct keyspace *keyspace, weft_slice key, uint64_t has
     return NULL;
 }
 
-static void use(struct entry *entry, int64_t now)
+static void use(struct keyspace *keyspace, struct entry *entry, int64_t now)
 {
-    uint32_t seconds = (uint32_t)(now / 1000);
-    if (entry->access != seconds)
-        entry->access = seconds;
+    uint32_t access = keyspace->counts_uses ? usage_after(entry->access, now, &keyspace->random)
+                                            : (uint32_t)(now / 1000);
+    if (entry->access != access) /* else the line stays clean */
+        entry->access = access;
 }
 
 uint64_t keyspace_prefetch(struct keyspace *keyspace, weft_slice key)
@@ -154,13 +156,18 @@ uint64_t keyspace_prefetch(struct keyspace *keyspace, weft_slice key)
     return hash;
 }
 
+void keyspace_prefetch_entry(const struct keyspace *keyspace, uint64_t hash)
+{
+    table_prefetch_entry(&keyspace->table, hash);
+}
+
 struct entry *keyspace_find_hashed(struct keyspace *keyspace, weft_slice key, uint64_t hash,
                                    int64_t now)
 {
     void **place = find_place(keyspace, key, hash, now);
     if (!place)
         return NULL;
-    use(*place, now);
+    use(keyspace, *place, now);
     return *place;
 }
 
@@ -178,6 +185,11 @@ struct entry *keyspace_peek(struct keyspace *keyspace, weft_slice key, int64_t n
 uint32_t keyspace_idle(const struct entry *entry, int64_t now)
 {
     return (uint32_t)(now / 1000) - entry->access;
+}
+
+uint32_t keyspace_frequency(const struct entry *entry, int64_t now)
+{
+    return usage_count(entry->access, now);
 }
 
 /* Without those whose time has come the next pick is as fair. */
@@ -269,7 +281,7 @@ int keyspace_set(struct keyspace *keyspace, weft_slice key, weft_slice value, in
             return -ENOMEM;
         }
     }
-    use(entry, now);
+    use(keyspace, entry, now);
     tell(keyspace, entry_key(entry), entry, KEYSPACE_SET);
     return 0;
 }
@@ -282,7 +294,7 @@ int keyspace_put(struct keyspace *keyspace, struct entry **entry, int64_t when, 
     if (shape(entry, when != KEYSPACE_NEVER) < 0 ||
         put_entry(keyspace, *entry, place, hash, when) < 0)
         return -ENOMEM;
-    use(*entry, now);
+    use(keyspace, *entry, now);
     tell(keyspace, entry_key(*entry), *entry, KEYSPACE_SET);
     return 0;
 }
@@ -307,7 +319,7 @@ static void settle(struct keyspace *keyspace, void **place, struct entry *entry,
         if (entry->expires)
             expiry_follow(&keyspace->expiry, entry);
     }
-    use(entry, now);
+    use(keyspace, entry, now);
     tell(keyspace, entry_key(entry), entry, KEYSPACE_CHANGED);
 }
 
@@ -400,7 +412,7 @@ int keyspace_obtain(struct keyspace *keyspace, weft_slice key, enum entry_type t
         entry_free(made);
         return -ENOMEM;
     }
-    use(made, now);
+    use(keyspace, made, now);
     *entry = made;
     return 0;
 }

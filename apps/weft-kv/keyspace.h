@@ -56,6 +56,7 @@ struct keyspace {
     struct expiry expiry;
     struct kv_limits limits; /* may be changed at any time, but for the seed */
     struct wf_random random;
+    bool counts_uses; /* may be set: entries note how often they are used, and not when */
     keyspace_hook *hook;
     void *hook_arg;
     struct remains *remains, **remains_end; /* the first, and where the next one is put */
@@ -75,8 +76,10 @@ void keyspace_fini(struct keyspace *keyspace);
 /* The key's entry, used at this time; NULL: there is none, or it has just expired. */
 struct entry *keyspace_find(struct keyspace *keyspace, weft_slice key, int64_t now);
 
-/* In two steps, for keys that are known before they are looked at: hash and fetch, then find. */
+/* In two or three steps, for keys that are known before they are looked at: hash, and have the
+ * bucket fetched; have the entry fetched; find. Sixteen keys at a time take half the time. */
 uint64_t keyspace_prefetch(struct keyspace *keyspace, weft_slice key);
+void keyspace_prefetch_entry(const struct keyspace *keyspace, uint64_t hash);
 struct entry *keyspace_find_hashed(struct keyspace *keyspace, weft_slice key, uint64_t hash,
                                    int64_t now);
 
@@ -88,8 +91,10 @@ struct entry *keyspace_peek(struct keyspace *keyspace, weft_slice key, int64_t n
 int keyspace_obtain(struct keyspace *keyspace, weft_slice key, enum entry_type type, int64_t now,
                     struct entry **entry);
 
-/* Seconds since it was used, of an entry that was peeked at. */
+/* Seconds since it was used, or how often (usage.h), of an entry that was peeked at: the first
+ * where `counts_uses` is not set, the second where it is. */
 uint32_t keyspace_idle(const struct entry *entry, int64_t now);
+uint32_t keyspace_frequency(const struct entry *entry, int64_t now);
 
 /* --- changing --- */
 

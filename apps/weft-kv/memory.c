@@ -1,7 +1,9 @@
 #include "memory.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define BLOCK_HEAD 8 /* malloc's own, before each block */
 
@@ -75,6 +77,38 @@ void kv_free(void *memory)
 size_t kv_size(void *memory)
 {
     return memory ? malloc_usable_size(memory) : 0;
+}
+
+void *kv_map(size_t size)
+{
+    if (fails())
+        return NULL;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    heap.used += size;
+    return memory;
+}
+
+void kv_map_drop(void *part, size_t size)
+{
+    madvise(part, size, MADV_DONTNEED); /* at worst it goes with the whole */
+}
+
+void kv_unmap(void *memory, size_t size)
+{
+    munmap(memory, size);
+    heap.used -= size;
+}
+
+void kv_memory_keep(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    mallopt(M_MXFAST, 0);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
 }
 
 uint64_t kv_memory_used(void)

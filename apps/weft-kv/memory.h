@@ -30,6 +30,19 @@ void kv_free(void *memory);
 /* Bytes that may be used of a block; 0 of NULL. */
 size_t kv_size(void *memory);
 
+/* Zeros for what is large, in pages of its own: neither writing them nor giving them back takes
+ * long at once, if the parts that are not needed any more are dropped before the whole is unmapped.
+ */
+WF_MUST_CHECK void *kv_map(size_t size);
+void kv_map_drop(void *part, size_t size);
+void kv_unmap(void *memory, size_t size);
+
+/* For a program whose main business this is: malloc keeps what is freed, and joins free blocks when
+ * they are freed. Else it does either for a whole heap at once, now and then, which takes a third
+ * of a second for a gigabyte. Blocks beyond 1 MiB are given back nevertheless. It is a setting of
+ * the process, so the store itself does not make it. */
+void kv_memory_keep(void);
+
 /* Bytes that this thread holds. */
 uint64_t kv_memory_used(void);
 

@@ -10,9 +10,11 @@
 #include <string.h>
 
 #define LINE       64
-#define FULL       6 /* entries a bucket, of 7: beyond, the table grows */
-#define FILL       3 /* entries a bucket, when it has changed its size */
-#define SPARSE_PER 4 /* fewer entries than 3 for 4 buckets: it shrinks */
+#define MAPPED     ((size_t)1 << 20) /* bytes from which on an array has pages of its own, */
+#define DROPPED    4096              /* ... which are given back by so many empty buckets */
+#define FULL       6                 /* entries a bucket, of 7: beyond, the table grows */
+#define FILL       3                 /* entries a bucket, when it has changed its size */
+#define SPARSE_PER 4                 /* fewer entries than 3 for 4 buckets: it shrinks */
 
 static uint64_t array_size(const struct table_array *array)
 {
@@ -23,7 +25,8 @@ static int array_init(struct table_array *array, uint64_t buckets)
 {
     if (buckets > SIZE_MAX / sizeof(struct table_bucket) - 1)
         return -ENOMEM;
-    char *memory = kv_alloc_zero((size_t)buckets * sizeof(struct table_bucket) + LINE - 16);
+    size_t size = (size_t)buckets * sizeof(struct table_bucket);
+    char *memory = size < MAPPED ? kv_alloc_zero(size + LINE - 16) : kv_map(size);
     if (!memory)
         return -ENOMEM;
     array->memory = memory;
@@ -34,7 +37,11 @@ static int array_init(struct table_array *array, uint64_t buckets)
 
 static void array_fini(struct table_array *array)
 {
-    kv_free(array->memory);
+    size_t size = (size_t)(array->mask + 1) * sizeof(struct table_bucket);
+    if (size < MAPPED)
+        kv_free(array->memory);
+    else
+        kv_unmap(array->memory, size);
     *array = (struct table_array){ NULL, NULL, 0 };
 }
 
@@ -74,6 +81,16 @@ static void finish_change(struct table *table)
     table->moved = 0;
 }
 
+/* The bucket at `moved` is empty for ever. */
+static void pass_bucket(struct table *table)
+{
+    struct table_array *old = &table->arrays[0];
+    if (table->moved++ == old->mask)
+        finish_change(table);
+    else if (table->moved % DROPPED == 0 && (old->mask + 1) * sizeof(struct table_bucket) >= MAPPED)
+        kv_map_drop(old->buckets + table->moved - DROPPED, DROPPED * sizeof(struct table_bucket));
+}
+
 /* Empty one old bucket. False: there was no memory for a child; what has moved so far is found in
  * the new array, the rest in the old one. */
 static bool move_bucket(struct table *table)
@@ -88,8 +105,7 @@ static bool move_bucket(struct table *table)
             return false;
         bucket_drop_last(source);
     }
-    if (table->moved++ == table->arrays[0].mask)
-        finish_change(table);
+    pass_bucket(table);
     return true;
 }
 
@@ -137,6 +153,19 @@ void table_prefetch(const struct table *table, uint64_t hash)
         __builtin_prefetch(&table->arrays[1].buckets[hash & table->arrays[1].mask]);
     if (table->arrays[0].buckets)
         __builtin_prefetch(&table->arrays[0].buckets[hash & table->arrays[0].mask]);
+}
+
+void table_prefetch_entry(const struct table *table, uint64_t hash)
+{
+    for (int i = is_changing(table); i >= 0 && table->count; i--) {
+        const struct table_array *array = &table->arrays[i];
+        const struct table_bucket *bucket = &array->buckets[hash & array->mask];
+        for (uint32_t same = bucket_matches(bucket, hash); same; same &= same - 1) {
+            const char *entry = bucket->slots[__builtin_ctz(same)];
+            __builtin_prefetch(entry);
+            __builtin_prefetch(entry + LINE);
+        }
+    }
 }
 
 static void **find_in(const struct table *table, struct table_bucket *bucket, weft_slice key,
@@ -244,8 +273,7 @@ void *table_take(struct table *table, uint64_t *steps)
             table->count--;
             return entry;
         }
-        if (table->moved++ == table->arrays[0].mask)
-            finish_change(table);
+        pass_bucket(table);
     }
     return NULL;
 }

@@ -12,8 +12,9 @@
  *
  * While the table changes its size there are two arrays: buckets below `moved` of the old one have
  * been emptied into the new one. Every insert and remove moves TABLE_MOVES buckets and no more,
- * table_rehash as many as it is told; finds move nothing. New arrays come from calloc, whose pages
- * are zero without being written. Without memory for a larger array the old one gets children.
+ * table_rehash as many as it is told; finds move nothing. Large arrays are pages of their own: zero
+ * without being written, and given back little by little. Without memory for a larger array the old
+ * one gets children.
  *
  * Cost of an entry: 64 bytes by 3 to 6 entries, 11 to 21 bytes. */
 
@@ -64,6 +65,9 @@ uint64_t table_hash(const struct table *table, weft_slice key);
 
 /* Have the bucket's line fetched, for a find that comes soon. */
 void table_prefetch(const struct table *table, uint64_t hash);
+
+/* ... and, when that is there, what the bucket has for this hash. */
+void table_prefetch_entry(const struct table *table, uint64_t hash);
 
 /* Where the entry of this key stands, or NULL. `*place` may be replaced by another entry with the
  * same key; it is good until the next insert, remove or rehash. */

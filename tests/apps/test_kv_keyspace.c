@@ -346,6 +346,39 @@ static void test_keyspace_idle_is_the_time_since_the_last_use(void **state)
     assert_int_equal(keyspace_idle(keyspace_peek(&keyspace, name_of(1), now), now), 1);
 }
 
+static void test_keyspace_frequency_grows_ever_more_slowly_and_fades(void **state)
+{
+    uint32_t counts[4] = { 0 };
+    (void)state;
+    keyspace.counts_uses = true;
+    assert_int_equal(keyspace_set(&keyspace, name_of(1), text_of("x"), KEYSPACE_NEVER, now), 0);
+    for (int i = 0, uses = 0; i < 4; i++) {
+        counts[i] = keyspace_frequency(keyspace_peek(&keyspace, name_of(1), now), now);
+        for (; uses < 10 << (3 * i); uses++)
+            keyspace_find(&keyspace, name_of(1), now);
+    }
+    assert_int_equal(counts[0], 5);
+    for (int i = 1; i < 4; i++)
+        assert_true(counts[i] > counts[i - 1] && counts[i] < 60);
+    struct entry *entry = keyspace_peek(&keyspace, name_of(1), now);
+    uint32_t count = keyspace_frequency(entry, now);
+    assert_int_equal(keyspace_frequency(entry, now + 3 * 60000), count - 3);
+    assert_int_equal(keyspace_frequency(entry, now + 300 * 60000), 0);
+}
+
+/* What is fetched ahead is found, also while the table changes its size. */
+static void test_keyspace_prefetch_changes_nothing(void **state)
+{
+    (void)state;
+    keyspace_prefetch_entry(&keyspace, keyspace_prefetch(&keyspace, name_of(1)));
+    for (size_t i = 0; i < KEYS; i++) {
+        assert_int_equal(keyspace_set(&keyspace, name_of(i), text_of("x"), KEYSPACE_NEVER, now), 0);
+        uint64_t hash = keyspace_prefetch(&keyspace, name_of(i / 2));
+        keyspace_prefetch_entry(&keyspace, hash);
+        assert_non_null(keyspace_find_hashed(&keyspace, name_of(i / 2), hash, now));
+    }
+}
+
 static int put_in(struct entry *entry, enum entry_type type, uint32_t i)
 {
     weft_slice text = { (const char *)&i, sizeof i };
@@ -454,6 +487,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keyspace_strings_grow_and_count, begin, end),
         cmocka_unit_test_setup_teardown(test_keyspace_idle_is_the_time_since_the_last_use, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(test_keyspace_frequency_grows_ever_more_slowly_and_fades,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(test_keyspace_prefetch_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(test_keyspace_frees_large_values_in_slices, begin, end),
         cmocka_unit_test_setup_teardown(test_keyspace_frees_all_keys_in_slices, begin, end),
         cmocka_unit_test_setup_teardown(test_keyspace_flush_without_memory_frees_at_once, begin,

@@ -257,6 +257,29 @@ static void test_table_is_taken_apart_in_slices(void **state)
     assert_int_equal(kv_memory_used(), 0);
 }
 
+/* Arrays of a megabyte and more are pages of their own. */
+static void test_table_large_arrays_come_and_go(void **state)
+{
+    enum { CROWD = 150000 };
+    static struct thing crowd[CROWD];
+    (void)state;
+    for (uint32_t i = 0; i < CROWD; i++) {
+        crowd[i].key = i;
+        assert_int_equal(table_insert(&table, &crowd[i]), 0);
+    }
+    assert_true(table.arrays[0].mask >= 1 << 14);
+    for (uint32_t i = 0; i < CROWD; i++)
+        assert_ptr_equal(*table_find(&table, thing_key(&crowd[i])), &crowd[i]);
+    uint64_t full = kv_memory_used();
+    for (uint32_t i = 100; i < CROWD; i++)
+        assert_ptr_equal(table_remove(&table, thing_key(&crowd[i])), &crowd[i]);
+    while (table_rehash(&table, 1000))
+        ;
+    assert_true(kv_memory_used() * 100 < full);
+    for (uint32_t i = 0; i < 100; i++)
+        assert_ptr_equal(*table_find(&table, thing_key(&crowd[i])), &crowd[i]);
+}
+
 static void test_table_gives_memory_back_when_it_is_sparse(void **state)
 {
     (void)state;
@@ -281,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_table_iteration_lets_entries_go, begin, end),
         cmocka_unit_test_setup_teardown(test_table_works_on_after_holes, begin, end),
         cmocka_unit_test_setup_teardown(test_table_is_taken_apart_in_slices, begin, end),
+        cmocka_unit_test_setup_teardown(test_table_large_arrays_come_and_go, begin, end),
         cmocka_unit_test_setup_teardown(test_table_gives_memory_back_when_it_is_sparse, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
