@@ -198,7 +198,7 @@ static int64_t read_integer(const uint8_t *at)
 {
     if (*at < HEAD_STRING)
         return *at - HEAD_TINY;
-    uint32_t bytes = *at - HEAD_NUMBER + 1u, unused = 64 - 8 * bytes;
+    uint32_t bytes = *at + 1u - HEAD_NUMBER, unused = 64 - 8 * bytes;
     return (int64_t)(load(at + 1, bytes) << unused) >> unused; /* the sign spreads */
 }
 

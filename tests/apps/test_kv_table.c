@@ -3,6 +3,7 @@
 #include "kv_test.h"
 
 #include "base/random.h"
+#include "weft-kv/hash_key.h"
 #include "weft-kv/table.h"
 
 #define KEYS 6000
@@ -293,9 +294,30 @@ static void test_table_gives_memory_back_when_it_is_sparse(void **state)
     assert_true(kv_memory_used() * 20 < full);
 }
 
+/* From an implementation whose answers for SipHash-2-4 are the published ones. */
+static void test_hash_key_is_siphash_1_3(void **state)
+{
+    static const struct {
+        size_t size;
+        uint64_t hash;
+    } known[] = {
+        { 0, 0xabac0158050fc4dc },  { 1, 0xc9f49bf37d57ca93 },  { 7, 0xd3927d989bb11140 },
+        { 8, 0x369095118d299a8e },  { 15, 0xd320d86d2a519956 }, { 16, 0xcc4fdd1a7d908b66 },
+        { 31, 0x2370dd1f8c21d1bc },
+    };
+    static const uint64_t seed[2] = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
+    char data[31];
+    (void)state;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (char)i;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        assert_true(hash_key(seed, data, known[i].size) == known[i].hash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hash_key_is_siphash_1_3),
         cmocka_unit_test_setup_teardown(test_table_does_what_an_array_of_flags_does, begin, end),
         cmocka_unit_test_setup_teardown(
             test_table_scan_sees_all_that_stay_while_it_grows_and_shrinks, begin, end),
