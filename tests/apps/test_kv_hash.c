@@ -145,6 +145,24 @@ static void test_hash_is_a_table_beyond_each_limit(void **state)
     assert_string_equal(hash_encoding(hash), "hashtable");
 }
 
+static void test_hash_values_are_replaced_by_those_of_any_length(void **state)
+{
+    (void)state;
+    limits.hash_count = 0;
+    for (size_t size = 0; size < 300; size++)
+        for (size_t next = size; next < size + 9; next += 1 + next / 64) {
+            struct pack_item value;
+            assert_true(hash_set(hash, text_of("f"), (weft_slice){ pool_bytes, size }, &limits) >=
+                        0);
+            assert_int_equal(
+                hash_set(hash, text_of("f"), (weft_slice){ pool_bytes + 9, next }, &limits), 0);
+            assert_true(hash_get(hash, text_of("f"), &value));
+            assert_int_equal(value.size, next);
+            assert_memory_equal(value.data, pool_bytes + 9, next);
+        }
+    assert_string_equal(hash_encoding(hash), "hashtable");
+}
+
 static void test_hash_copy_is_the_same(void **state)
 {
     (void)state;
@@ -168,6 +186,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_hash_does_what_two_arrays_do, begin, end),
         cmocka_unit_test_setup_teardown(test_hash_is_a_table_beyond_each_limit, begin, end),
+        cmocka_unit_test_setup_teardown(test_hash_values_are_replaced_by_those_of_any_length, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(test_hash_copy_is_the_same, begin, end),
     };
     pool_fill();

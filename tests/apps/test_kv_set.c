@@ -142,6 +142,8 @@ static void test_set_encoding_is_the_most_compact_one_allowed(void **state)
     assert_string_equal(set_encoding(set), "hashtable");
     clear();
     add_texts(0, 2);
+    assert_int_equal(set_add(set, (weft_slice){ pool_bytes, 64 }, &limits), 1);
+    assert_string_equal(set_encoding(set), "listpack");
     assert_int_equal(set_add(set, (weft_slice){ pool_bytes, 65 }, &limits), 1);
     assert_string_equal(set_encoding(set), "hashtable");
     limits.set_integers = 100;

@@ -139,6 +139,10 @@ static void test_string_encoding_has_the_known_names(void **state)
     assert_int_equal(string_append(&string, text_of("2")), 0);
     assert_string_equal(string_encoding(string), "raw");
     assert_encoding(text_of("short"), "embstr");
+    char *data;
+    assert_int_equal(string_open(&string, 5, &data), 0);
+    assert_string_equal(string_encoding(string), "raw");
+    assert_encoding(text_of("other"), "embstr");
 }
 
 static void test_string_appending_copies_now_and_then(void **state)
