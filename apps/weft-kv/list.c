@@ -147,10 +147,9 @@ static void settle(struct entry *entry, const struct kv_limits *limits)
 
 /* --- adding --- */
 
-static bool has_room(const struct pack *pack, const struct pack_item *item,
-                     const struct kv_limits *limits)
+static bool has_room(const struct pack *pack, const struct pack_item *item, uint32_t most)
 {
-    return pack_bytes(pack) + pack_item_size(item) <= limits->list_bytes;
+    return pack_bytes(pack) + pack_item_size(item) <= most;
 }
 
 static int put_in(struct entry *entry, uint32_t node, uint32_t at, const struct pack_item *item)
@@ -164,11 +163,10 @@ static int put_in(struct entry *entry, uint32_t node, uint32_t at, const struct 
 }
 
 /* A node that begins with this item: with room for what will come, so that it grows only once. */
-static int put_node(struct list *list, uint32_t node, const struct pack_item *item,
-                    const struct kv_limits *limits)
+static int put_node(struct list *list, uint32_t node, const struct pack_item *item, uint32_t most)
 {
     struct pack *pack = NULL;
-    if (ring_reserve(list, 1) < 0 || pack_reserve(&pack, limits->list_bytes) < 0)
+    if (ring_reserve(list, 1) < 0 || pack_reserve(&pack, most) < 0)
         return -ENOMEM;
     if (pack_splice(&pack, 0, 0, item, 1) < 0) {
         kv_free(pack);
@@ -179,16 +177,23 @@ static int put_node(struct list *list, uint32_t node, const struct pack_item *it
     return 0;
 }
 
+/* What a node may have for a push: half of the limit, once there are nodes. A push or a pop at the
+ * front moves what is in its node. */
+static uint32_t push_most(const struct entry *entry, const struct kv_limits *limits)
+{
+    return entry->form == ENTRY_LARGE ? limits->list_bytes / 2 : limits->list_bytes;
+}
+
 int list_push(struct entry *entry, bool first, weft_slice text, const struct kv_limits *limits)
 {
     struct pack_item item = pack_item_of(text);
-    uint32_t nodes = node_count(entry), node = first ? 0 : nodes - 1;
-    if (nodes && has_room(*node_at(entry, node), &item, limits))
+    uint32_t node = first ? 0 : node_count(entry) - 1;
+    if (has_room(*node_at(entry, node), &item, push_most(entry, limits)))
         return put_in(entry, node, first ? 0 : PACK_END, &item);
     if (enlarge(entry) < 0)
         return -ENOMEM;
     struct list *list = list_of(entry);
-    int err = put_node(list, first ? 0 : list->nodes, &item, limits);
+    int err = put_node(list, first ? 0 : list->nodes, &item, push_most(entry, limits));
     settle(entry, limits);
     return err;
 }
@@ -214,14 +219,15 @@ static int insert_in_full(struct entry *entry, struct list_cursor *cursor,
             return -ENOMEM;
         *cursor = (struct list_cursor){ cursor->node + 1, 0 };
     }
-    if (cursor->node > 0 && has_room(*ring_at(list, cursor->node - 1), item, limits)) {
+    if (cursor->node > 0 && has_room(*ring_at(list, cursor->node - 1), item, limits->list_bytes)) {
         cursor->node--;
         cursor->at = pack_bytes(*ring_at(list, cursor->node));
         return put_in(entry, cursor->node, PACK_END, item);
     }
-    if (cursor->node < list->nodes && has_room(*ring_at(list, cursor->node), item, limits))
+    if (cursor->node < list->nodes &&
+        has_room(*ring_at(list, cursor->node), item, limits->list_bytes))
         return put_in(entry, cursor->node, 0, item);
-    return put_node(list, cursor->node, item, limits);
+    return put_node(list, cursor->node, item, limits->list_bytes);
 }
 
 int list_insert(struct entry *entry, struct list_cursor *cursor, bool behind, weft_slice text,
@@ -231,7 +237,7 @@ int list_insert(struct entry *entry, struct list_cursor *cursor, bool behind, we
     const struct pack *pack = *node_at(entry, cursor->node);
     if (behind)
         cursor->at = pack_next(pack, cursor->at);
-    if (!has_room(pack, &item, limits)) {
+    if (!has_room(pack, &item, limits->list_bytes)) {
         int err = enlarge(entry) < 0 ? -ENOMEM : insert_in_full(entry, cursor, &item, limits);
         settle(entry, limits);
         return err;
