@@ -114,7 +114,7 @@ static void unset(bool few)
 static void test_hash_does_what_two_arrays_do(void **state)
 {
     (void)state;
-    for (long left = operations(10000); left > 0; left--) {
+    for (long left = operations(6000); left > 0; left--) {
         bool few = left % 600 > 200;
         if (left % 600 == 0)
             clear();
