@@ -116,12 +116,11 @@ static bool fit(const struct operation *operation, __int128 sum, int64_t *value)
     return true;
 }
 
-/* The string with room for the field; NULL: that was replied. */
-static char *open_string(weft_redis_request *request, struct kv *kv,
-                         const struct operation *operation)
+/* The string with room for so many bits; NULL: there is no memory, and that was replied. */
+static char *open_string(weft_redis_request *request, struct kv *kv, int64_t bits)
 {
     char *data;
-    size_t size = (size_t)(operation->offset + operation->width + 7) / 8;
+    size_t size = (size_t)(bits + 7) / 8;
     if (keyspace_open(&kv->keyspace, request->args[1], size, kv_now(kv, request), &data) == 0)
         return data;
     kv_reply_no_memory(request);
@@ -142,27 +141,34 @@ static int perform(weft_redis_request *request, struct kv *kv, const struct oper
     int64_t before = read_field(request, kv, operation), value;
     if (operation->action == GET)
         return weft_redis_reply_integer(request, before);
+    bool is_positive = operation->action == SET && !operation->is_signed;
     __int128 sum = operation->value;
+    if (is_positive) /* what is below zero is a large number, as the original has it */
+        sum = (uint64_t)operation->value;
     if (operation->action == INCRBY)
         sum += before;
     if (!fit(operation, sum, &value))
         return weft_redis_reply_null(request);
-    char *data = open_string(request, kv, operation);
+    char *data = open_string(request, kv, operation->offset + operation->width);
     if (!data)
         return 0;
     store(data, operation, (uint64_t)value);
     return weft_redis_reply_integer(request, operation->action == SET ? before : value);
 }
 
-/* All are read before any is done. */
-static int count_operations(weft_redis_request *request, bool only_reads)
+/* All are read before any is done: how many, and the bits that those which write need. */
+static int count_operations(weft_redis_request *request, bool only_reads, int64_t *bits)
 {
     struct operation operation = { .overflow = WRAP };
     int count = 0;
+    *bits = 0;
     for (size_t i = 2; i < request->count;) {
         int is_one = read_operation(request, &i, &operation);
         if (is_one < 0)
             return is_one;
+        int64_t end = operation.offset + operation.width;
+        if (is_one && operation.action != GET && end > *bits)
+            *bits = end;
         if (is_one && only_reads && operation.action != GET) {
             weft_redis_reply_error(request, "ERR BITFIELD_RO only supports the GET subcommand");
             return -EINVAL;
@@ -176,8 +182,10 @@ static int bitfield_of(weft_redis_request *request, struct kv *kv, bool only_rea
 {
     struct operation operation = { .overflow = WRAP };
     struct entry *entry;
-    int count = count_operations(request, only_reads);
-    if (count < 0 || kv_find(kv, request, request->args[1], ENTRY_STRING, &entry) < 0)
+    int64_t bits;
+    int count = count_operations(request, only_reads, &bits);
+    if (count < 0 || kv_find(kv, request, request->args[1], ENTRY_STRING, &entry) < 0 ||
+        (bits > 0 && !open_string(request, kv, bits)))
         return 0;
     weft_redis_reply_array(request, (size_t)count);
     for (size_t i = 2; i < request->count;)

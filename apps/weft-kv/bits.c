@@ -25,13 +25,13 @@ bool kv_read_bit_offset(weft_redis_request *request, weft_slice text, int64_t un
     return false;
 }
 
-/* The bytes of a string, which may be none; false: it is of another type. */
+/* The bytes of a string, .data NULL where there is none; false: it is of another type. */
 static bool get_bytes(weft_redis_request *request, struct kv *kv, weft_slice key,
                       char space[STRING_SPACE], weft_slice *bytes)
 {
     struct entry *entry;
     int found = kv_find(kv, request, key, ENTRY_STRING, &entry);
-    *bytes = found > 0 ? string_get(entry, space) : (weft_slice){ "", 0 };
+    *bytes = found > 0 ? string_get(entry, space) : (weft_slice){ NULL, 0 };
     return found >= 0;
 }
 
@@ -71,12 +71,17 @@ static int set_bit(weft_redis_request *request, void *app)
 
 /* --- ranges: [first last [BYTE|BIT]], as bits --- */
 
+/* Where the range stands among the arguments. */
+#define COUNT_RANGE    2
+#define POSITION_RANGE 3
+
 struct range {
     int64_t first, last; /* bits, both of them in it */
     bool has_end;        /* a last one was said */
 };
 
-/* False: it was replied that it is none; or, with is_empty, nothing is in it. */
+/* False: it was replied that it is none; or, with is_empty, nothing is in it. One that is backwards
+ * from the end is empty for BITCOUNT, and for BITPOS what is left of it in the string. */
 static bool read_range(weft_redis_request *request, size_t index, size_t size, struct range *range,
                        bool *is_empty)
 {
@@ -95,8 +100,8 @@ static bool read_range(weft_redis_request *request, size_t index, size_t size, s
     if ((count >= 1 && !kv_read_integer(request, request->args[index], &first)) ||
         (count >= 2 && !kv_read_integer(request, request->args[index + 1], &last)))
         return false;
-    *is_empty = (first < 0 && last < 0 && first > last) ||
-                !kv_cut_range(&first, &last, size * 8 / (uint64_t)unit);
+    bool is_backwards = index == COUNT_RANGE && first < 0 && last < 0 && first > last;
+    *is_empty = is_backwards || !kv_cut_string_range(&first, &last, size * 8 / (uint64_t)unit);
     range->first = first * unit;
     range->last = last * unit + unit - 1;
     return true;
@@ -136,7 +141,7 @@ static int bit_count(weft_redis_request *request, void *app)
     if (request->count == 3)
         return kv_reply_syntax(request);
     if (!get_bytes(request, app, request->args[1], space, &bytes) ||
-        !read_range(request, 2, bytes.size, &range, &is_empty))
+        !read_range(request, COUNT_RANGE, bytes.size, &range, &is_empty))
         return 0;
     return weft_redis_reply_integer(request, is_empty ? 0 : count_bits(bytes, &range));
 }
@@ -166,9 +171,9 @@ static int bit_position(weft_redis_request *request, void *app)
         return weft_redis_reply_error(request, "ERR The bit argument must be 1 or 0.");
     bool is_one = bit.data[0] == '1';
     if (!get_bytes(request, app, request->args[1], space, &bytes) ||
-        !read_range(request, 3, bytes.size, &range, &is_empty))
+        !read_range(request, POSITION_RANGE, bytes.size, &range, &is_empty))
         return 0;
-    if (bytes.size == 0)
+    if (!bytes.data)
         return weft_redis_reply_integer(request, is_one ? -1 : 0);
     if (is_empty)
         return weft_redis_reply_integer(request, -1);

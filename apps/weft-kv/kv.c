@@ -326,6 +326,14 @@ bool kv_cut_range(int64_t *first, int64_t *last, uint64_t count)
     return *first <= *last && *last >= 0;
 }
 
+bool kv_cut_string_range(int64_t *first, int64_t *last, uint64_t count)
+{
+    int64_t size = (int64_t)count;
+    if (*last < 0)
+        *last = *last + size < 0 ? 0 : *last + size;
+    return kv_cut_range(first, last, count);
+}
+
 bool kv_read_key_count(weft_redis_request *request, size_t index, size_t *count)
 {
     weft_slice text = request->args[index];

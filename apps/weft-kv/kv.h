@@ -100,6 +100,9 @@ bool kv_read_bit_offset(weft_redis_request *request, weft_slice text, int64_t un
  * nothing is. */
 bool kv_cut_range(int64_t *first, int64_t *last, uint64_t count);
 
+/* The same as strings have them: an end far in front of the first byte is the first byte. */
+bool kv_cut_string_range(int64_t *first, int64_t *last, uint64_t count);
+
 /* The numkeys of "numkeys key [key ...]" at this index: at least 1, and so many arguments follow.
  */
 bool kv_read_key_count(weft_redis_request *request, size_t index, size_t *count);

@@ -3,6 +3,7 @@
 #include "kv.h"
 
 #include "base/random.h"
+#include "weft-kv/memory.h"
 
 #include <weft.h>
 
@@ -44,6 +45,7 @@ static int serve(void *arg)
     if (err < 0)
         return err;
     say_where(listener);
+    kv_memory_keep();
     err = kv_init(&kv, wf_random_entropy());
     if (err == 0)
         err = kv_serve(&kv, listener);

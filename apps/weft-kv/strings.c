@@ -63,12 +63,13 @@ static int string_length(weft_redis_request *request, void *app)
 
 struct set_options {
     bool if_free, if_there, and_get, keeps_time, persists;
-    int64_t when; /* KEYSPACE_NEVER: none was said */
+    size_t time_at; /* where the word for a time stands; 0: none does */
 };
 
-static bool read_set_time(weft_redis_request *request, struct kv *kv, size_t index,
-                          const char *command, int64_t *when)
+static bool read_set_time(weft_redis_request *request, struct kv *kv,
+                          const struct set_options *options, const char *command, int64_t *when)
 {
+    size_t index = options->time_at;
     static const struct {
         const char *name;
         int64_t unit;
@@ -76,6 +77,9 @@ static bool read_set_time(weft_redis_request *request, struct kv *kv, size_t ind
     } times[] = {
         { "ex", 1000, true }, { "px", 1, true }, { "exat", 1000, false }, { "pxat", 1, false }
     };
+    *when = KEYSPACE_NEVER;
+    if (index == 0)
+        return true;
     weft_slice text = request->args[index + 1];
     size_t kind = 0;
     while (!weft_redis_is(request->args[index], times[kind].name))
@@ -114,12 +118,12 @@ static bool take_flag(struct set_options *options, weft_slice word, bool of_set,
     return flag != NULL;
 }
 
-static bool read_options(weft_redis_request *request, struct kv *kv, size_t index, bool of_set,
+static bool read_options(weft_redis_request *request, size_t index, bool of_set,
                          struct set_options *options)
 {
-    *options = (struct set_options){ .when = KEYSPACE_NEVER };
+    *options = (struct set_options){ .time_at = 0 };
     for (size_t i = index; i < request->count; i++) {
-        bool has_time = options->when != KEYSPACE_NEVER;
+        bool has_time = options->time_at > 0;
         if (take_flag(options, request->args[i], of_set, has_time))
             continue;
         if (!is_time(request->args[i]) || i + 1 == request->count || has_time ||
@@ -127,9 +131,7 @@ static bool read_options(weft_redis_request *request, struct kv *kv, size_t inde
             kv_reply_syntax(request);
             return false;
         }
-        if (!read_set_time(request, kv, i, of_set ? "set" : "getex", &options->when))
-            return false;
-        i++;
+        options->time_at = i++;
     }
     return true;
 }
@@ -178,9 +180,12 @@ static int set(weft_redis_request *request, void *app)
             return 0;
         return kv_reply_ok(request);
     }
-    if (!read_options(request, kv, 3, true, &options))
+    int64_t when;
+    if (!read_options(request, 3, true, &options) ||
+        !read_set_time(request, kv, &options, "set", &when))
         return 0;
-    int64_t when = options.keeps_time ? KEYSPACE_KEEP : options.when;
+    if (options.keeps_time)
+        when = KEYSPACE_KEEP;
     if (options.and_get)
         return set_and_get(request, kv, &options, when);
     bool is_there = (options.if_free || options.if_there) &&
@@ -226,7 +231,7 @@ static int psetex(weft_redis_request *request, void *app)
 
 static int getset(weft_redis_request *request, void *app)
 {
-    static const struct set_options plain = { .when = KEYSPACE_NEVER };
+    static const struct set_options plain = { .time_at = 0 };
     return set_and_get(request, app, &plain, KEYSPACE_NEVER);
 }
 
@@ -246,15 +251,18 @@ static int getex(weft_redis_request *request, void *app)
     struct kv *kv = app;
     struct set_options options;
     struct entry *entry;
-    if (!read_options(request, kv, 2, false, &options))
+    int64_t when;
+    if (!read_options(request, 2, false, &options))
         return 0;
     int found = kv_find(kv, request, request->args[1], ENTRY_STRING, &entry);
     if (found <= 0)
         return found < 0 ? 0 : weft_redis_reply_null(request);
+    if (!read_set_time(request, kv, &options, "getex", &when))
+        return 0;
     reply_string(request, entry);
-    bool changes = options.when != KEYSPACE_NEVER ||
-                   (options.persists && keyspace_when(entry) != KEYSPACE_NEVER);
-    return changes ? change_time(request, kv, entry, options.when) : 0;
+    bool changes =
+        when != KEYSPACE_NEVER || (options.persists && keyspace_when(entry) != KEYSPACE_NEVER);
+    return changes ? change_time(request, kv, entry, when) : 0;
 }
 
 /* Each pair stands as if set alone; without memory those before it are set. */
@@ -323,7 +331,7 @@ static int get_range(weft_redis_request *request, void *app)
         return 0;
     weft_slice text = found ? string_get(entry, space) : (weft_slice){ "", 0 };
     bool is_backwards = first < 0 && last < 0 && first > last;
-    if (is_backwards || !kv_cut_range(&first, &last, text.size))
+    if (is_backwards || !kv_cut_string_range(&first, &last, text.size))
         return weft_redis_reply_string(request, "", 0);
     return weft_redis_reply_string(request, text.data + first, (size_t)(last - first + 1));
 }

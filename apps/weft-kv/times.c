@@ -15,7 +15,7 @@ static int reply_time(weft_redis_request *request, struct kv *kv, int64_t unit, 
     if (when == KEYSPACE_NEVER)
         return weft_redis_reply_integer(request, entry ? -1 : -2);
     int64_t value = from_now ? when - now : when;
-    return weft_redis_reply_integer(request, unit == 1 ? value : (value + unit / 2) / unit);
+    return weft_redis_reply_integer(request, value / unit + (unit > 1 && value % unit >= unit / 2));
 }
 
 static int ttl(weft_redis_request *request, void *app)
@@ -47,9 +47,11 @@ bool kv_read_when(weft_redis_request *request, weft_slice text, int64_t unit, in
     if (!kv_read_integer(request, text, &value))
         return false;
     if (!__builtin_mul_overflow(value, unit, &value) &&
-        !__builtin_add_overflow(value, from, when) && *when > KEYSPACE_KEEP &&
-        *when < KEYSPACE_NEVER)
+        !__builtin_add_overflow(value, from, when)) {
+        if (*when == KEYSPACE_NEVER || *when == KEYSPACE_KEEP) /* a millisecond nearer */
+            *when = *when < 0 ? KEYSPACE_KEEP + 1 : KEYSPACE_NEVER - 1;
         return true;
+    }
     weft_redis_reply_error(request, "ERR invalid expire time in '%s' command", command);
     return false;
 }
