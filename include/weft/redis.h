@@ -441,8 +441,9 @@ typedef struct weft_redis_message {
  *         tell(message.data, message.size);
  *     weft_redis_subscription_close(news);
  *
- * When its connection breaks it subscribes anew on the next one by itself, and says so once, in the
- * place between the messages where the gap is.
+ * When its connection breaks it subscribes anew on the next one by itself, and says so in the place
+ * between the messages where the gap is. Several losses with nothing between them are one gap, until
+ * it is taken.
  *
  * Returns: 0 when the server has confirmed all, and the subscription in *subscription.
  * Errors: as weft_redis_send(); -EINVAL without a channel or pattern.
