@@ -111,15 +111,15 @@ enum weft_redis_offline {
 
 /* Options of weft_redis_open(). */
 struct weft_redis_options {
-    const char *address;  /* the second argument */
-    const char *user;     /* NULL: the address's, else "default" */
-    const char *password; /* NULL: the address's, else the client does not authenticate */
-    const char *name;     /* of its connections, for CLIENT LIST; NULL: none */
-    int64_t connect_timeout;           /* with the greeting; 0: 5 s */
-    int64_t backoff_least;             /* before the second attempt, at most; 0: 10 ms */
-    int64_t backoff_most;              /* before each further one, at most; 0: 2 s */
-    uint32_t database;                 /* 0: the address's, else 0 */
-    uint32_t connections;              /* that all calls share; 0: 1, at most 256 */
+    const char *address;     /* the second argument */
+    const char *user;        /* NULL: the address's, else "default" */
+    const char *password;    /* NULL: the address's, else the client does not authenticate */
+    const char *name;        /* of its connections, for CLIENT LIST; NULL: none */
+    int64_t connect_timeout; /* with the greeting; 0: 5 s */
+    int64_t backoff_least;   /* before the second attempt, at most; 0: 10 ms */
+    int64_t backoff_most;    /* before each further one, at most; 0: 2 s */
+    uint32_t database;       /* 0: the address's, else 0 */
+    uint32_t connections;    /* that all calls share; 0: 1, at most 256 */
     uint32_t blocking_connections_max; /* of one user at a time; 0: 16 */
     uint32_t in_flight_max;            /* sent and not answered, on each connection; further ones
                                           wait in line. 0: 16,384 */
@@ -442,8 +442,8 @@ typedef struct weft_redis_message {
  *     weft_redis_subscription_close(news);
  *
  * When its connection breaks it subscribes anew on the next one by itself, and says so in the place
- * between the messages where the gap is. Several losses with nothing between them are one gap, until
- * it is taken.
+ * between the messages where the gap is. Several losses with nothing between them are one gap,
+ * until it is taken.
  *
  * Returns: 0 when the server has confirmed all, and the subscription in *subscription.
  * Errors: as weft_redis_send(); -EINVAL without a channel or pattern.
@@ -566,20 +566,20 @@ WEFT_END_DECLS
 
 #ifndef __cplusplus
 #    define weft_redis_open(redis, ...)                                                            \
-        weft_redis_open_with((redis), &(struct weft_redis_options){                                \
-                                          .address = __VA_ARGS__,                                  \
-                                          .site = WEFT_SITE,                                       \
-                                          .size = sizeof(struct weft_redis_options) })
+        weft_redis_open_with(                                                                      \
+            (redis), &(struct weft_redis_options){ .address = __VA_ARGS__,                         \
+                                                   .site = WEFT_SITE,                              \
+                                                   .size = sizeof(struct weft_redis_options) })
 /* Called by name it takes a weft_redis_call * and nothing else; the bare name stays a weft_fn. */
 #    define weft_redis_send(call) weft_redis_send(_Generic((call), weft_redis_call * : (call)))
 /* weft_redis_transaction_begin(&transaction, redis, arena, .watch = …) */
 #    define weft_redis_transaction_begin(transaction, client, ...)                                 \
-        weft_redis_transaction_begin_with((transaction),                                           \
-                                          &(struct weft_redis_transaction_options){                \
-                                              .redis = (client),                                   \
-                                              .arena = __VA_ARGS__,                                \
-                                              .site = WEFT_SITE,                                   \
-                                              .size = sizeof(struct weft_redis_transaction_options) })
+        weft_redis_transaction_begin_with(                                                         \
+            (transaction), &(struct weft_redis_transaction_options){                               \
+                               .redis = (client),                                                  \
+                               .arena = __VA_ARGS__,                                               \
+                               .site = WEFT_SITE,                                                  \
+                               .size = sizeof(struct weft_redis_transaction_options) })
 /* weft_redis_subscribe(&subscription, redis, .channels = …) */
 #    define weft_redis_subscribe(subscription, ...)                                                \
         weft_redis_subscribe_with((subscription),                                                  \

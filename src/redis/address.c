@@ -87,8 +87,8 @@ static int read_host(struct wf_redis_address *address, const char *host, size_t 
 {
     if (size == 0)
         return -EINVAL;
-    address->connect = weft_arena_format(arena, "tcp:%.*s%s", (int)size, host,
-                                         has_port(host, size) ? "" : PORT);
+    address->connect =
+        weft_arena_format(arena, "tcp:%.*s%s", (int)size, host, has_port(host, size) ? "" : PORT);
     return address->connect ? 0 : -ENOMEM;
 }
 

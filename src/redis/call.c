@@ -49,8 +49,7 @@ const char *wf_redis_refusal(const weft_slice *args, size_t count)
 
 static int refuse(weft_redis_call *call, int err, const char *what, const char *why)
 {
-    char *detail =
-        call->arena ? weft_arena_format(call->arena, "%s: %s", what, why) : NULL;
+    char *detail = call->arena ? weft_arena_format(call->arena, "%s: %s", what, why) : NULL;
     call->detail = detail ? detail : weft_error_text(err);
     return err;
 }
@@ -85,8 +84,8 @@ static int send_checked(weft_redis_call *call, const char *word)
         .replies = 1,
         .arena = call->arena,
         .what = word,
-        .may_be_repeated = call->idempotent || nature == WF_REDIS_READS ||
-                           nature == WF_REDIS_BLOCKING_READ,
+        .may_be_repeated =
+            call->idempotent || nature == WF_REDIS_READS || nature == WF_REDIS_BLOCKING_READ,
     };
     weft_redis *redis = wf_redis_client_retain(call->redis);
     int err = perform(redis, &exchange, nature);

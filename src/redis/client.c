@@ -12,21 +12,21 @@
 #include <string.h>
 #include <weft/error.h>
 
-#define CONNECT_TIMEOUT   (5 * WEFT_SECOND)
-#define BACKOFF_LEAST     (10 * WEFT_MILLISECOND)
-#define BACKOFF_MOST      (2 * WEFT_SECOND)
-#define CONNECTIONS_MAX   256u
-#define LENT_MAX          16u
-#define LENT_LIMIT        65536u
-#define IN_FLIGHT_MAX     16384u
-#define IN_FLIGHT_LIMIT   (1u << 24)
-#define ORPHANS_MAX       1024u
-#define REPLY_MAX         (64u << 20)
-#define REPLY_LIMIT       (1u << 30)
-#define REPLY_LEAST       1024u
+#define CONNECT_TIMEOUT (5 * WEFT_SECOND)
+#define BACKOFF_LEAST   (10 * WEFT_MILLISECOND)
+#define BACKOFF_MOST    (2 * WEFT_SECOND)
+#define CONNECTIONS_MAX 256u
+#define LENT_MAX        16u
+#define LENT_LIMIT      65536u
+#define IN_FLIGHT_MAX   16384u
+#define IN_FLIGHT_LIMIT (1u << 24)
+#define ORPHANS_MAX     1024u
+#define REPLY_MAX       (64u << 20)
+#define REPLY_LIMIT     (1u << 30)
+#define REPLY_LEAST     1024u
 
 struct waiter {
-    struct wf_list link; /* in the line; alone: the waiting is over */
+    struct wf_list link;                    /* in the line; alone: the waiting is over */
     struct wf_redis_connection *connection; /* that it was given; NULL: the client is closed */
     weft_event bell;
 };

@@ -5,9 +5,9 @@
  *     the reader: input ──value─> the oldest slot       and then pump: answers make room
  *
  * What was handed to the stream counts as sent, although it may lie there still: that errs to the
- * safe side. When the connection is lost, each exchange in flight is looked at in order: orphans are
- * dropped; what may be repeated goes back to the front of the queue, three times at most; all others
- * end in doubt. Where the reply itself was the fault, its own exchange is not repeated.
+ * safe side. When the connection is lost, each exchange in flight is looked at in order: orphans
+ * are dropped; what may be repeated goes back to the front of the queue, three times at most; all
+ * others end in doubt. Where the reply itself was the fault, its own exchange is not repeated.
  *
  * Pauses between attempts are thrown below a limit that doubles ("full jitter"): clients that lost
  * the same server do not come back together.
@@ -27,8 +27,8 @@
 #include <weft/error.h>
 
 #define SLOTS_LEAST 64u
-#define NODES_KEPT  4096u                     /* room for so many is kept from reply to reply */
-#define BATCH_SIZE  ((size_t)64 << 10)        /* what the writer puts together for one write */
+#define NODES_KEPT  4096u              /* room for so many is kept from reply to reply */
+#define BATCH_SIZE  ((size_t)64 << 10) /* what the writer puts together for one write */
 #define OUTPUT_KEPT ((size_t)64 << 10)
 #define TRIES_MAX   3u
 #define SILENCE     WEFT_SECOND /* without a byte, before orphans close a connection */
@@ -203,7 +203,8 @@ static int write_at_once(connection *c, struct wf_redis_exchange *exchange)
     return err == -EBUSY ? -EAGAIN : err;
 }
 
-/* Where the peer has gone, what it has said before is still to be read: the reader finds the end. */
+/* Where the peer has gone, what it has said before is still to be read: the reader finds the end.
+ */
 static void stop_writing(connection *c, int err)
 {
     c->is_torn = true;
@@ -241,8 +242,7 @@ static size_t gather(connection *c)
 static int write_batch(connection *c)
 {
     c->is_writing = true;
-    int err =
-        weft_write(c->stream, weft_buffer_data(&c->batch), weft_buffer_readable(&c->batch));
+    int err = weft_write(c->stream, weft_buffer_data(&c->batch), weft_buffer_readable(&c->batch));
     c->is_writing = false;
     empty(&c->batch);
     return err;
@@ -283,8 +283,8 @@ static void begin_reply(connection *c)
 static int make_room(connection *c)
 {
     size_t size = sizeof *c->reply.nodes;
-    struct wf_resp_node *nodes = weft_arena_grow(c->nodes, c->reply.nodes, c->reply.room * size,
-                                                 c->reply.need * size);
+    struct wf_resp_node *nodes =
+        weft_arena_grow(c->nodes, c->reply.nodes, c->reply.room * size, c->reply.need * size);
     if (!nodes)
         return -ENOMEM;
     c->reply.nodes = nodes;
@@ -342,9 +342,8 @@ int wf_redis_connection_read(connection *c)
 /* Pushes stand beside replies. Messages where nobody has subscribed are no news but a mistake. */
 static int take_push(connection *c)
 {
-    static const char *const known[] = { "message",   "pmessage",     "smessage",
-                                         "subscribe", "unsubscribe",  "psubscribe",
-                                         "punsubscribe" };
+    static const char *const known[] = { "message",     "pmessage",   "smessage",    "subscribe",
+                                         "unsubscribe", "psubscribe", "punsubscribe" };
     const struct wf_resp_node *node = &c->reply.nodes[c->reply.value];
     if (c->version < 3)
         return fault(c, "a push in version 2");
@@ -604,7 +603,8 @@ static int live(void *arg)
 static void end_task(void *arg)
 {
     connection *c = arg;
-    const char *why = c->redis->closed ? "the client was closed" : "the connection's task was ended";
+    const char *why =
+        c->redis->closed ? "the client was closed" : "the connection's task was ended";
     weft_task *task = c->task;
     c->task = NULL;
     c->state = WF_REDIS_DOWN;

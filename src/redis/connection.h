@@ -52,13 +52,13 @@ struct wf_redis_sink {
  * answered, and bytes that were handed over have a slot. */
 struct wf_redis_connection {
     weft_redis *redis;
-    struct wf_list link;        /* a lent one: among those that nobody has */
-    bool is_lent;               /* it has one user at a time */
-    uint8_t state;              /* enum wf_redis_connection_state */
-    uint8_t version;            /* of the protocol, since it was greeted */
-    bool is_writing;            /* the writer is inside a write */
-    bool is_torn;               /* nothing can be written any more */
-    struct wf_list queue;       /* exchanges, `queued` of them */
+    struct wf_list link;  /* a lent one: among those that nobody has */
+    bool is_lent;         /* it has one user at a time */
+    uint8_t state;        /* enum wf_redis_connection_state */
+    uint8_t version;      /* of the protocol, since it was greeted */
+    bool is_writing;      /* the writer is inside a write */
+    bool is_torn;         /* nothing can be written any more */
+    struct wf_list queue; /* exchanges, `queued` of them */
     uint32_t queued;
     struct wf_redis_slot *slots;
     uint32_t slot_room;         /* a power of two, or 0 */
@@ -79,10 +79,10 @@ struct wf_redis_connection {
     const char *fault;          /* what was wrong with what came; NULL: nothing */
     struct wf_resp_reply reply; /* what comes, or has come if `is_read` */
     bool is_read;
-    size_t used;                /* bytes of the input that are read and not consumed */
-    weft_arena *nodes;          /* the reply's */
-    weft_buffer output;         /* what is written at once is put together here */
-    weft_buffer batch;          /* likewise for the writer */
+    size_t used;        /* bytes of the input that are read and not consumed */
+    weft_arena *nodes;  /* the reply's */
+    weft_buffer output; /* what is written at once is put together here */
+    weft_buffer batch;  /* likewise for the writer */
 };
 
 /* 0, -ENOMEM. */
@@ -113,8 +113,8 @@ void wf_redis_connection_break(struct wf_redis_connection *connection, int err, 
 /* Its client is closed. */
 void wf_redis_connection_end(struct wf_redis_connection *connection);
 
-/* Read until a value is complete: for the greeting, by its task. It stays in connection->reply until
- * the next read. */
+/* Read until a value is complete: for the greeting, by its task. It stays in connection->reply
+ * until the next read. */
 int wf_redis_connection_read(struct wf_redis_connection *connection);
 
 /* What is in flight and what waits for it: a caller more would stand behind all of them. */

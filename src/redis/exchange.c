@@ -44,9 +44,7 @@ static const char *keep_error(struct wf_redis_exchange *exchange, const struct w
 static void answer(struct wf_redis_exchange *exchange, const struct wf_resp_reply *reply)
 {
     bool is_error = wf_redis_value_is_error(reply);
-    int err = exchange->arena
-                  ? wf_redis_value_build(exchange->arena, reply, &exchange->value)
-                  : 0;
+    int err = exchange->arena ? wf_redis_value_build(exchange->arena, reply, &exchange->value) : 0;
     if (err < 0)
         finish(exchange, err, NO_ROOM);
     else if (!is_error)
@@ -70,8 +68,8 @@ void wf_redis_exchange_take(struct wf_redis_exchange *exchange, const struct wf_
 void wf_redis_exchange_fail(struct wf_redis_exchange *exchange, int err, const char *why)
 {
     const char *words = why && *why ? why : weft_error_text(err);
-    char *detail = exchange->arena ? weft_arena_format(exchange->arena, "%s: %s",
-                                                       exchange->what, words)
-                                   : NULL;
+    char *detail = exchange->arena
+                       ? weft_arena_format(exchange->arena, "%s: %s", exchange->what, words)
+                       : NULL;
     finish(exchange, err, detail ? detail : weft_error_text(err));
 }

@@ -32,17 +32,17 @@ struct wf_redis_exchange {
     struct wf_redis_connection *connection;
     const weft_slice *args; /* one command … */
     size_t count;
-    weft_slice block;    /* … or, where count is 0, several, as they are on the wire */
-    uint32_t replies;    /* that it waits for, at least 1; the last one is its answer */
-    uint32_t tries;      /* how often it was handed over */
-    uint64_t place;      /* IN FLIGHT: its number in the line */
-    uint64_t epoch;      /* the connection that it has to go over; 0: any */
-    uint64_t went_over;  /* the one that it was handed to last */
-    weft_arena *arena;   /* for the answer; NULL: there is to be none */
-    const char *what;    /* for the detail: a word of at most 32 bytes */
-    uint8_t state;       /* enum wf_redis_exchange_state */
+    weft_slice block;   /* … or, where count is 0, several, as they are on the wire */
+    uint32_t replies;   /* that it waits for, at least 1; the last one is its answer */
+    uint32_t tries;     /* how often it was handed over */
+    uint64_t place;     /* IN FLIGHT: its number in the line */
+    uint64_t epoch;     /* the connection that it has to go over; 0: any */
+    uint64_t went_over; /* the one that it was handed to last */
+    weft_arena *arena;  /* for the answer; NULL: there is to be none */
+    const char *what;   /* for the detail: a word of at most 32 bytes */
+    uint8_t state;      /* enum wf_redis_exchange_state */
     bool may_be_repeated;
-    int result;          /* DONE: 0, or the error */
+    int result; /* DONE: 0, or the error */
     const weft_redis_value *value;
     const char *detail;
     const char *refusal; /* of a reply before the last one */

@@ -138,9 +138,10 @@ static size_t read_width(struct writer *w)
     if (letters > 2 || (letters == 2 && (c[0] != 'l' || c[1] != 'l')))
         return 0;
     w->format += letters;
-    return letters == 2 ? sizeof(long long) : *c == 'l' ? sizeof(long)
-                                          : *c == 'z'   ? sizeof(size_t)
-                                                        : sizeof(intmax_t);
+    return letters == 2 ? sizeof(long long)
+           : *c == 'l'  ? sizeof(long)
+           : *c == 'z'  ? sizeof(size_t)
+                        : sizeof(intmax_t);
 }
 
 static int put_number(struct writer *w, size_t width)
@@ -169,8 +170,7 @@ static int convert(struct writer *w, bool is_first, bool *lies)
     case 's': {
         const char *text = va_arg(w->list, const char *);
         w->format++;
-        return text ? put_text(w, text, strlen(text), is_first, lies)
-                    : refuse(w, "a text is NULL");
+        return text ? put_text(w, text, strlen(text), is_first, lies) : refuse(w, "a text is NULL");
     }
     case 'b': {
         const char *data = va_arg(w->list, const char *);

@@ -72,11 +72,17 @@ static bool begins_with_one_of(const struct wf_resp_reply *reply, const char *co
 
 static int refused(struct wf_redis_connection *connection, const char *what)
 {
-    static const char *const passing[] = { "ERR max number of clients", "LOADING", "MASTERDOWN",
-                                           "BUSY ", "TRYAGAIN", NULL };
-    static const char *const access[] = { "WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password",
+    static const char *const passing[] = {
+        "ERR max number of clients", "LOADING", "MASTERDOWN", "BUSY ", "TRYAGAIN", NULL
+    };
+    static const char *const access[] = { "WRONGPASS",
+                                          "NOAUTH",
+                                          "NOPERM",
+                                          "ERR invalid password",
                                           "ERR invalid username-password",
-                                          "ERR AUTH", "ERR Client sent AUTH", NULL };
+                                          "ERR AUTH",
+                                          "ERR Client sent AUTH",
+                                          NULL };
     const struct wf_resp_node *node = &connection->reply.nodes[connection->reply.value];
     snprintf(connection->why, sizeof connection->why, "%s: %.*s", what, (int)node->len,
              node->as.text);

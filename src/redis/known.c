@@ -1,4 +1,5 @@
-/* Commands, in the order of their names in small letters: found by halves, a few comparisons each. */
+/* Commands, in the order of their names in small letters: found by halves, a few comparisons each.
+ */
 
 #include "redis/known.h"
 

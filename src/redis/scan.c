@@ -144,10 +144,9 @@ static int take_page(weft_redis_scan *scan, const weft_redis_value *value)
 
 static int ask_for_page(weft_redis_scan *scan)
 {
-    weft_redis_call call = { .redis = scan->redis,
-                             .arena = scan->page,
-                             .args = scan->args,
-                             .count = scan->count };
+    weft_redis_call call = {
+        .redis = scan->redis, .arena = scan->page, .args = scan->args, .count = scan->count
+    };
     scan->items = NULL;
     weft_arena_reset(scan->page);
     scan->args[scan->cursor_at] = weft_redis_text(scan->cursor);

@@ -7,8 +7,8 @@
  *
  * The queue is one buffer of records, each a head and three texts; its limit is bytes, so that many
  * small messages and few large ones cost the same. A message larger than the limit passes alone
- * where the policy is to wait, and is dropped else. A gap takes no room: there is at most one at the
- * end of the queue.
+ * where the policy is to wait, and is dropped else. A gap takes no room: there is at most one at
+ * the end of the queue.
  *
  * The connection's task may be inside take() when the subscription is closed: it holds a reference
  * for as long as it may come back. */
@@ -336,8 +336,8 @@ static int make(weft_redis_subscription **made, const struct weft_redis_subscrib
                                         .arena = arena,
                                         .references = 1,
                                         .full = options->full,
-                                        .queue_max = options->queue_max ? options->queue_max
-                                                                        : QUEUE_MAX };
+                                        .queue_max =
+                                            options->queue_max ? options->queue_max : QUEUE_MAX };
         err = set_words(s, options->channels, options->patterns);
     }
     if (!s || err < 0) {
@@ -404,8 +404,7 @@ static int give(weft_redis_subscription *s, weft_arena *arena, weft_redis_messag
         const char *from = weft_buffer_data(&s->queue) + sizeof head;
         made.channel = keep(arena, &from, head.channel_size);
         made.channel_size = head.channel_size;
-        made.pattern =
-            head.pattern_size == NONE ? NULL : keep(arena, &from, head.pattern_size);
+        made.pattern = head.pattern_size == NONE ? NULL : keep(arena, &from, head.pattern_size);
         made.data = keep(arena, &from, head.size);
         made.size = head.size;
         bool is_whole = made.channel && made.data && (made.pattern || head.pattern_size == NONE);

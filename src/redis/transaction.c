@@ -182,9 +182,7 @@ static int ask_watching(weft_redis_transaction *t, const weft_slice *args, size_
 static int ask_as_others(weft_redis_transaction *t, const weft_slice *args, size_t count,
                          const weft_redis_value **value)
 {
-    weft_redis_call call = {
-        .redis = t->redis, .arena = t->arena, .args = args, .count = count
-    };
+    weft_redis_call call = { .redis = t->redis, .arena = t->arena, .args = args, .count = count };
     int err = weft_redis_send(&call);
     t->detail = call.detail;
     *value = call.value;

@@ -3,10 +3,11 @@
  *     nodes, depth first:   map ─ key ─ array ─ a ─ b ─ key ─ value
  *     values:               map │ key array key value │ a b
  *
- * The codec's nodes lie in the connection's window and are gone with it. A tree is two pieces of the
- * caller's arena, whatever its shape: all values, the elements of each next to one another, and all
- * texts. Attributes are no elements of what is around them: they hang on the value behind them. A
- * string that came in pieces is joined. No recursion: a stack of frames as deep as the codec's. */
+ * The codec's nodes lie in the connection's window and are gone with it. A tree is two pieces of
+ * the caller's arena, whatever its shape: all values, the elements of each next to one another, and
+ * all texts. Attributes are no elements of what is around them: they hang on the value behind them.
+ * A string that came in pieces is joined. No recursion: a stack of frames as deep as the codec's.
+ */
 
 #include "redis/value.h"
 
@@ -16,7 +17,7 @@
 #include <string.h>
 
 struct frame {
-    weft_redis_value *next; /* where the next element goes */
+    weft_redis_value *next;             /* where the next element goes */
     const weft_redis_value *attributes; /* that wait for the value they belong to */
     uint32_t end;                       /* of its nodes */
 };

@@ -1,8 +1,8 @@
 #ifndef WF_TESTS_REDIS_CLIENT_TEST_H
 #define WF_TESTS_REDIS_CLIENT_TEST_H
 
-/* What the tests of the client share: a server on "mem:redis" that follows a script, values as text,
- * and a client with an arena.
+/* What the tests of the client share: a server on "mem:redis" that follows a script, values as
+ * text, and a client with an arena.
  *
  * A script has a list of steps for each connection. A text answers one command; the words are
  * below; what begins with '!' is said without a command. Behind the last step commands are read and
@@ -161,10 +161,14 @@ static char shown[65536];
 
 static inline size_t show_at(size_t at, const weft_redis_value *value)
 {
-    static const char *const open[] = { [WEFT_REDIS_ARRAY] = "[", [WEFT_REDIS_MAP] = "{",
-                                        [WEFT_REDIS_SET] = "(", [WEFT_REDIS_PUSH] = ">" };
-    static const char *const close[] = { [WEFT_REDIS_ARRAY] = "]", [WEFT_REDIS_MAP] = "}",
-                                         [WEFT_REDIS_SET] = ")", [WEFT_REDIS_PUSH] = "<" };
+    static const char *const open[] = { [WEFT_REDIS_ARRAY] = "[",
+                                        [WEFT_REDIS_MAP] = "{",
+                                        [WEFT_REDIS_SET] = "(",
+                                        [WEFT_REDIS_PUSH] = ">" };
+    static const char *const close[] = { [WEFT_REDIS_ARRAY] = "]",
+                                         [WEFT_REDIS_MAP] = "}",
+                                         [WEFT_REDIS_SET] = ")",
+                                         [WEFT_REDIS_PUSH] = "<" };
     size_t left = sizeof shown - at;
     if (value->attributes) {
         shown[at++] = '|';

@@ -84,11 +84,11 @@ static void check_line(void)
 static void test_blocking_commands_wait_in_line_for_a_connection(void **state)
 {
     (void)state;
-    assert_int_equal(run(scripted_main, &(struct scripted){
-                                            .body = check_line,
-                                            .serve = answer_slowly,
-                                            .options = { .blocking_connections_max = 2 } }),
-                     0);
+    assert_int_equal(
+        run(scripted_main, &(struct scripted){ .body = check_line,
+                                               .serve = answer_slowly,
+                                               .options = { .blocking_connections_max = 2 } }),
+        0);
 }
 
 static void check_lost(void)

@@ -1,5 +1,5 @@
-/* Calls over a scripted server: the greeting, pipelining, errors, cancels, and what becomes of calls
- * when the connection breaks. */
+/* Calls over a scripted server: the greeting, pipelining, errors, cancels, and what becomes of
+ * calls when the connection breaks. */
 
 #include "client_test.h"
 
@@ -195,9 +195,8 @@ static void check_pipeline(void)
 static void test_calls_of_a_turn_share_a_write_and_get_their_own_answers(void **state)
 {
     (void)state;
-    assert_int_equal(run(scripted_main,
-                         &(struct scripted){ .body = check_pipeline, .serve = count_reads }),
-                     0);
+    assert_int_equal(
+        run(scripted_main, &(struct scripted){ .body = check_pipeline, .serve = count_reads }), 0);
 }
 
 static void check_limit(void)
@@ -339,7 +338,7 @@ static int refused_call(const char *words, const char **detail)
 static void check_refusals(void)
 {
     static const char *const words[] = { "SELECT 1", "multi", "SUBSCRIBE a", "CLIENT REPLY OFF",
-                                         "AUTH x", "QUIT", "WATCH a", "MONITOR" };
+                                         "AUTH x",   "QUIT",  "WATCH a",     "MONITOR" };
     const char *detail;
     for (size_t i = 0; i < WF_ARRAY_SIZE(words); i++) {
         assert_int_equal(refused_call(words[i], &detail), -EINVAL);
@@ -386,7 +385,8 @@ static void test_client_of_no_address_is_not_made(void **state)
 
 /* A reply in pieces: every way to cut it in two, and byte by byte. */
 
-static const char whole[] = "*3\r\n$5\r\nhello\r\n%1\r\n+a\r\n|1\r\n+b\r\n:1\r\n,2.5\r\n!3\r\nERR\r\n";
+static const char whole[] =
+    "*3\r\n$5\r\nhello\r\n%1\r\n+a\r\n|1\r\n+b\r\n:1\r\n,2.5\r\n!3\r\nERR\r\n";
 static size_t cut;
 
 static int answer_in_pieces(weft_stream *stream, void *arg)
@@ -630,8 +630,8 @@ static void check_close_at(void)
 static void test_close_at_every_byte_is_seen_for_what_it_is(void **state)
 {
     (void)state;
-    assert_int_equal(run(scripted_main, &(struct scripted){ .body = check_close_at,
-                                                            .serve = close_after_bytes }),
+    assert_int_equal(run(scripted_main,
+                         &(struct scripted){ .body = check_close_at, .serve = close_after_bytes }),
                      0);
 }
 
@@ -934,8 +934,8 @@ static void test_memory_that_runs_out_fails_calls_and_nothing_else(void **state)
         bool failed = true;
         fault_stays = stays;
         for (fault_at = 1; failed && fault_at < 200; fault_at++) {
-            assert_int_equal(run(scripted_main, &(struct scripted){ .body = check_memory,
-                                                                    .serve = answer_pairs }),
+            assert_int_equal(run(scripted_main,
+                                 &(struct scripted){ .body = check_memory, .serve = answer_pairs }),
                              0);
             failed = memory_fault.injected > 0;
             logged_count = 0; /* the server's own failures */

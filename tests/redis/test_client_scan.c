@@ -19,8 +19,8 @@ static int walk(void)
 
 static void check_keys(void)
 {
-    assert_int_equal(
-        weft_redis_scan_open(&scan, redis, .match = "a*", .count = 50, .type = "hash"), 0);
+    assert_int_equal(weft_redis_scan_open(&scan, redis, .match = "a*", .count = 50, .type = "hash"),
+                     0);
     assert_int_equal(connections, 0);
     assert_int_equal(walk(), 0);
     assert_string_equal(walked, "a= b= c= ");

@@ -15,8 +15,8 @@
 #define NUMBERS_MAX 2000000
 
 static struct dice dice;
-static size_t commands;                /* in all */
-static uint8_t executed[NUMBERS_MAX];  /* how often */
+static size_t commands;               /* in all */
+static uint8_t executed[NUMBERS_MAX]; /* how often */
 static size_t next_number;
 static size_t acknowledged, in_doubt, given_up, kills;
 

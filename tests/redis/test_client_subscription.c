@@ -44,10 +44,10 @@ static void test_subscription_gives_messages_in_order(void **state)
 {
     (void)state;
     script[0][0] = SUBSCRIBED("a", "1");
-    script[0][1] = ">3\r\n$10\r\npsubscribe\r\n$2\r\nb*\r\n:2\r\n" MESSAGE("a", "1")
-                   ">4\r\n$8\r\npmessage\r\n$2\r\nb*\r\n$2\r\nbc\r\n$1\r\n2\r\n"
-                   ">2\r\n+other\r\n:1\r\n"
-                   ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$0\r\n\r\n";
+    script[0][1] = ">3\r\n$10\r\npsubscribe\r\n$2\r\nb*\r\n:2\r\n" MESSAGE(
+        "a", "1") ">4\r\n$8\r\npmessage\r\n$2\r\nb*\r\n$2\r\nbc\r\n$1\r\n2\r\n"
+                  ">2\r\n+other\r\n:1\r\n"
+                  ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$0\r\n\r\n";
     scripted(check_messages);
 }
 
@@ -143,7 +143,8 @@ static int flood(weft_stream *stream, void *arg)
     weft_write(stream, SUBSCRIBED("a", "1"), sizeof SUBSCRIBED("a", "1") - 1);
     for (int i = 0; i < flood_count; i++) {
         char text[64];
-        int size = snprintf(text, sizeof text, ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4\r\n%04d\r\n", i);
+        int size =
+            snprintf(text, sizeof text, ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4\r\n%04d\r\n", i);
         if (weft_write(stream, text, (size_t)size) < 0)
             return 0;
     }

@@ -167,20 +167,41 @@ static enum wf_redis_nature known(const char *words)
 static void test_known_commands_are_found(void **state)
 {
     (void)state;
-    static const char *const reads[] = { "get a", "GET a", "MGET a", "Ttl a", "EVAL_RO x",
-                                         "EVALSHA_RO x", "GEORADIUS_RO a",
-                                         "GEORADIUSBYMEMBER_RO a", "BITCOUNT a", "ZUNION 1 a",
-                                         "XREAD STREAMS BLOCK 0", "BITFIELD_RO a", "SORT_RO a",
-                                         "HSCAN a 0", "PING", "ZSCORE a b" };
-    static const char *const plain[] = { "SET a b", "INCR a", "GE", "GETT", "ZZZ", "A", "FLUSHALL",
-                                         "CLIENT LIST", "XREADGROUP GROUP g c STREAMS a >",
-                                         "GETDEL a", "GETEX a", "EVAL x", "CLIENT",
+    static const char *const reads[] = { "get a",
+                                         "GET a",
+                                         "MGET a",
+                                         "Ttl a",
+                                         "EVAL_RO x",
+                                         "EVALSHA_RO x",
+                                         "GEORADIUS_RO a",
+                                         "GEORADIUSBYMEMBER_RO a",
+                                         "BITCOUNT a",
+                                         "ZUNION 1 a",
+                                         "XREAD STREAMS BLOCK 0",
+                                         "BITFIELD_RO a",
+                                         "SORT_RO a",
+                                         "HSCAN a 0",
+                                         "PING",
+                                         "ZSCORE a b" };
+    static const char *const plain[] = { "SET a b",
+                                         "INCR a",
+                                         "GE",
+                                         "GETT",
+                                         "ZZZ",
+                                         "A",
+                                         "FLUSHALL",
+                                         "CLIENT LIST",
+                                         "XREADGROUP GROUP g c STREAMS a >",
+                                         "GETDEL a",
+                                         "GETEX a",
+                                         "EVAL x",
+                                         "CLIENT",
                                          "averylongnameofacommandthatnobodyknows" };
     static const char *const blocks[] = { "BLPOP a 0", "brpop a 0", "BZMPOP 0 1 a MIN",
                                           "XREADGROUP GROUP g c BLOCK 0 STREAMS a >", "WAIT 1 0" };
-    static const char *const refused[] = { "AUTH x", "watch a", "MULTI", "EXEC", "SUBSCRIBE a",
-                                           "client reply off", "QUIT", "HELLO 3", "SELECT 1",
-                                           "MONITOR", "reset" };
+    static const char *const refused[] = { "AUTH x",      "watch a",          "MULTI", "EXEC",
+                                           "SUBSCRIBE a", "client reply off", "QUIT",  "HELLO 3",
+                                           "SELECT 1",    "MONITOR",          "reset" };
     for (size_t i = 0; i < WF_ARRAY_SIZE(reads); i++)
         assert_int_equal(known(reads[i]), WF_REDIS_READS);
     for (size_t i = 0; i < WF_ARRAY_SIZE(plain); i++)
