@@ -32,8 +32,10 @@
 #define OUTPUT_KEPT ((size_t)64 << 10)
 #define TRIES_MAX   3u
 #define SILENCE     WEFT_SECOND /* without a byte, before orphans close a connection */
-#define DOUBLINGS   20u
-#define INPUT_LEAST (16u << 10)
+/* What is only announced costs nothing: the stream's input limit counts what has come. */
+#define ANNOUNCED_MAX (1u << 30)
+#define DOUBLINGS     20u
+#define INPUT_LEAST   (16u << 10)
 
 typedef struct wf_redis_connection connection; /* this file is about nothing else */
 
@@ -267,10 +269,8 @@ static int write_on(void *arg)
 
 static void begin_reply(connection *c)
 {
-    uint32_t reply_max = c->redis->settings.reply_max;
     struct wf_resp_limits limits = WF_RESP_LIMITS_DEFAULT;
-    limits.string_max = reply_max;
-    limits.count_max = reply_max / 4; /* the least bytes of an element, or nearly */
+    limits.string_max = limits.count_max = ANNOUNCED_MAX;
     if (c->reply.room > NODES_KEPT) {
         weft_arena_reset(c->nodes);
         c->reply.nodes = NULL;
@@ -529,13 +529,16 @@ static int reach(connection *c)
 static void failed(connection *c)
 {
     bool is_over = is_final(c->error) || c->redis->settings.fails_offline;
-    c->redis->stats.failures += c->error != -ECANCELED;
-    if (c->error != -ECANCELED)
+    if (c->error != -ECANCELED) {
+        c->redis->stats.failures++;
+        c->is_unreachable = true;
         set_pause(c);
+    }
     if (!is_over)
         return;
     drop_all(c, c->error, c->why);
-    end_sink(c, c->error, c->why);
+    if (is_final(c->error) || (c->sink && !c->sink->is_patient))
+        end_sink(c, c->error, c->why);
 }
 
 /* OPEN, until it is lost. */
@@ -546,7 +549,7 @@ static void serve(connection *c)
     c->scope = &scope;
     c->state = WF_REDIS_OPEN;
     c->epoch++;
-    c->is_torn = false;
+    c->is_torn = c->is_unreachable = false;
     c->redis->stats.connects++;
     weft_event_clear(&c->work);
     int err = weft_spawn(&scope, write_on, c, .name = "redis writer", .no_locals = true);
@@ -632,7 +635,7 @@ static int start(connection *c)
 /* Between two attempts, where callers do not want to wait. */
 static bool is_offline(const connection *c)
 {
-    return c->redis->settings.fails_offline && c->error < 0 &&
+    return c->redis->settings.fails_offline && c->is_unreachable &&
            (c->state == WF_REDIS_DOWN || c->state == WF_REDIS_PAUSING) &&
            c->not_before > weft_now();
 }

@@ -45,6 +45,7 @@ struct wf_redis_sink {
     int (*take)(struct wf_redis_sink *sink, const struct wf_resp_reply *reply);
     /* It is over: there will be no other connection. */
     void (*end)(struct wf_redis_sink *sink, int err, const char *why);
+    bool is_patient; /* it waits for a server, although callers do not */
 };
 
 /* Invariants: what is QUEUED is in `queue`, and then the state is not DOWN; what is IN FLIGHT is in
@@ -58,6 +59,7 @@ struct wf_redis_connection {
     uint8_t version;      /* of the protocol, since it was greeted */
     bool is_writing;      /* the writer is inside a write */
     bool is_torn;         /* nothing can be written any more */
+    bool is_unreachable;  /* the last attempt has failed */
     struct wf_list queue; /* exchanges, `queued` of them */
     uint32_t queued;
     struct wf_redis_slot *slots;

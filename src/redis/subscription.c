@@ -239,7 +239,7 @@ static int take_confirmation(weft_redis_subscription *s)
     if (s->confirmed == s->expected)
         return WEFT_EPROTOCOL;
     if (++s->confirmed == s->expected) {
-        s->was_open = true;
+        s->was_open = s->sink.is_patient = true;
         weft_event_set(&s->settled);
     }
     return 0;
@@ -332,7 +332,7 @@ static int make(weft_redis_subscription **made, const struct weft_redis_subscrib
         return err;
     weft_redis_subscription *s = weft_arena_alloc(arena, sizeof *s);
     if (s) {
-        *s = (weft_redis_subscription){ .sink = { open_sink, take, end },
+        *s = (weft_redis_subscription){ .sink = { open_sink, take, end, false },
                                         .arena = arena,
                                         .references = 1,
                                         .full = options->full,
