@@ -103,10 +103,11 @@ int weft_redis_send(void *arg)
     char word[WF_REDIS_WORD_SIZE];
     call->value = NULL;
     call->detail = "";
-    if (!weft_task_self())
-        return refuse(call, -EPERM, "redis", "calls are made in tasks");
     if (!call->redis)
         return refuse(call, -EINVAL, "redis", "the call has no client");
+    int err = wf_redis_client_enter(call->redis);
+    if (err < 0)
+        return refuse(call, err, "redis", "calls are made by tasks of the client's loop");
     const char *why = wf_redis_check(call->args, call->count);
     if (why)
         return refuse(call, -EINVAL, "redis", why);

@@ -124,6 +124,13 @@ void wf_redis_client_release(weft_redis *redis)
         destroy(redis);
 }
 
+int wf_redis_client_enter(const weft_redis *redis)
+{
+    if (!weft_task_self())
+        return -EPERM;
+    return weft_loop_current() == redis->loop ? 0 : WEFT_ETHREAD;
+}
+
 static int add_shared(weft_redis *redis, uint32_t count)
 {
     redis->shared = weft_arena_alloc(redis->arena, count * sizeof *redis->shared);
@@ -160,7 +167,9 @@ static weft_redis *make(uint64_t seed)
         weft_arena_free(arena);
         return NULL;
     }
-    *redis = (weft_redis){ .arena = arena, .references = 1, .route = route_by_load };
+    *redis = (weft_redis){
+        .arena = arena, .loop = weft_loop_current(), .references = 1, .route = route_by_load
+    };
     wf_list_init(&redis->resting);
     wf_list_init(&redis->line);
     wf_random_seed(&redis->dice, seed ? seed : wf_random_entropy());

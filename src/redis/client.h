@@ -34,6 +34,7 @@ typedef struct wf_redis_connection *wf_redis_route_fn(weft_redis *redis,
 
 struct weft_redis {
     weft_arena *arena; /* all memory, this struct too */
+    weft_loop *loop;   /* whose tasks may use it */
     struct wf_redis_settings settings;
     wf_redis_route_fn *route;
     struct wf_redis_connection *shared;
@@ -56,6 +57,9 @@ static inline weft_redis *wf_redis_client_retain(weft_redis *redis)
 }
 
 void wf_redis_client_release(weft_redis *redis);
+
+/* Whether the caller may use the client: 0; -EPERM outside a task; WEFT_ETHREAD in another loop. */
+int wf_redis_client_enter(const weft_redis *redis);
 
 /* Get a connection alone. Suspends in line. 0; -ESHUTDOWN when the client is closed, -ENOMEM,
  * -ECANCELED. */

@@ -371,10 +371,10 @@ int weft_redis_subscribe_with(weft_redis_subscription **subscription,
     bool has_names = count_names(options.channels) + count_names(options.patterns) > 0;
     if (!options.redis || !has_names || options.full > WEFT_REDIS_FULL_NEWEST)
         return -EINVAL;
-    if (!weft_task_self())
-        return -EPERM;
-    weft_redis_subscription *s;
-    int err = make(&s, &options);
+    weft_redis_subscription *s = NULL;
+    int err = wf_redis_client_enter(options.redis);
+    if (err == 0)
+        err = make(&s, &options);
     if (err < 0)
         return err;
     s->redis = wf_redis_client_retain(options.redis);

@@ -97,8 +97,9 @@ int weft_redis_transaction_begin_with(weft_redis_transaction **transaction,
     memcpy(&options, given, size);
     if (!options.redis || !options.arena || (options.watch_count > 0 && !options.watch))
         return -EINVAL;
-    if (!weft_task_self())
-        return -EPERM;
+    int err = wf_redis_client_enter(options.redis);
+    if (err < 0)
+        return err;
     weft_redis_transaction *t = weft_arena_alloc(options.arena, sizeof *t);
     if (!t)
         return -ENOMEM;
@@ -106,7 +107,7 @@ int weft_redis_transaction_begin_with(weft_redis_transaction **transaction,
                                    .arena = options.arena,
                                    .detail = "" };
     weft_buffer_init(&t->block, SIZE_MAX);
-    int err = append_word(t, "MULTI");
+    err = append_word(t, "MULTI");
     if (err == 0 && options.watch_count > 0)
         err = watch(t, options.watch, options.watch_count);
     if (err < 0)

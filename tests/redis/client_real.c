@@ -1,6 +1,6 @@
 /* The client against the distribution's redis-server, whose connections are killed at random.
  *
- * usage: client_real PEERS [OPERATIONS]
+ * usage: client_real PEERS [OPERATIONS [PROTOCOL]]
  *
  * A server of its own, from PEERS/redis or the PATH, on a free port and a socket in a new folder.
  * 64 tasks ask over one client, some with deadlines of a millisecond or two; another client kills
@@ -134,6 +134,7 @@ static bool start_server(const char *peers)
 
 static uint64_t dice;
 static size_t operations, left, kills;
+static uint8_t protocol; /* 0: the newest */
 static weft_redis *redis, *killer;
 static weft_event time_to_kill;
 static bool is_over;
@@ -494,8 +495,8 @@ static int real_main(void *arg)
     weft_arena *arena, *kills_arena;
     (void)arg;
     check(weft_arena_new(&arena, SIZE_MAX) == 0 && weft_arena_new(&kills_arena, SIZE_MAX) == 0);
-    check(weft_redis_open(&redis, tcp_address, .name = "storm", .blocking_connections_max = 8) ==
-          0);
+    check(weft_redis_open(&redis, tcp_address, .name = "storm", .blocking_connections_max = 8,
+                          .protocol = protocol) == 0);
     check(weft_redis_open(&killer, unix_address) == 0);
     for (int i = 0; i < TASKS; i++) {
         callers[i].index = i;
@@ -533,6 +534,7 @@ int main(int argc, char **argv)
         return 77;
     }
     operations = left = argc > 2 ? strtoul(argv[2], NULL, 10) : 100000;
+    protocol = argc > 3 ? (uint8_t)strtoul(argv[3], NULL, 10) : 0;
     dice = seed();
     printf("repeat with WEFT_SEED=%" PRIu64 "\n", dice);
     fflush(stdout);

@@ -906,6 +906,64 @@ static void test_client_ends_with_its_loop(void **state)
     memset(script, 0, sizeof script);
 }
 
+static int cancel_other(weft_task *task, void *self)
+{
+    if (task != self && strncmp(weft_task_name(task), "redis", 5) == 0)
+        weft_task_cancel(task, "it looked like nobody's");
+    return 0;
+}
+
+static void check_task_cancelled(void)
+{
+    static struct asker asker;
+    weft_scope scope;
+    weft_scope_begin(&scope);
+    asker_begin(&scope, &asker, "INCR a");
+    weft_sleep(S);
+    assert_int_equal(weft_task_each(cancel_other, weft_task_self()), 0);
+    assert_int_equal(weft_scope_end(&scope), 0);
+    assert_int_equal(asker.result, WEFT_EINDOUBT);
+    asker_end(&asker);
+    expect_reply("2", "INCR a");
+}
+
+static void test_client_whose_task_was_cancelled_begins_anew(void **state)
+{
+    (void)state;
+    script[1][0] = ":2\r\n";
+    scripted(check_task_cancelled);
+}
+
+static int ask_from_outside(void *arg)
+{
+    weft_slice args[] = { weft_redis_text("PING") };
+    weft_redis_call call = { .redis = arg, .args = args, .count = 1 };
+    weft_redis_transaction *t;
+    weft_redis_subscription *news;
+    static const char *const channels[] = { "a", NULL };
+    assert_int_equal(weft_redis_send(&call), WEFT_ETHREAD);
+    assert_int_equal(weft_redis_transaction_begin(&t, arg, arena), WEFT_ETHREAD);
+    assert_int_equal(weft_redis_subscribe(&news, arg, .channels = channels), WEFT_ETHREAD);
+    return 0;
+}
+
+static void test_client_is_of_its_own_loop_alone(void **state)
+{
+    (void)state;
+    weft_loop *loop;
+    weft_redis *made;
+    assert_int_equal(weft_loop_new(&loop, .clock = WEFT_CLOCK_TEST), 0);
+    assert_int_equal(weft_redis_open(&made, "mem:a"), 0);
+    assert_int_equal(weft_arena_new(&arena, SIZE_MAX), 0);
+    weft_slice args[] = { weft_redis_text("PING") };
+    weft_redis_call call = { .redis = made, .args = args, .count = 1 };
+    assert_int_equal(weft_redis_send(&call), -EPERM);
+    assert_int_equal(run(ask_from_outside, made), 0);
+    weft_arena_free(arena);
+    weft_redis_close(made);
+    assert_int_equal(weft_loop_free(loop), 0);
+}
+
 /* --- memory --- */
 
 static void ask_three(void)
@@ -999,6 +1057,8 @@ int main(void)
         http_test(test_close_ends_calls_under_way),
         http_test(test_close_ends_calls_that_wait_for_a_connection),
         http_test(test_client_ends_with_its_loop),
+        http_test(test_client_whose_task_was_cancelled_begins_anew),
+        http_test(test_client_is_of_its_own_loop_alone),
         http_test(test_memory_that_runs_out_fails_calls_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

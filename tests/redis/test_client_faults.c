@@ -130,7 +130,8 @@ static int scan(void)
     return err;
 }
 
-static int (*const steps[])(void) = { ask_short, ask_large, pop, transact, discard, listen_once, scan };
+static int (*const steps[])(void) = { ask_short, ask_large,   pop, transact,
+                                      discard,   listen_once, scan };
 
 static bool is_clean(int err)
 {
@@ -180,10 +181,9 @@ static void test_client_is_well_after_each_allocation_has_failed(void **state)
         bool failed = true;
         fault_stays = stays;
         for (fault_at = 1; failed; fault_at++) {
-            assert_int_equal(
-                run(scripted_main,
-                    &(struct scripted){ .body = check_memory, .serve = answer_commands }),
-                0);
+            assert_int_equal(run(scripted_main, &(struct scripted){ .body = check_memory,
+                                                                    .serve = answer_commands }),
+                             0);
             failed = fault.injected > 0;
             logged_count = 0; /* the server's own failures */
             assert_true(fault_at < 1000);
