@@ -577,6 +577,28 @@ static void test_calls_in_flight_are_repeated_only_where_that_is_safe(void **sta
     scripted(check_repeat);
 }
 
+static void check_repeat_order(void)
+{
+    static struct asker some[4];
+    static const char *const words[] = { "GET a", "GET b", "GET c", "GET d" };
+    weft_scope scope;
+    weft_scope_begin(&scope);
+    for (int i = 0; i < 4; i++)
+        asker_begin(&scope, &some[i], words[i]);
+    assert_int_equal(weft_scope_end(&scope), 0);
+    for (int i = 0; i < 4; i++)
+        asker_end(&some[i]);
+    assert_string_equal(asked, "GET a|GET a|GET b|GET c|GET d|");
+}
+
+static void test_calls_that_are_repeated_come_before_those_that_wait(void **state)
+{
+    (void)state;
+    script[0][0] = CLOSE;
+    script[1][0] = script[1][1] = script[1][2] = script[1][3] = ":1\r\n";
+    scripted(check_repeat_order, .in_flight_max = 2);
+}
+
 static void check_repeat_ends(void)
 {
     assert_int_equal(weft_redis_ask(redis, arena, NULL, "GET a"), WEFT_EINDOUBT);
@@ -831,6 +853,36 @@ static void test_server_that_is_silent_while_orphans_pile_up_is_given_up(void **
     scripted(check_silence, .orphans_max = 8);
 }
 
+static void check_slow(void)
+{
+    for (int i = 0; i < 40; i++) {
+        weft_scope scope;
+        weft_scope_begin(&scope, .timeout = S / 10);
+        int err = weft_redis_ask(redis, arena, NULL, "INCR a");
+        assert_int_equal(weft_scope_leave(&scope, err), -ETIMEDOUT);
+    }
+    assert_true(stats().orphans > 8);
+    assert_int_equal(stats().losses, 0);
+}
+
+static int answer_each_half_second(weft_stream *stream, void *arg)
+{
+    (void)arg;
+    while (hear_command(stream) == 0)
+        if (weft_sleep(S / 2) < 0 || weft_write(stream, ":1\r\n", 4) < 0)
+            return 0;
+    return 0;
+}
+
+static void test_server_that_is_slow_and_not_silent_is_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(run(scripted_main, &(struct scripted){ .body = check_slow,
+                                                            .serve = answer_each_half_second,
+                                                            .options = { .orphans_max = 8 } }),
+                     0);
+}
+
 /* --- the end --- */
 
 static void check_close(void)
@@ -1044,6 +1096,7 @@ int main(void)
         http_test(test_reply_above_the_limit_ends_the_connection_and_is_not_repeated),
         http_test(test_reply_without_room_fails_its_call_alone),
         http_test(test_calls_in_flight_are_repeated_only_where_that_is_safe),
+        http_test(test_calls_that_are_repeated_come_before_those_that_wait),
         http_test(test_call_is_not_repeated_for_ever),
         http_test(test_close_at_every_byte_is_seen_for_what_it_is),
         http_test(test_connection_that_was_closed_idle_is_made_anew_when_it_is_needed),
@@ -1054,6 +1107,7 @@ int main(void)
         http_test(test_cancelled_call_leaves_its_place_to_nobody),
         http_test(test_call_in_a_cancelled_scope_is_not_sent),
         http_test(test_server_that_is_silent_while_orphans_pile_up_is_given_up),
+        http_test(test_server_that_is_slow_and_not_silent_is_kept),
         http_test(test_close_ends_calls_under_way),
         http_test(test_close_ends_calls_that_wait_for_a_connection),
         http_test(test_client_ends_with_its_loop),
