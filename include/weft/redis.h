@@ -228,17 +228,18 @@ typedef struct weft_redis_call {
  *
  * Returns: 0, and the answer in call->value.
  * Errors: WEFT_EREPLY when the server answered with an error, whose text is the detail.
- *   WEFT_EINDOUBT when the connection broke after the command was sent: it may have been executed.
- *   All others say that it was not: -EINVAL for a call without a command, and for a refused one;
- *   -EACCES when the server does not let the client in; with WEFT_REDIS_OFFLINE_FAIL the error of
- *   the last attempt to connect, else such as will not go away (-EINVAL); -ESHUTDOWN when
- *   the client is closed; -ECANCELED; -EPERM outside a task; WEFT_ETHREAD in another loop. With
- *   two exceptions, where it has been: WEFT_EPROTOCOL and WEFT_ELIMIT for an answer that is none,
- * or above `.reply_max`; -ENOMEM may be said of the command, or of an answer that found no room
- * (also the arena's limit). Suspends: always. Cancel: before the command is sent nothing has
- * happened. Afterwards it may be executed, and its answer is dropped; one that blocks is taken back
- * by closing its connection. Ownership: borrows the call and what it points to until the return;
- * results are the arena's. Threads: the loop's own. */
+ *   It may have been executed: WEFT_EINDOUBT when the connection broke after it was sent;
+ *   WEFT_EPROTOCOL and WEFT_ELIMIT for an answer that is none, or above `.reply_max`; -ENOMEM, also
+ *   the arena's limit; -ECANCELED.
+ *   It was not: -EINVAL for a call without a command, and for a refused one; -EACCES when the
+ *   server does not let the client in; with WEFT_REDIS_OFFLINE_FAIL the error of the last attempt
+ *   to connect, else such as will not go away (-EINVAL, -ENOTSUP); -ESHUTDOWN when the client is
+ *   closed; -EPERM outside a task; WEFT_ETHREAD in another loop.
+ * Suspends: always.
+ * Cancel: before the command is sent nothing has happened. Afterwards it may be executed, and its
+ *   answer is dropped; one that blocks is taken back by closing its connection.
+ * Ownership: borrows the call and what it points to until the return; results are the arena's.
+ * Threads: the loop's own. */
 WEFT_API
 WEFT_SUSPENDS
 int weft_redis_send(void *call);
@@ -294,6 +295,7 @@ struct weft_redis_transaction_options {
 
 /** Begin a transaction, and watch keys where there are any.
  *
+ *     weft_redis_transaction *t = NULL;
  *     weft_slice key = weft_redis_text("stock");
  *     do {
  *         err = weft_redis_transaction_begin(&t, redis, arena, .watch = &key, .watch_count = 1);
