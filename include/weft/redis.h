@@ -223,8 +223,9 @@ typedef struct weft_redis_call {
  * MULTI and EXEC (weft_redis_transaction_begin() is for that), SUBSCRIBE and its kin
  * (weft_redis_subscribe()), MONITOR, QUIT, RESET, CLIENT REPLY. Commands that block at the server
  * (BLPOP, BLMOVE, BZPOPMIN, XREAD with BLOCK, WAIT, …) have a connection to themselves; when
- * `.blocking_connections_max` are taken they wait in line for one. There is no timeout but the
- * scope's.
+ * `.blocking_connections_max` are taken they wait in line for one. WAIT counts what its own
+ * connection has written, so it means something in weft_redis_transaction_ask() alone. There is no
+ * timeout but the scope's.
  *
  * Returns: 0, and the answer in call->value.
  * Errors: WEFT_EREPLY when the server answered with an error, whose text is the detail.

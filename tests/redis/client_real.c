@@ -2,9 +2,9 @@
  *
  * usage: client_real PEERS [OPERATIONS [PROTOCOL]]
  *
- * A server of its own, from PEERS/redis or the PATH, on a free port and a socket in a new folder.
- * 64 tasks ask over one client, some with deadlines of a millisecond or two; another client kills
- * one connection after the other. Afterwards:
+ * A server of its own, from PEERS/redis or the PATH, with a password, on a free port and a socket
+ * in a new folder. 64 tasks ask over one client, some with deadlines of a millisecond or two;
+ * another client kills one connection after the other. Afterwards:
  *
  *     INCR         what was acknowledged <= the counter <= what was sent, and each answer is above
  *                  the one before it
@@ -54,7 +54,7 @@ _Noreturn static void fail(int line, const char *what)
 /* --- the server --- */
 
 static char folder[] = "/tmp/weft-redis-XXXXXX";
-static char socket_path[64], tcp_address[32], unix_address[80];
+static char socket_path[64], tcp_address[64], unix_address[80];
 static pid_t server;
 
 static int free_port(void)
@@ -78,7 +78,8 @@ static void become_server(const char *program, int port)
     dup2(nowhere, 0);
     dup2(nowhere, 1);
     execl(program, "redis-server", "--port", number, "--bind", "127.0.0.1", "--unixsocket",
-          socket_path, "--save", "", "--appendonly", "no", "--dir", folder, (char *)NULL);
+          socket_path, "--save", "", "--appendonly", "no", "--dir", folder, "--requirepass",
+          "secret", (char *)NULL);
     _exit(127);
 }
 
@@ -119,7 +120,7 @@ static bool start_server(const char *peers)
     check(mkdtemp(folder) != NULL);
     snprintf(socket_path, sizeof socket_path, "%s/s", folder);
     int port = free_port();
-    snprintf(tcp_address, sizeof tcp_address, "127.0.0.1:%d", port);
+    snprintf(tcp_address, sizeof tcp_address, "redis://:secret@127.0.0.1:%d/3", port);
     snprintf(unix_address, sizeof unix_address, "unix:%s", socket_path);
     fflush(NULL);
     server = fork();
@@ -489,6 +490,23 @@ static void report(int64_t time)
     check(stats.waiting == 0 && kills > 0 && stats.losses > 0);
 }
 
+/* Without the password, and with a wrong one: an error at once, and no loop. */
+static void expect_closed_door(weft_arena *arena)
+{
+    static const char *const passwords[] = { NULL, "guess" };
+    for (int i = 0; i < 4; i++) {
+        weft_redis *stranger;
+        weft_redis_stats stats;
+        check(weft_redis_open(&stranger, unix_address, .password = passwords[i % 2],
+                              .protocol = i < 2 ? 2 : 3) == 0);
+        int err = weft_redis_ask(stranger, arena, NULL, "GET key:1");
+        check(err == (i == 0 ? WEFT_EREPLY : -EACCES)); /* version 2 is not asked before */
+        weft_redis_get_stats(stranger, &stats);
+        check(stats.connects + stats.failures < 30); /* the server may not listen yet */
+        weft_redis_close(stranger);
+    }
+}
+
 static int real_main(void *arg)
 {
     static struct caller callers[TASKS];
@@ -497,7 +515,8 @@ static int real_main(void *arg)
     check(weft_arena_new(&arena, SIZE_MAX) == 0 && weft_arena_new(&kills_arena, SIZE_MAX) == 0);
     check(weft_redis_open(&redis, tcp_address, .name = "storm", .blocking_connections_max = 8,
                           .protocol = protocol) == 0);
-    check(weft_redis_open(&killer, unix_address) == 0);
+    check(weft_redis_open(&killer, unix_address, .password = "secret", .database = 3) == 0);
+    expect_closed_door(arena);
     for (int i = 0; i < TASKS; i++) {
         callers[i].index = i;
         callers[i].popped = calloc(NUMBERS_MAX / TASKS, sizeof(bool));
