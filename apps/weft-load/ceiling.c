@@ -71,7 +71,7 @@ static int redirect(struct target *copies, const struct engine_options *options,
         copies[i].address_size = null.address_size;
         copies[i].memo.size = 0;
         copies[i].learned = NULL;
-        if (copies[i].protocol == &http_protocol)
+        if (copies[i].protocol != &echo_protocol)
             copies[i].expected = (struct expectation){ 0, TARGET_ANY_SIZE, NULL };
     }
     if (err == 0)
@@ -126,7 +126,8 @@ int ceiling_find(const struct engine_options *options, size_t size, int64_t dura
                  struct ceiling *ceiling, char why[TARGET_TEXT_MAX])
 {
     const struct target *first = &options->targets[0];
-    bool echoes = first->protocol == &echo_protocol;
+    /* A command of Redis's that comes back is a reply: an array. */
+    bool echoes = first->protocol != &http_protocol;
     for (int i = 1; i < options->target_count; i++)
         if (options->targets[i].protocol != first->protocol)
             return snprintf(why, TARGET_TEXT_MAX, "a ceiling is of one protocol"), -EINVAL;

@@ -183,7 +183,7 @@ struct null *null_open(const char *url, size_t size, char why[TARGET_TEXT_MAX])
     null->epoll = null->listener = -1;
     int err = target_init(&target, url, &(struct request_options){ .size = 1 }, why);
     if (err == 0) {
-        null->echoes = target.protocol == &echo_protocol;
+        null->echoes = target.protocol != &http_protocol;
         err = make_answers(null, size);
         if (err == 0)
             err = listen_at(null, &target, why);

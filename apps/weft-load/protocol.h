@@ -43,6 +43,6 @@ struct protocol {
     bool (*is_farewell)(const char *window, size_t size);
 };
 
-extern const struct protocol http_protocol, echo_protocol;
+extern const struct protocol http_protocol, echo_protocol, redis_protocol;
 
 #endif

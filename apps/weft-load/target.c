@@ -8,7 +8,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-static const struct protocol *const protocols[] = { &http_protocol, &echo_protocol };
+static const struct protocol *const protocols[] = { &http_protocol, &echo_protocol,
+                                                    &redis_protocol };
 
 /* A URL in pieces. */
 struct place {
@@ -48,7 +49,7 @@ static int read_place(struct place *place, const char *url, char *why)
 {
     const char *rest = read_scheme(place, url);
     if (rest == NULL)
-        return refuse(why, url, "not a URL that begins with http://, unix: or echo://");
+        return refuse(why, url, "not a URL that begins with http://, unix:, redis:// or echo://");
     const char *path = place->is_unix ? strstr(rest, ":/") : strpbrk(rest, "/?#");
     size_t size = path != NULL ? (size_t)(path - rest) : strlen(rest);
     place->path = path == NULL ? "" : place->is_unix ? path + 1 : path;

@@ -7,6 +7,8 @@
  *     http+unix:/SOCKET[:/PATH]       the same through a Unix socket; so is unix:/SOCKET[:/PATH]
  *     echo://HOST:PORT                bytes that come back as they are
  *     echo+unix:/SOCKET
+ *     redis://HOST[:PORT][/WORD/...]  a command of Redis's
+ *     redis+unix:/SOCKET[:/WORD/...]
  *
  * Names are looked up once, when the target is made. */
 

@@ -39,7 +39,7 @@ typedef struct weft_buffer {
     const struct wf_buffer_storage *source; /* of storage; NULL: the allocator */
     void (*give_back)(void *lender, char *storage, size_t capacity); /* set while it is lent */
     void *lender;
-    uint64_t spare[4]; /* for later releases */
+    uint64_t spare[3]; /* for later releases */
     /* read <= write <= capacity, write - read <= limit */
 } weft_buffer;
 
@@ -214,7 +214,7 @@ typedef struct weft_chain {
     size_t size;                            /* of all segments */
     size_t limit;                           /* the most that may be */
     const struct wf_buffer_storage *source; /* of blocks; NULL: the allocator */
-    uint64_t spare[4];                      /* for later releases */
+    uint64_t spare[3];                      /* for later releases */
 } weft_chain;
 
 /** Make an empty chain, in the caller's memory, that holds at most `limit` bytes, copied and

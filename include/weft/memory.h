@@ -33,6 +33,39 @@ struct weft_allocator {
 WEFT_API
 int weft_set_allocator(const struct weft_allocator *allocator);
 
+/** Take memory from the family that is set: for protocols of your own that are to keep to it.
+ *
+ * Returns: `size` bytes, aligned as malloc aligns them and all zero; NULL without memory.
+ * Errors: see above.
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: gives the memory; weft_free takes it back.
+ * Threads: any. */
+WEFT_API
+void *weft_alloc(size_t size);
+
+/** Make memory from weft_alloc larger or smaller. What is new of it is not zero.
+ *
+ * Returns: the memory, which may lie elsewhere now; NULL without memory, and the old one stays.
+ * Errors: see above.
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: takes `memory`, which may be NULL, and gives another one.
+ * Threads: any. */
+WEFT_API
+void *weft_realloc(void *memory, size_t size);
+
+/** Give memory back.
+ *
+ * Returns: nothing.
+ * Errors: none.
+ * Suspends: never.
+ * Cancel: nothing is lost.
+ * Ownership: takes `memory`; NULL is fine.
+ * Threads: any. */
+WEFT_API
+void weft_free(void *memory);
+
 /** How much this thread's arenas and the buffers of its streams hold: what requests and responses
  * under way cost beside stacks. What they keep for the next round counts in arenas only.
  *

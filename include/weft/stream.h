@@ -578,6 +578,18 @@ int weft_park(weft_stream *client, int64_t timeout);
 WEFT_API
 size_t weft_park_evict(const weft_stream *client, size_t least);
 
+/** Close a parked client of your choice. What was written to it is still sent.
+ *
+ * Returns: 0.
+ * Errors: -EAGAIN: it is not parked, or bytes have come and its handler is about to be called;
+ *   -EPERM for a stream that is no client of weft_serve(), or in another thread.
+ * Suspends: never.
+ * Cancel: nothing to lose.
+ * Ownership: the client stays the server's, which closes it in the next turn.
+ * Threads: the loop's own. */
+WEFT_API
+int weft_park_close(weft_stream *client);
+
 /** Let a stream carry a pointer of yours, in place of the last one, which is dropped.
  *
  * Returns: nothing.

@@ -126,3 +126,18 @@ void wf_memory_fault_set(struct wf_memory_fault *fault)
 {
     armed = fault;
 }
+
+void *weft_alloc(size_t size)
+{
+    return wf_alloc_zero(size);
+}
+
+void *weft_realloc(void *memory, size_t size)
+{
+    return wf_realloc(memory, size);
+}
+
+void weft_free(void *memory)
+{
+    wf_free(memory);
+}

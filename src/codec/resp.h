@@ -41,8 +41,9 @@
 struct wf_resp_limits {
     uint32_t string_max; /* bytes of one string */
     uint32_t count_max;  /* arguments of a command; elements of one value, pairs counted twice */
-    uint32_t inline_max; /* bytes of a line: of a command for people, a status, an error, a number */
-    uint32_t depth_max;  /* of nested values, at most WF_RESP_DEPTH_MAX */
+    uint32_t
+        inline_max;     /* bytes of a line: of a command for people, a status, an error, a number */
+    uint32_t depth_max; /* of nested values, at most WF_RESP_DEPTH_MAX */
 };
 
 #define WF_RESP_LIMITS_DEFAULT                                                                     \
@@ -165,7 +166,8 @@ char *wf_resp_write_null_array(char *out, int version);
 char *wf_resp_write_boolean(char *out, bool value, int version);
 char *wf_resp_write_double(char *out, double value, int version);
 
-/* A head of a map, a set or a push of so many elements (pairs, for a map): in version 2 an array. */
+/* A head of a map, a set or a push of so many elements (pairs, for a map): in version 2 an array.
+ */
 char *wf_resp_write_aggregate(char *out, enum wf_resp_kind kind, size_t count, int version);
 
 /* --- numbers as text --- */

@@ -241,8 +241,7 @@ static enum wf_resp_result parse_strings(struct wf_resp_command *command, const 
     return complete(command, command->scanned);
 }
 
-enum wf_resp_result wf_resp_command_parse(struct wf_resp_command *command, char *window,
-                                          size_t len)
+enum wf_resp_result wf_resp_command_parse(struct wf_resp_command *command, char *window, size_t len)
 {
     follow(command, window);
     if (len == 0)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_MAX 19 /* of an int64_t */
+#define DIGITS_MAX      19 /* of an int64_t */
 #define DOUBLE_TEXT_MAX 255
 
 /* The digits of `text`, none of them a leading zero; false also where they exceed 64 bits. */

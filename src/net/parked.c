@@ -267,3 +267,14 @@ int weft_park(weft_stream *client, int64_t timeout)
     client->park_timeout = timeout;
     return WEFT_PARKED;
 }
+
+int weft_park_close(weft_stream *client)
+{
+    struct wf_parked *parked = client->parked;
+    if (!client->server || client->loop->thread != wf_this_thread())
+        return wf_misuse(-EPERM, "weft_park_close() of a stream that is no client of weft_serve()");
+    if (!parked || parked->wait.waiter.state != WF_WAIT_ARMED)
+        return -EAGAIN;
+    give_up(parked, false);
+    return 0;
+}

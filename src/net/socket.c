@@ -16,6 +16,8 @@ struct socket_stream {
     struct wf_descriptor descriptor;
 };
 
+_Static_assert(sizeof(struct socket_stream) <= 512, "a connection takes 64 bytes more");
+
 const size_t wf_socket_stream_size = sizeof(struct socket_stream);
 
 static struct socket_stream *inside(weft_stream *stream)

@@ -139,6 +139,32 @@ static void test_memory_allocator_is_asked_for_everything(void **state)
     assert_int_equal(ledger.released, 2);
 }
 
+/* The public calls go the same way, and what they give is zero. */
+static void test_memory_of_users_comes_from_the_allocator(void **state)
+{
+    (void)state;
+    struct ledger ledger = { 0 };
+    struct weft_allocator allocator = {
+        .allocate = ledger_allocate,
+        .reallocate = ledger_reallocate,
+        .release = ledger_release,
+        .context = &ledger,
+    };
+    assert_int_equal(weft_set_allocator(&allocator), 0);
+    char *memory = weft_alloc(64);
+    for (size_t i = 0; i < 64; i++)
+        assert_int_equal(memory[i], 0);
+    memory[0] = 'x';
+    memory = weft_realloc(memory, 128);
+    assert_int_equal(memory[0], 'x');
+    weft_free(memory);
+    weft_free(NULL);
+    assert_int_equal(weft_set_allocator(NULL), 0);
+    assert_int_equal(ledger.allocated, 1);
+    assert_int_equal(ledger.reallocated, 1);
+    assert_int_equal(ledger.released, 1);
+}
+
 static void test_memory_allocator_must_be_complete(void **state)
 {
     (void)state;
@@ -158,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_memory_fault_persists_when_asked),
         cmocka_unit_test(test_memory_failures_are_not_counted),
         cmocka_unit_test(test_memory_allocator_is_asked_for_everything),
+        cmocka_unit_test(test_memory_of_users_comes_from_the_allocator),
         cmocka_unit_test(test_memory_allocator_must_be_complete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 #ifndef WF_TESTS_RESP_TRACE_H
 #define WF_TESTS_RESP_TRACE_H
 
-/* A connection's input played through a reader of RESP, cut where the caller likes, and what came of
- * it written down as text: two ways to cut the same bytes must give the same text.
+/* A connection's input played through a reader of RESP, cut where the caller likes, and what came
+ * of it written down as text: two ways to cut the same bytes must give the same text.
  *
  * Each feed puts the unconsumed bytes at a new address, in an allocation of exactly their size, and
  * the array for the message is exactly as long as it has to be, so that a stale pointer or a byte

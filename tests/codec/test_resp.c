@@ -23,7 +23,10 @@ struct vector {
     const char *expected;
 };
 
-#define VECTOR(bytes, expected) { bytes, sizeof(bytes) - 1, expected }
+#define VECTOR(bytes, expected)                                                                    \
+    {                                                                                              \
+        bytes, sizeof(bytes) - 1, expected                                                         \
+    }
 
 /* clang-format off */
 static const struct vector commands[] = {
@@ -157,10 +160,9 @@ static void expect_trace(const struct vector *vector, const struct resp_feeding 
 
 static void check_vector(const struct vector *vector, bool is_reply)
 {
-    struct resp_feeding feeding = { .bytes = vector->bytes,
-                                    .len = vector->len,
-                                    .is_reply = is_reply,
-                                    .limits = limits_default };
+    struct resp_feeding feeding = {
+        .bytes = vector->bytes, .len = vector->len, .is_reply = is_reply, .limits = limits_default
+    };
     expect_trace(vector, &feeding, "whole");
     for (size_t cut = 0; cut <= vector->len; cut++) {
         size_t cuts[] = { cut, cut + 3 < vector->len ? cut + 3 : vector->len };
@@ -355,10 +357,10 @@ static void test_resp_written_values_are_read_again(void **state)
         uint32_t count = dice(w, 20);
         w->len = 0;
         w->at = wf_resp_write_aggregate(w->bytes, kind, count, 3);
-        expect(w, kind == WF_RESP_ARRAY  ? "["
-                  : kind == WF_RESP_MAP  ? "{"
-                  : kind == WF_RESP_SET  ? "~"
-                                         : ">");
+        expect(w, kind == WF_RESP_ARRAY ? "["
+                  : kind == WF_RESP_MAP ? "{"
+                  : kind == WF_RESP_SET ? "~"
+                                        : ">");
         for (uint32_t i = 0; i < (kind == WF_RESP_MAP ? count * 2 : count); i++)
             write_leaf(w);
         expect(w, ")\nidle\n");
@@ -424,9 +426,20 @@ static void test_resp_integers_are_read_strictly(void **state)
                  { "1234567890123456789", 1234567890123456789 },
                  { "9223372036854775807", INT64_MAX },
                  { "-9223372036854775808", INT64_MIN } };
-    static const char *const bad[] = { "",   "-",  "+1", " 1", "1 ",  "01", "-0",
-                                       "00", "1.", "a",  "--1", "9223372036854775808",
-                                       "-9223372036854775809", "18446744073709551616",
+    static const char *const bad[] = { "",
+                                       "-",
+                                       "+1",
+                                       " 1",
+                                       "1 ",
+                                       "01",
+                                       "-0",
+                                       "00",
+                                       "1.",
+                                       "a",
+                                       "--1",
+                                       "9223372036854775808",
+                                       "-9223372036854775809",
+                                       "18446744073709551616",
                                        "99999999999999999999" };
     int64_t value;
     for (size_t i = 0; i < WF_ARRAY_SIZE(good); i++) {
@@ -477,8 +490,8 @@ static void test_resp_doubles_are_read_strictly(void **state)
 {
     (void)state;
     static const char *const bad[] = { "", " 1", "1 ", "nan", "-nan", "1,5", "1e999", "a", "1.5x" };
-    static const char *const good[] = { "1.5", "+1.5", "-1e-300", "inf", "+inf", "-infinity",
-                                        "0x10", "1e-999", ".5" };
+    static const char *const good[] = { "1.5",       "+1.5", "-1e-300", "inf", "+inf",
+                                        "-infinity", "0x10", "1e-999",  ".5" };
     double value;
     for (size_t i = 0; i < WF_ARRAY_SIZE(bad); i++)
         if (wf_resp_read_double(bad[i], strlen(bad[i]), &value))

@@ -88,6 +88,21 @@ class Server:
         self.socket.close()
 
 
+class Redis(Server):
+    """The same for commands."""
+
+    def __init__(self, *answers):
+        super().__init__(*answers)
+        self.url = self.url.replace('http', 'redis')
+
+    def serve(self, client):
+        with client, client.makefile('rb') as lines:
+            while count := lines.readline():
+                words = [lines.read(int(lines.readline()[1:]) + 2)[:-2] for _ in range(int(count[1:]))]
+                self.asked.append(words)
+                client.sendall(self.answers[min(len(self.asked), len(self.answers)) - 1])
+
+
 def answer(body, status='200 OK'):
     return b'HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s' % (status.encode(), len(body), body)
 
@@ -229,6 +244,37 @@ class Requests(unittest.TestCase):
         for path, count in ('one', 150), ('two', 50), ('three', 200):
             asked = sum(head.startswith('GET /%s ' % path) for head, _ in server.asked)
             self.assertEqual(asked, count + 1, path)  # one to learn
+
+
+class Commands(unittest.TestCase):
+    def test_a_command_is_the_path_and_the_body(self):
+        for words, path, command in (([], '', [b'PING']), ([], 'GET/k', [b'GET', b'k']),
+                                     (['-d', 'a b'], 'SET/k', [b'SET', b'k', b'a b'])):
+            with Redis(b'+OK\r\n') as server:
+                load('-n', '3', '-c', '1', *words, server.url + path)
+            self.assertEqual(server.asked, [command] * 4)  # one to learn
+
+    def test_replies_of_every_kind_are_read(self):
+        for reply in (b'$3\r\na\r\n\r\n', b'*2\r\n:1\r\n*1\r\n_\r\n', b'%1\r\n+a\r\n,1.5\r\n',
+                      b'>1\r\n+message\r\n+OK\r\n', b'*0\r\n', b'$-1\r\n'):
+            with Redis(reply) as server:
+                self.assertRegex(load('-n', '50', '-c', '2', '-p', '4', server.url)[0], r'errors +none', reply)
+        with Redis(*[b':%d\r\n' % n for n in range(60)]) as server:  # integers count what was done
+            load('-n', '50', '-c', '1', server.url)
+        with Null('redis://127.0.0.1:0') as url:
+            load('-n', '5000', '-p', '16', '-d', 'x' * 3000, url + '/SET/k')
+
+    def test_a_wrong_reply_is_found(self):
+        for lie, kind, words in ((b'$2\r\nno\r\n', 'body', ''), (b'-ERR no\r\n', 'status', '500, and not 200'),
+                                 (b'?\r\n', 'malformed', '')):
+            with Redis(*[b'$2\r\nok\r\n'] * 9, lie, b'$2\r\nok\r\n') as server:
+                said, _ = load('-n', '50', '-c', '1', server.url, status=1)
+            self.assertRegex(said, r'1 %s +the first: ' % kind, lie)
+            self.assertIn(words, said)
+
+    def test_a_ceiling_stands_beside_commands(self):
+        with Redis(b'+OK\r\n') as server:
+            self.assertRegex(load('--ceiling', '-n', '100', server.url)[0], r'ceiling +[\d,]+ a second')
 
 
 class Wrongs(unittest.TestCase):

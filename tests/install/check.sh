@@ -43,7 +43,7 @@ cmp "$work/headers" "$work/installed" || fail "installed headers are not those o
 ok "every public header is installed"
 "$stage/opt/weft/bin/weft-load" --version >"$work/version" || fail "weft-load does not start"
 ok "$(cat "$work/version") is installed"
-for package in weft weft-http; do
+for package in weft weft-http weft-redis; do
     pkg-config --exists --print-errors $package || fail "pkg-config does not find $package"
     ok "pkg-config finds $package $(pkg-config --modversion $package)"
 done

@@ -506,6 +506,48 @@ static void test_parked_client_that_holds_nothing_stays(void **state)
     over_kinds(holds_nothing);
 }
 
+/* One of one's choice; what was written to it is still sent. */
+static int closes_one(void *kind)
+{
+    struct server server = { .options = { .handler = tell_and_park } };
+    open_server(&server, address_of(kind));
+    weft_stream *stream = connect_to(&server);
+    assert_int_equal(weft_write(stream, "x", 1), 0);
+    pass_turns(5);
+    assert_int_equal(weft_write(known, "hello", 5), 0);
+    assert_int_equal(weft_park_close(known), 0);
+    assert_int_equal(weft_park_close(known), -EAGAIN); /* it goes already */
+    char data[5];
+    assert_int_equal(weft_read_exact(stream, data, 5), 0);
+    expect_close(stream);
+    close_server(&server);
+    return 0;
+}
+
+static void test_parked_client_is_closed(void **state)
+{
+    (void)state;
+    over_kinds(closes_one);
+}
+
+static int closes_a_stranger(void *arg)
+{
+    weft_stream *a, *b;
+    (void)arg;
+    assert_int_equal(weft_memory_pair(&a, &b), 0);
+    assert_int_equal(weft_park_close(a), -EPERM);
+    expect_log("of a stream that is no client of weft_serve()");
+    weft_close(a);
+    weft_close(b);
+    return 0;
+}
+
+static void test_park_close_is_for_clients(void **state)
+{
+    (void)state;
+    assert_int_equal(run(closes_a_stranger, NULL), 0);
+}
+
 /* A client that lingers when its server has ended is nobody's client. */
 static int tells_much(weft_stream *client, void *arg)
 {
@@ -682,6 +724,8 @@ int main(void)
         core_test(test_parked_longest_gives_its_place),
         core_test(test_parked_crowd_shares_a_stack),
         core_test(test_parked_client_that_holds_nothing_stays),
+        core_test(test_parked_client_is_closed),
+        core_test(test_park_close_is_for_clients),
         core_test(test_serve_forgets_who_lingers_at_its_end),
         core_test(test_parked_client_is_given_up_while_others_write),
         core_test(test_parked_client_is_woken_while_others_write),
