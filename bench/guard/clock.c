@@ -58,3 +58,8 @@ time_t time(time_t *second)
         *second = SECOND_NS;
     return SECOND_NS;
 }
+
+int64_t wf_clock_time_of(uint64_t ticks)
+{
+    return (int64_t)ticks;
+}

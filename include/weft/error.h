@@ -23,7 +23,9 @@ WEFT_BEGIN_DECLS
     X(WEFT_ESTUCK, -4103, "tasks did not end within the grace time")                               \
     X(WEFT_EABANDONED, -4104, "the one who had to set the result is gone")                         \
     X(WEFT_EIGNORED, -4105, "an end was asked for and ignored")                                    \
-    X(WEFT_EBROKEN, -4106, "the barrier was broken or reset")
+    X(WEFT_EBROKEN, -4106, "the barrier was broken or reset")                                      \
+    X(WEFT_EREPLY, -4107, "the server answered with an error")                                     \
+    X(WEFT_EINDOUBT, -4108, "the connection broke under way: it may have been executed")
 
 enum weft_error {
 #define WEFT_ERROR_CODE_(name, code, text) name = code,
