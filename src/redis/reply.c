@@ -205,8 +205,8 @@ static int end_deferred(weft_redis_request *request, weft_redis_mark mark, enum 
                         size_t count)
 {
     char head[WF_RESP_HEAD_MAX];
-    return insert(request, mark, head,
-                  wf_resp_write_aggregate(head, kind, count, request->version));
+    char *end = wf_resp_write_aggregate(head, kind, count, request->version);
+    return insert(request, mark, head, end);
 }
 
 int weft_redis_reply_scan_deferred(weft_redis_request *request, weft_redis_mark mark,
@@ -216,7 +216,8 @@ int weft_redis_reply_scan_deferred(weft_redis_request *request, weft_redis_mark 
     int size = snprintf(text, sizeof text, "%llu", (unsigned long long)cursor);
     char *at = wf_resp_write_head(head, WF_RESP_ARRAY, 2);
     at = wf_resp_write_string(at, text, (size_t)size);
-    return insert(request, mark, head, wf_resp_write_head(at, WF_RESP_ARRAY, (int64_t)count));
+    at = wf_resp_write_head(at, WF_RESP_ARRAY, (int64_t)count);
+    return insert(request, mark, head, at);
 }
 
 int weft_redis_reply_array_deferred(weft_redis_request *request, weft_redis_mark mark, size_t count)
