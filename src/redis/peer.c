@@ -431,6 +431,16 @@ static bool goes_on(const struct wf_redis_peer *peer)
     return !peer->closing && !peer->blocked && !(peer->flags & WF_REDIS_PEER_CLOSE_AFTER);
 }
 
+/* The next command, behind the `used` bytes of the input. */
+static enum wf_resp_result parse(struct wf_redis_peer *peer, size_t used)
+{
+    weft_buffer *input = weft_stream_input(peer->stream);
+    size_t size = weft_buffer_readable(input) - used;
+    if (size == 0)
+        return WF_RESP_MORE;
+    return wf_resp_command_parse(&peer->work->parser, weft_buffer_data(input) + used, size);
+}
+
 /* All commands that are whole in the input; how many, or an error. */
 static int run(struct wf_redis_peer *peer)
 {
@@ -440,8 +450,7 @@ static int run(struct wf_redis_peer *peer)
     int count = 0, err = 0;
     wf_redis_work_begin(work);
     while (err == 0 && goes_on(peer)) {
-        enum wf_resp_result result = wf_resp_command_parse(
-            &work->parser, weft_buffer_data(input) + used, weft_buffer_readable(input) - used);
+        enum wf_resp_result result = parse(peer, used);
         if (result == WF_RESP_MORE)
             break;
         if (result == WF_RESP_REFUSED) {
