@@ -134,7 +134,11 @@ extern const weft_redis_command kv_server_commands[];   /* server.c */
 extern const weft_redis_command kv_list_commands[];     /* lists.c */
 extern const weft_redis_command kv_hash_commands[];     /* hashes.c */
 extern const weft_redis_command kv_set_commands[];      /* sets.c */
-extern const weft_redis_command kv_zset_commands[]; /* zsets.c, and zset_range.c where it helps */
+extern const weft_redis_command kv_set_algebra_commands[];
+extern const weft_redis_command kv_zset_commands[]; /* zsets.c */
+extern const weft_redis_command kv_zset_range_commands[];
+extern const weft_redis_command kv_zset_pop_commands[];
+extern const weft_redis_command kv_zset_algebra_commands[];
 
 /* What CONFIG has: server.c. */
 extern const weft_redis_parameter kv_parameters[];
