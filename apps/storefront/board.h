@@ -7,6 +7,7 @@
  *     dials     what each service is made to do: the switches write, the services read
  *     pulses    one for each loop: it beats, and notes who runs; the watcher reads
  *     sides     the two shops, weft's and the threads': figures
+ *     store     what weft's shop remembers: figures
  *
  * All fields are atomic words, and none is needed to understand another, so nobody locks: a reader
  * may see one request that has ended and is still in flight. Whatever a process does, stop, block
@@ -108,12 +109,23 @@ struct pulse {
     _Atomic pid_t thread;  /* that beats */
 };
 
+/* What all loops and processes ask of the store, and of what is kept there for a while. */
+struct store_figures {
+    _Atomic uint64_t asked; /* commands, or groups of them … */
+    _Atomic uint64_t failed;
+    struct histogram latency;
+    _Atomic uint64_t hits;   /* of the cache: it was there */
+    _Atomic uint64_t misses; /* it was not, and somebody had to find out … */
+    _Atomic uint64_t shared; /* … or somebody was at it, and the others waited for him */
+};
+
 struct board {
     int file;         /* behind it, in the process that made it */
     int64_t deadline; /* for all services of a page together; set before anybody reads it */
     struct dial dials[STOREFRONT_PARTS];
     struct pulse pulses[STOREFRONT_PULSES];
     struct side sides[SIDES];
+    struct store_figures store;
 };
 
 #define BOARD_FILE 3 /* where a child finds it */

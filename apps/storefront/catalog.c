@@ -1,4 +1,4 @@
-/* GET /catalog/:id: what a product is. */
+/* GET /catalog/:id: what a product is. GET /catalog/:id/like: what else there is of its kind. */
 
 #include "storefront.h"
 
@@ -26,7 +26,21 @@ static int describe(weft_http *http, void *app)
     return answer_text(http, catalog_text(http->arena, product));
 }
 
+static int describe_like(weft_http *http, void *app)
+{
+    const struct service *service = app;
+    int err = service_work(service);
+    if (err < 0)
+        return err;
+
+    const struct product *product = products_find(service->products, weft_http_param(http, "id"));
+    if (product == NULL)
+        return weft_http_json(http, 404, "{\"error\":\"no such product\"}");
+    return answer_text(http, like_text(http->arena, service->products, product));
+}
+
 const weft_http_route catalog_routes[] = {
     { "GET", "/catalog/:id", describe, NULL },
+    { "GET", "/catalog/:id/like", describe_like, NULL },
     { NULL, NULL, NULL, NULL },
 };

@@ -79,19 +79,40 @@ static void read_side(struct meter *all, const struct board *board, int which, i
         figures->rate += (double)figures->outcomes[i] / seconds;
 }
 
-void meter_read(struct meter *meter, const struct board *board, int64_t now,
-                struct figures figures[SIDES])
+/* What is new of a figure that only grows. */
+static uint64_t take(const _Atomic uint64_t *figure, uint64_t *before)
+{
+    uint64_t now = atomic_load(figure), fresh = now - *before;
+    *before = now;
+    return fresh;
+}
+
+static void read_store(struct meter *meter, const struct store_figures *figures,
+                       struct store_second *second)
+{
+    struct store_second *before = &meter->store;
+    second->asked = take(&figures->asked, &before->asked);
+    second->failed = take(&figures->failed, &before->failed);
+    second->hits = take(&figures->hits, &before->hits);
+    second->misses = take(&figures->misses, &before->misses);
+    second->shared = take(&figures->shared, &before->shared);
+    histogram_take(&figures->latency, &meter->store_latency, &meter->fresh);
+    second->p99 = tally_percentile(&meter->fresh, 99);
+}
+
+void meter_read(struct meter *meter, const struct board *board, int64_t now, struct window *window)
 {
     for (int i = 0; i < SIDES; i++)
-        read_side(meter, board, i, now, &figures[i]);
+        read_side(meter, board, i, now, &window->sides[i]);
+    read_store(meter, &board->store, &window->store);
     meter->read_at = now;
 }
 
 void meter_init(struct meter *meter, const struct board *board, int64_t now)
 {
-    struct figures ignored[SIDES];
+    struct window ignored;
     *meter = (struct meter){ .read_at = now };
-    meter_read(meter, board, now, ignored);
+    meter_read(meter, board, now, &ignored);
 }
 
 static double ms(int64_t ns)

@@ -25,9 +25,16 @@ struct figures {
     char part_states[STOREFRONT_PARTS]; /* of a service's own process, as usage_of(); 0: none */
 };
 
+/* The store in one second. */
+struct store_second {
+    uint64_t asked, failed, hits, misses, shared;
+    int64_t p99;
+};
+
 struct window {
     int64_t second; /* since the observer began; 1 is the first */
     struct figures sides[SIDES];
+    struct store_second store;
 };
 
 /* What was read last, so that the next second can be told from all before. */
@@ -41,14 +48,15 @@ struct side_meter {
 struct meter {
     int64_t read_at;
     struct side_meter sides[SIDES];
+    struct store_second store; /* as sums */
+    struct tally store_latency;
     struct tally fresh; /* too large for a task's stack */
 };
 
 void meter_init(struct meter *meter, const struct board *board, int64_t now);
 
-/* The figures of the time since the last call. */
-void meter_read(struct meter *meter, const struct board *board, int64_t now,
-                struct figures figures[SIDES]);
+/* The figures of the time since the last call; all of *window but its second. */
+void meter_read(struct meter *meter, const struct board *board, int64_t now, struct window *window);
 
 /* A line on standard output, if there is anything to tell. `block`: the worst of this second; its
  * start is 0 when there was none. */

@@ -14,10 +14,12 @@
  * The verdict is read from the answers, not from the scope's result: a deadline that cut off only
  * the reviews is a success. */
 
+#include "session.h"
 #include "storefront.h"
 #include "watch.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* What one service was asked, and what came of it. */
 struct part {
@@ -103,6 +105,12 @@ static int answer_page(weft_http *http, const struct part *parts)
                                        reviews->result == 200 ? reviews->call.body : NULL));
 }
 
+/* A service that fails because the store does says so itself. */
+const char *call_trouble(const weft_http_call *call)
+{
+    return call->status == 503 && call->body_size > 0 ? call->body : call->detail;
+}
+
 /* 502 in the name of the part that failed; the others were cancelled for it. `err` is answered when
  * no part failed, so that the fault is the gateway's own. */
 static int answer_failure(weft_http *http, const struct storefront *shop, const struct part *parts,
@@ -112,7 +120,7 @@ static int answer_failure(weft_http *http, const struct storefront *shop, const 
         const struct part *part = &parts[i];
         if (part->result == 0 || part->result == 200 || part->result == -ECANCELED)
             continue;
-        const char *detail = weft_json_string(http->arena, part->call.detail);
+        const char *detail = weft_json_string(http->arena, call_trouble(&part->call));
         if (detail == NULL)
             return -ENOMEM;
         return weft_http_json(http, 502, "{\"error\":\"%s failed\",\"status\":%d,\"detail\":%s}\n",
@@ -121,15 +129,25 @@ static int answer_failure(weft_http *http, const struct storefront *shop, const 
     return err;
 }
 
-static int answer_late(weft_http *http, const struct storefront *shop)
+int answer_late(weft_http *http, const struct storefront *shop)
 {
     return weft_http_json(http, 504, "{\"error\":\"no answer within %lld ms\"}\n",
                           (long long)(shop->board->deadline / WEFT_MILLISECOND));
 }
 
+/* Once the page is there: the store has answered already, for the stock. */
+static int answer_visitor(weft_http *http, struct storefront *shop, const char *id,
+                          const struct part *parts)
+{
+    const char *visitor = session_of(http);
+    if (visitor != NULL)
+        session_saw(&shop->store, http, visitor, read_number(id));
+    return answer_page(http, parts);
+}
+
 int gateway_product(weft_http *http, void *app)
 {
-    const struct storefront *shop = app;
+    struct storefront *shop = app;
     const char *id = weft_http_param(http, "id");
     if (read_number(id) < 0) /* nothing but digits goes into URLs */
         return weft_http_json(http, 400, "{\"error\":\"an id has 1 to 9 digits\"}\n");
@@ -145,7 +163,7 @@ int gateway_product(weft_http *http, void *app)
     switch (outcome) {
     case OUTCOME_WHOLE:
     case OUTCOME_DEGRADED:
-        return answer_page(http, parts);
+        return answer_visitor(http, shop, id, parts);
     case OUTCOME_ABSENT:
         return weft_http_json(http, 404, "{\"error\":\"no such product\"}\n");
     case OUTCOME_LATE:
@@ -157,6 +175,13 @@ int gateway_product(weft_http *http, void *app)
     }
 }
 
+bool request_is_foreign(weft_http *http)
+{
+    const char *origin = weft_http_header(http, "Origin");
+    return origin != NULL &&
+           (strncmp(origin, "http://", 7) != 0 || strcmp(origin + 7, weft_http_host(http)) != 0);
+}
+
 int gateway_health(weft_http *http, void *app)
 {
     (void)app;
@@ -164,7 +189,7 @@ int gateway_health(weft_http *http, void *app)
 }
 
 const weft_http_route gateway_routes[] = {
-    { "GET", "/health", gateway_health, NULL },
-    { "GET", "/product/:id", gateway_product, NULL },
-    { NULL, NULL, NULL, NULL },
+    { "GET", "/health", gateway_health, NULL }, { "GET", "/product/:id", gateway_product, NULL },
+    { "GET", "/like/:id", gateway_like, NULL }, { "GET", "/visitor", gateway_visitor, NULL },
+    { "POST", "/buy/:id", gateway_buy, NULL },  { NULL, NULL, NULL, NULL },
 };

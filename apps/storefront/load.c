@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define CLIENTS_MAX 1000 /* who may wait at one time, unless it is a crowd */
+#define PIECES      "{\"pieces\":"
 #define PATIENCE    (20 * WEFT_SECOND)
 #define CATCH_UP    WEFT_SECOND /* behind by more than this, nobody asks for what was due */
 
@@ -19,8 +20,10 @@ struct rhythm {
     int64_t left;
 };
 
+/* A page, but for the number of pieces, which only falls: what stands before it, and behind. */
 struct wanted {
-    const char *whole, *degraded;
+    const char *head, *whole, *degraded;
+    int stock;
 };
 
 struct load {
@@ -43,12 +46,19 @@ struct load {
 static bool want(struct wanted *wanted, weft_arena *arena, const struct product *product)
 {
     const char *catalog = catalog_text(arena, product), *price = price_text(arena, product);
-    const char *stock = stock_text(arena, product), *reviews = reviews_text(arena, product);
-    if (catalog == NULL || price == NULL || stock == NULL || reviews == NULL)
+    const char *reviews = reviews_text(arena, product);
+    if (catalog == NULL || price == NULL || reviews == NULL)
         return false;
-    wanted->whole = page_text(arena, catalog, price, stock, reviews);
-    wanted->degraded = page_text(arena, catalog, price, stock, NULL);
-    return wanted->whole != NULL && wanted->degraded != NULL;
+    const char *whole = page_text(arena, catalog, price, PIECES "}", reviews);
+    const char *degraded = page_text(arena, catalog, price, PIECES "}", NULL);
+    if (whole == NULL || degraded == NULL)
+        return false;
+    const char *number = strstr(whole, PIECES) + strlen(PIECES);
+    wanted->head = weft_arena_copy(arena, whole, (size_t)(number - whole));
+    wanted->whole = number;
+    wanted->degraded = strstr(degraded, PIECES) + strlen(PIECES);
+    wanted->stock = product->stock;
+    return wanted->head != NULL;
 }
 
 static int aim(struct target *target, const char *address, const char *path)
@@ -78,9 +88,24 @@ static int prepare(struct load *load, const char *address, const struct products
     return err;
 }
 
-static bool is_text(const char *body, size_t size, const char *text)
+/* Digits, as many as belong to a number that there may be; 0: it is none. */
+static size_t count_digits(const char *text, size_t size, int most)
 {
-    return strlen(text) == size && memcmp(body, text, size) == 0;
+    size_t count = 0;
+    int64_t number = 0;
+    while (count < size && count < 9 && text[count] >= '0' && text[count] <= '9')
+        number = number * 10 + (text[count++] - '0');
+    return number <= most ? count : 0;
+}
+
+static bool is_page(const char *body, size_t size, const struct wanted *wanted, const char *tail)
+{
+    size_t head = strlen(wanted->head);
+    if (size < head || memcmp(body, wanted->head, head) != 0)
+        return false;
+    size_t digits = count_digits(body + head, size - head, wanted->stock);
+    size_t rest = size - head - digits;
+    return digits > 0 && rest == strlen(tail) && memcmp(body + size - rest, tail, rest) == 0;
 }
 
 static enum outcome judge(const struct load *load, const struct ending *ending)
@@ -88,9 +113,10 @@ static enum outcome judge(const struct load *load, const struct ending *ending)
     const struct wanted *wanted = &load->wanted[ending->target - load->targets];
     if (ending->fault != FAULT_NONE)
         return OUTCOME_LOST;
-    if (ending->status == 200 && is_text(ending->body, (size_t)ending->size, wanted->whole))
+    if (ending->status == 200 && is_page(ending->body, (size_t)ending->size, wanted, wanted->whole))
         return OUTCOME_WHOLE;
-    if (ending->status == 200 && is_text(ending->body, (size_t)ending->size, wanted->degraded))
+    if (ending->status == 200 &&
+        is_page(ending->body, (size_t)ending->size, wanted, wanted->degraded))
         return OUTCOME_DEGRADED;
     return ending->status == 504   ? OUTCOME_LATE
            : ending->status == 502 ? OUTCOME_FAILED

@@ -7,7 +7,7 @@
  * The loop is open: requests have a time at which they are due, whatever became of those before,
  * and their latency counts from that time. So a shop that stands still for 400 ms is seen by all
  * who came meanwhile, and not by the few who were inside. Every page is compared with what the
- * products say, byte by byte. */
+ * products say, byte by byte; of its stock there may be less, since somebody may buy. */
 
 #include "board.h"
 #include "products.h"

@@ -140,21 +140,15 @@ static void copy_shop(struct storefront *shop, const struct storefront *from)
     shop->board = from->board;
     shop->stage = from->stage;
     shop->pulse = &from->board->pulses[STOREFRONT_PROCESSES + weft_loop_index() - 1];
-    for (int i = 0; i < STOREFRONT_PARTS; i++) {
-        const struct service *service = &from->services[i];
-        shop->services[i] = (struct service){ .part = service->part,
-                                              .name = service->name,
-                                              .routes = service->routes,
-                                              .products = service->products,
-                                              .dial = service->dial,
-                                              .pulse = shop->pulse };
-        memcpy(shop->services[i].address, service->address, STOREFRONT_ADDRESS_MAX);
-    }
+    shop->keep_time = from->keep_time;
+    store_copy(&shop->store, &from->store);
+    for (int i = 0; i < STOREFRONT_PARTS; i++)
+        service_copy(&shop->services[i], &from->services[i], shop->pulse, &shop->store);
 }
 
-static int find_services(const struct storefront *shop)
+static int find_services(struct storefront *shop)
 {
-    int err = 0;
+    int err = store_start(&shop->store, false);
     for (int i = 0; i < STOREFRONT_PARTS && err >= 0; i++)
         err = weft_http_client_map(NULL, shop->services[i].name, shop->services[i].address);
     return err;
@@ -197,7 +191,7 @@ static int pass_on(weft_http *http, void *app)
     const char *query = weft_http_query_text(http);
     bool has_query = query != NULL && *query != '\0';
     (void)app;
-    if (stage_is_foreign(http)) /* loop 0 does not see whose page it was */
+    if (request_is_foreign(http)) /* loop 0 does not see whose page it was */
         return weft_http_json(http, 403, "{\"error\":\"from another page\"}\n");
     weft_http_call call = { .arena = http->arena, .method = weft_http_method(http) };
     call.url = weft_arena_format(http->arena, "http://stage%s%s%s", weft_http_path(http),
@@ -217,5 +211,8 @@ const weft_http_route loops_routes[] = {
     { "POST", "/load/:rate", pass_on, NULL },
     { "GET", "/health", gateway_health, NULL },
     { "GET", "/product/:id", gateway_product, NULL },
+    { "GET", "/like/:id", gateway_like, NULL },
+    { "GET", "/visitor", gateway_visitor, NULL },
+    { "POST", "/buy/:id", gateway_buy, NULL },
     { NULL, NULL, NULL, NULL },
 };

@@ -37,7 +37,7 @@ static const char usage_text[] =
     "usage: storefront [FLAG...]\n"
     "\n"
     "A shop's product pages, put together from four services: catalog, price, stock and\n"
-    "reviews. All of it runs in one thread, and ends with Ctrl-C. Its first page shows how it\n"
+    "reviews, and a store. All of it runs in one thread, and ends with Ctrl-C. Its first page shows how it\n"
     "does, and has switches to break it with.\n"
     "\n"
     "  --listen ADDRESS     listen there and nowhere else, e.g. 0.0.0.0:80, [::1]:0;\n"
@@ -50,6 +50,11 @@ static const char usage_text[] =
     "  --deadline MS        for all services together (default: 300)\n"
     "  --latency MS         what each service takes to answer (default: 20)\n"
     "  --slow NAME=MS       what one service takes: catalog, price, stock or reviews\n"
+    "  --store ADDRESS      keep what is remembered there, at any server of Redis's protocol:\n"
+    "                       redis://user:password@host:port/database, unix:/path; else in a\n"
+    "                       store inside the program, which ends with it\n"
+    "  --session MS         after which a visitor who does not come is forgotten (default:\n"
+    "                       1800000, half an hour)\n"
     "  --load RATE          ask for so many pages a second from the start on, of this shop\n"
     "                       and of one that has a thread for each connection\n"
     "  --drain MS           for requests in flight after Ctrl-C (default: 500)\n"
@@ -215,6 +220,8 @@ enum flag {
     DEADLINE,
     LATENCY,
     SLOW,
+    STORE,
+    SESSION,
     LOAD,
     DRAIN,
     CLIENT_TIMEOUT,
@@ -232,6 +239,8 @@ static const struct option flags[] = {
     { "deadline", required_argument, NULL, DEADLINE },
     { "latency", required_argument, NULL, LATENCY },
     { "slow", required_argument, NULL, SLOW },
+    { "store", required_argument, NULL, STORE },
+    { "session", required_argument, NULL, SESSION },
     { "load", required_argument, NULL, LOAD },
     { "drain", required_argument, NULL, DRAIN },
     { "client-timeout", required_argument, NULL, CLIENT_TIMEOUT },
@@ -261,6 +270,11 @@ static bool take_flag(struct settings *settings, int flag, const char *value)
         return read_latencies(value, &settings->shop);
     case SLOW:
         return read_slow(value, &settings->shop);
+    case STORE:
+        return store_use(&settings->shop.store, value);
+    case SESSION:
+        return read_duration(value, &settings->shop.store.session_time) &&
+               settings->shop.store.session_time > 0;
     case LOAD:
         return read_rate(value, &settings->rate);
     case DRAIN:

@@ -61,7 +61,7 @@ static struct block worst(const struct observer *observer)
 static void close_window(struct observer *observer, int64_t now)
 {
     struct window window = { .second = observer->seconds + 1 };
-    meter_read(&observer->meter, observer->board, now, window.sides);
+    meter_read(&observer->meter, observer->board, now, &window);
     pthread_mutex_lock(&observer->lock);
     observer->view.windows[observer->seconds % OBSERVER_WINDOWS] = window;
     observer->seconds++;

@@ -53,26 +53,34 @@ static int run_shop(void *arg)
     return err;
 }
 
-/* One service in a process of its own: its pulse too, on the first of its loops. */
+/* One service in a process of its own: its pulse too, on the first of its loops. Each loop has its
+ * client of the store. */
 struct alone {
     struct service *service;
     struct pulse_loop pulse;
+    struct store stores[STOREFRONT_LOOPS_MAX];
 };
 
 static int run_service(void *arg)
 {
     struct alone *alone = arg;
+    struct service service;
+    struct store *store = &alone->stores[weft_loop_index()];
     weft_listener *listener;
+    store_copy(store, alone->service->store);
+    service_copy(&service, alone->service, alone->service->pulse, store);
     bool is_first = weft_loop_index() == 0;
     int err =
         is_first ? weft_spawn(weft_background(), pulse_beat, &alone->pulse, .eager = true) : 0;
     if (err >= 0)
-        err = weft_listen(&listener, alone->service->address);
+        err = service.part == STOREFRONT_STOCK ? store_start(store, false) : 0;
+    if (err >= 0)
+        err = weft_listen(&listener, service.address);
     if (err < 0)
         return err;
     if (is_first)
         say_address(listener);
-    err = service_serve(alone->service, listener);
+    err = service_serve(&service, listener);
     weft_listener_close(listener);
     return err;
 }
@@ -93,8 +101,12 @@ static int be_service(struct storefront *shop, char **words)
             continue;
         service->pulse = &shop->board->pulses[i];
         snprintf(service->address, sizeof service->address, "%s", words[1]);
-        struct alone alone = { service, { shop->board, i } };
+        static struct alone alone;
+        alone.service = service;
+        alone.pulse = (struct pulse_loop){ shop->board, i };
         int threads = words[2] != NULL ? read_number(words[2]) : 1;
+        snprintf(shop->store.address, sizeof shop->store.address, "%s",
+                 words[2] != NULL && words[3] != NULL ? words[3] : "");
         return weft_run(run_service, &alone, .threads = (uint16_t)threads);
     }
     return -EINVAL;

@@ -5,7 +5,8 @@
  *
  *     weft [tcp]                  gateway and services in one thread, without page and observer
  *     threads                     the same with a blocking thread for each connection
- *     service NAME ADDRESS LOOPS  one service, on weft
+ *     service NAME ADDRESS LOOPS STORE
+ *                                 one service, on weft
  *     load SIDE ADDRESS WORD…     clients of a gateway: see load.h
  *
  * All but the load say on standard output where they listen. */

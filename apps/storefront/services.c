@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define KEEP_TIME (10 * WEFT_SECOND)
+
 static const weft_http_route *const routes[STOREFRONT_PARTS] = {
     [STOREFRONT_CATALOG] = catalog_routes,
     [STOREFRONT_PRICE] = price_routes,
@@ -17,13 +19,17 @@ static const weft_http_route *const routes[STOREFRONT_PARTS] = {
 
 int storefront_init(struct storefront *shop, struct board *board)
 {
-    *shop = (struct storefront){ .board = board, .pulse = &board->pulses[STOREFRONT_GATEWAY] };
+    *shop = (struct storefront){ .board = board,
+                                 .pulse = &board->pulses[STOREFRONT_GATEWAY],
+                                 .keep_time = KEEP_TIME };
+    store_init(&shop->store, board, &shop->products);
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
         struct service *service = &shop->services[i];
         *service = (struct service){ .part = (enum storefront_part)i,
                                      .name = part_names[i],
                                      .routes = routes[i],
                                      .products = &shop->products,
+                                     .store = &shop->store,
                                      .dial = &board->dials[i],
                                      .pulse = shop->pulse };
         snprintf(service->address, sizeof service->address, "mem:%s", service->name);
@@ -35,6 +41,7 @@ void storefront_fini(struct storefront *shop)
 {
     for (int i = 0; i < STOREFRONT_PARTS; i++)
         weft_task_release(shop->services[i].task);
+    store_fini(&shop->store);
     products_free(&shop->products);
 }
 
@@ -42,6 +49,20 @@ void storefront_use_tcp(struct storefront *shop)
 {
     for (int i = 0; i < STOREFRONT_PARTS; i++)
         snprintf(shop->services[i].address, STOREFRONT_ADDRESS_MAX, "127.0.0.1:0");
+    store_use_tcp(&shop->store);
+}
+
+void service_copy(struct service *service, const struct service *from, struct pulse *pulse,
+                  struct store *store)
+{
+    *service = (struct service){ .part = from->part,
+                                 .name = from->name,
+                                 .routes = from->routes,
+                                 .products = from->products,
+                                 .store = store,
+                                 .dial = from->dial,
+                                 .pulse = pulse };
+    memcpy(service->address, from->address, STOREFRONT_ADDRESS_MAX);
 }
 
 int service_work(const struct service *service)
@@ -57,6 +78,13 @@ int answer_text(weft_http *http, const char *text)
     if (text == NULL)
         return -ENOMEM;
     return weft_http_send(http, 200, "application/json", text, strlen(text));
+}
+
+int store_refuse(weft_http *http, int err)
+{
+    if (err == -ECANCELED || err == -ENOMEM)
+        return err;
+    return weft_http_text(http, 503, "the store does not answer: %s", store_trouble(err));
 }
 
 /* Whoever could still ask is gone when this is cancelled: no drain. */
@@ -108,8 +136,11 @@ void service_stop(struct service *service)
 
 int storefront_start(struct storefront *shop)
 {
+    int err = store_start(&shop->store, weft_loop_index() == 0);
+    if (err < 0)
+        return err;
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
-        int err = service_start(&shop->services[i]);
+        err = service_start(&shop->services[i]);
         if (err < 0) {
             weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_ERROR, "service %s does not start: %s",
                      shop->services[i].name, weft_error_text(err));

@@ -11,13 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STORE_COUNT_INTERVAL (500 * WEFT_MILLISECOND)
+
 const char *const stage_state_names[STATES] = { "ok", "slow", "dead", "block", "pool" };
 
 void stage_init(struct stage *stage, struct storefront *shop, bool split)
 {
     static const char *const load_names[SIDES] = { "the load on weft", "the load on threads" };
     struct board *board = shop->board;
-    *stage = (struct stage){ .shop = shop, .split = split };
+    *stage = (struct stage){ .shop = shop, .split = split, .store_keys = -1 };
     shop->stage = stage;
     for (int i = 0; i < STOREFRONT_PARTS; i++) {
         stage->latency[i] = atomic_load(&board->dials[i].latency);
@@ -77,7 +79,9 @@ static int start_process(struct stage *stage, int part)
     struct actor *actor = &stage->services[part];
     char threads[16];
     snprintf(threads, sizeof threads, "%u", stage->loops->count);
-    const char *words[] = { "service", service->name, service->address, threads, NULL };
+    const char *words[] = {
+        "service", service->name, service->address, threads, stage->shop->store.address, NULL
+    };
     int err = actor_start(actor, stage->shop->board, words, true);
     if (err < 0)
         return err;
@@ -107,7 +111,8 @@ int stage_start(struct stage *stage)
 {
     if (!stage->split)
         return storefront_start(stage->shop);
-    int err = 0;
+    store_use_tcp(&stage->shop->store); /* for other processes */
+    int err = store_start(&stage->shop->store, true);
     for (int i = 0; i < STOREFRONT_PARTS && err >= 0; i++) {
         err = keep_port(stage, i);
         if (err >= 0)
@@ -134,6 +139,18 @@ static int throw_switch(struct stage *stage, int part, enum stage_state state)
     if (err >= 0 && !stage->split)
         err = loops_set(stage->loops, part, state != STATE_DEAD);
     return err;
+}
+
+static int throw_store_switch(struct stage *stage, enum stage_state state)
+{
+    struct store *store = &stage->shop->store;
+    stage->store_is_dead = state == STATE_DEAD;
+    stage->store_counted = 0;
+    if (!stage->store_is_dead)
+        return store->server == NULL ? store_revive(store) : 0;
+    if (store->server != NULL)
+        store_kill(store);
+    return 0;
 }
 
 /* The load of one side, from nothing. What the last one had in flight died with it. */
@@ -180,6 +197,32 @@ int stage_begin(struct stage *stage, const char *address, int rate)
     return err;
 }
 
+/* --- The store, for the page. --- */
+
+static int count_keys(void *arg)
+{
+    struct stage *stage = arg;
+    const weft_redis_value *value;
+    weft_arena *arena;
+    int err = weft_arena_new(&arena, 0);
+    if (err >= 0) {
+        err = store_ask(&stage->shop->store, arena, &value, "DBSIZE");
+        stage->store_keys = err >= 0 ? (long long)value->integer : -1;
+        weft_arena_free(arena);
+    }
+    stage->store_counted = weft_now();
+    stage->store_counts = false;
+    return 0;
+}
+
+long long stage_count_keys(struct stage *stage)
+{
+    if (!stage->store_counts && weft_now() - stage->store_counted > STORE_COUNT_INTERVAL)
+        stage->store_counts =
+            weft_spawn(weft_background(), count_keys, stage, .name = "count keys") == 0;
+    return stage->store_keys;
+}
+
 /* --- Handlers. --- */
 
 int stage_page(weft_http *http, void *app)
@@ -190,13 +233,6 @@ int stage_page(weft_http *http, void *app)
                          "style-src 'unsafe-inline'; connect-src 'self'; img-src data:");
     weft_http_set_header(http, "Cache-Control", "no-store");
     return weft_http_send(http, 200, "text/html; charset=utf-8", page_html, strlen(page_html));
-}
-
-bool stage_is_foreign(weft_http *http)
-{
-    const char *origin = weft_http_header(http, "Origin");
-    return origin != NULL &&
-           (strncmp(origin, "http://", 7) != 0 || strcmp(origin + 7, weft_http_host(http)) != 0);
 }
 
 static int refuse(weft_http *http, int status, const char *why)
@@ -222,14 +258,28 @@ static int find(const char *name, const char *const *names, int count)
     return -1;
 }
 
+static int handle_store_switch(weft_http *http, struct stage *stage, int state)
+{
+    if (!stage->shop->store.is_embedded || (state != STATE_OK && state != STATE_DEAD))
+        return refuse(http, 404, "no such switch");
+    if (request_is_foreign(http))
+        return refuse(http, 403, "from another page");
+    if (stage->is_busy)
+        return refuse(http, 409, "another switch is moving");
+    stage->is_busy = true;
+    return conclude(http, stage, throw_store_switch(stage, (enum stage_state)state));
+}
+
 static int handle_switch(weft_http *http, void *app)
 {
     struct stage *stage = ((struct storefront *)app)->stage;
     int part = find(weft_http_param(http, "name"), part_names, STOREFRONT_PARTS);
     int state = find(weft_http_param(http, "state"), stage_state_names, STATES);
+    if (strcmp(weft_http_param(http, "name"), "store") == 0)
+        return handle_store_switch(http, stage, state);
     if (part < 0 || state < 0 || (state >= STATE_BLOCK && part != STOREFRONT_STOCK))
         return refuse(http, 404, "no such switch");
-    if (stage_is_foreign(http))
+    if (request_is_foreign(http))
         return refuse(http, 403, "from another page");
     if (stage->is_busy)
         return refuse(http, 409, "another switch is moving");
@@ -243,7 +293,7 @@ static int handle_load(weft_http *http, void *app)
     int rate = read_number(weft_http_param(http, "rate"));
     if (rate < 0 || rate > STAGE_RATE_MAX)
         return refuse(http, 404, "a load is 0 to " WEFT_STRING(STAGE_RATE_MAX) " pages a second");
-    if (stage_is_foreign(http))
+    if (request_is_foreign(http))
         return refuse(http, 403, "from another page");
     if (!load_reaches(stage->address))
         return refuse(http, 409, "the load needs a TCP port");
@@ -261,5 +311,8 @@ const weft_http_route stage_routes[] = {
     { "POST", "/load/:rate", handle_load, NULL },
     { "GET", "/health", gateway_health, NULL },
     { "GET", "/product/:id", gateway_product, NULL },
+    { "GET", "/like/:id", gateway_like, NULL },
+    { "GET", "/visitor", gateway_visitor, NULL },
+    { "POST", "/buy/:id", gateway_buy, NULL },
     { NULL, NULL, NULL, NULL },
 };

@@ -10,6 +10,7 @@
  *              ok                    nothing; a dead one comes back, a stopped one goes on
  *              slow                  answers after two seconds
  *              dead                  is gone: refuses connections, is killed where it is a process
+ *                                    (NAME may be store, where that is inside: ok and dead)
  *              block, pool           stock only: really sleeps now and then, on the loop's thread
  *                                    or on a thread of the pool
  *     POST /load/RATE                so many pages a second from each load; 0: none
@@ -40,6 +41,10 @@ struct stage {
     enum stage_state states[STOREFRONT_PARTS];
     int64_t latency[STOREFRONT_PARTS]; /* of each service that is ok */
     int ports[STOREFRONT_PARTS];       /* split: what keeps each one's port, dead or alive; -1 */
+    bool store_is_dead;
+    bool store_counts;     /* the store is being asked for … */
+    long long store_keys;  /* … what it said last; -1: nothing */
+    int64_t store_counted; /* when */
     struct actor services[STOREFRONT_PARTS];
     struct actor threads;
     struct actor loads[SIDES];
@@ -70,8 +75,8 @@ int stage_tasks(weft_http *http, void *app);
 WEFT_SUSPENDS
 int stage_page(weft_http *http, void *app);
 
-/* Browsers name the page that a POST comes from: others than ours have no business here. */
-bool stage_is_foreign(weft_http *http);
+/* How many keys the store has, as it said not long ago; -1: it does not say. Waits for nothing. */
+long long stage_count_keys(struct stage *stage);
 
 extern const char *const stage_state_names[STATES];
 extern const weft_http_route stage_routes[]; /* the gateway's, and these */

@@ -3,9 +3,10 @@
  *     { "deadline_ms": 300, "split": false, "rate": 500,
  *       "services": [ { "name": "catalog", "state": "ok", "latency_ms": 20, "lives": true,
  *                       "process": 0 }, … ],
+ *       "store": { "inside": true, "lives": true, "keys": 1000 },
  *       "blocks": { "seen": 2, "list": [ { "who": "stock", "loop": "gateway", "ms": 400.2,
  *                                          "ago_ms": 1200, "goes_on": false, "text": "…" }, … ] },
- *       "windows": [ { "second": 31, "weft": { … }, "threads": null }, … ] } */
+ *       "windows": [ { "second": 31, "weft": { … }, "threads": null, "store": { … } }, … ] } */
 
 #include "loops.h"
 
@@ -95,6 +96,16 @@ static void put_figures(struct json *json, const char *name, const struct figure
     PUT(json, "]}");
 }
 
+static void put_store_second(struct json *json, const struct store_second *store)
+{
+    PUT(json,
+        ",\"store\":{\"asked\":%llu,\"failed\":%llu,\"p99\":%.2f,\"hits\":%llu,\"misses\":%llu,"
+        "\"shared\":%llu}",
+        (unsigned long long)store->asked, (unsigned long long)store->failed, ms(store->p99),
+        (unsigned long long)store->hits, (unsigned long long)store->misses,
+        (unsigned long long)store->shared);
+}
+
 static void put_windows(struct json *json, const struct view *view)
 {
     for (int i = 0; i < view->window_count; i++) {
@@ -102,16 +113,28 @@ static void put_windows(struct json *json, const struct view *view)
         PUT(json, "%s{\"second\":%lld", i > 0 ? "," : "", (long long)window->second);
         put_figures(json, "weft", &window->sides[SIDE_WEFT]);
         put_figures(json, "threads", &window->sides[SIDE_THREADS]);
+        put_store_second(json, &window->store);
         PUT(json, "}");
     }
 }
 
-static void put_all(struct json *json, const struct stage *stage, const struct view *view)
+/* One that is elsewhere lives when it has answered lately. */
+static void put_store(struct json *json, struct stage *stage)
+{
+    bool inside = stage->shop->store.is_embedded;
+    long long keys = stage_count_keys(stage);
+    bool lives = inside ? !stage->store_is_dead : keys >= 0;
+    PUT(json, "],\"store\":{\"inside\":%s,\"lives\":%s,\"keys\":%lld", truth(inside), truth(lives),
+        lives ? keys : -1);
+}
+
+static void put_all(struct json *json, struct stage *stage, const struct view *view)
 {
     PUT(json, "{\"deadline_ms\":%.0f,\"split\":%s,\"loops\":%u,\"rate\":%d,\"services\":[",
         ms(stage->shop->board->deadline), truth(stage->split), stage->loops->count, stage->rate);
     put_services(json, stage);
-    PUT(json, "],\"blocks\":{\"seen\":%llu,\"list\":[", (unsigned long long)view->blocks_seen);
+    put_store(json, stage);
+    PUT(json, "},\"blocks\":{\"seen\":%llu,\"list\":[", (unsigned long long)view->blocks_seen);
     put_blocks(json, view);
     PUT(json, "]},\"windows\":[");
     put_windows(json, view);
@@ -120,7 +143,7 @@ static void put_all(struct json *json, const struct stage *stage, const struct v
 
 int stage_stats(weft_http *http, void *app)
 {
-    const struct stage *stage = ((const struct storefront *)app)->stage;
+    struct stage *stage = ((struct storefront *)app)->stage;
     const char *since = weft_http_query(http, "since");
     int second = since != NULL ? read_number(since) : 0;
     struct view *view = weft_arena_alloc(http->arena, sizeof *view);

@@ -9,6 +9,11 @@
  * the deadline; connections to the services are kept as weft's client keeps them. Threads have
  * stacks of 64 KiB, as weft's tasks do.
  *
+ * What is spared it: its stock is a number in its own memory, where weft's stock service asks a
+ * store, so this shop answers a page by less, and whatever the comparison says against it is not
+ * the store. It sells nothing and remembers nobody; the load does neither. A service of it that
+ * asked a store as one does with threads would hold one more connection for each of its own.
+ *
  * What cannot be the same: nobody can end a thread that waits in the kernel. When price has failed,
  * the page's answer is certain, and its thread waits for the other three all the same. */
 
