@@ -11,9 +11,11 @@
  * Names are read by the loop's thread itself, in the signal's handler, because they are its own;
  * and only while the step is the one that was seen, so that nobody is named for another's and no
  * stack is unwound in the middle of a switch: the count moves before that. Times are real, also of
- * a loop with the test clock.
+ * a loop with the test clock; but the time for which the thread was ready and others had the
+ * processors is not its step's. The kernel counts it, and has counted all of it once the thread
+ * runs, as it does in the handler.
  *
- * Costs: one thread for each run, some 40 wake-ups a second. */
+ * Costs: one thread for each run, some 40 wake-ups a second, with one read each. */
 
 #include "core/watchdog.h"
 
@@ -32,8 +34,9 @@ struct wf_watchdog {
     weft_loop *loop;
     struct wf_sampler *sampler;
     int64_t limit;
-    uint64_t step; /* that was seen last */
-    int64_t since; /* when it was seen first */
+    uint64_t step;  /* that was seen last */
+    int64_t since;  /* when it was seen first … */
+    int64_t waited; /* … and how long the thread had waited for a processor until then */
     bool reported;
     char who[256]; /* the handler's, then the watchdog's */
 };
@@ -108,26 +111,34 @@ static void report_frames(const struct wf_sample *sample)
                  wf_sampler_describe(sample->frames[i], text, sizeof text));
 }
 
+/* How long the step takes, without the time that others had. */
+static int64_t duration_at(const struct wf_watchdog *dog, const struct wf_sampler *sampler,
+                           int64_t now)
+{
+    return now - dog->since - (wf_sampler_waited(sampler) - dog->waited);
+}
+
 static void report_begin(struct wf_watchdog *dog, struct wf_sampler *sampler, int64_t now)
 {
     struct wf_sample sample = { .count = 0 };
     int err = wf_sampler_interrupt(sampler, &sample);
-    if (err == 0)
+    int64_t duration = duration_at(dog, sampler, now);
+    if (err == 0 || duration < dog->limit)
         return;
     if (err < 0)
         snprintf(dog->who, sizeof dog->who, "a step, whose thread takes no signals,");
     dog->reported = true;
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING,
              "%s has held the loop up for %lld ms and still runs; it is at", dog->who,
-             ms(now - dog->since));
+             ms(duration));
     report_frames(&sample);
 }
 
-static void report_end(struct wf_watchdog *dog, int64_t now)
+static void report_end(struct wf_watchdog *dog, int64_t duration)
 {
     dog->reported = false;
     weft_log(WEFT_LOG_RUNTIME, WEFT_LOG_WARNING, "%s took %lld ms in one step", dog->who,
-             ms(now - dog->since));
+             ms(duration));
 }
 
 static int64_t period_of(const struct wf_watchdog *dog)
@@ -143,10 +154,11 @@ static int64_t look(void *context, struct wf_sampler *sampler)
     uint64_t step = step_of(dog->loop);
     if (step != dog->step || atomic_load(&dog->loop->inbox->asleep)) {
         if (dog->reported)
-            report_end(dog, now);
+            report_end(dog, duration_at(dog, sampler, now));
         dog->step = step;
         dog->since = now;
-    } else if (!dog->reported && now - dog->since >= dog->limit) {
+        dog->waited = wf_sampler_waited(sampler);
+    } else if (!dog->reported && duration_at(dog, sampler, now) >= dog->limit) {
         report_begin(dog, sampler, now);
     }
     return period_of(dog);
@@ -156,7 +168,7 @@ static int start(struct wf_watchdog *dog, weft_loop *loop)
 {
     dog->loop = loop;
     dog->limit = loop->slow_step > 0 ? loop->slow_step : WF_SLOW_STEP;
-    dog->step = step_of(loop);
+    dog->step = step_of(loop) - 1; /* none that was seen */
     dog->since = real_now();
     struct wf_sampler_options options = {
         .look = look, .note = note, .context = dog, .period = period_of(dog)
@@ -182,8 +194,9 @@ void wf_watchdog_stop(weft_loop *loop)
     if (!dog)
         return;
     loop->watchdog = NULL;
+    int64_t duration = duration_at(dog, dog->sampler, real_now());
     wf_sampler_stop(dog->sampler);
     if (dog->reported)
-        report_end(dog, real_now());
+        report_end(dog, duration);
     wf_free(dog);
 }

@@ -8,13 +8,16 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #if __has_include(<execinfo.h>)
 #    include <execinfo.h>
@@ -37,7 +40,8 @@ struct wf_sampler {
     bool ending; /* guarded by the lock */
     atomic_int state;
     sem_t answered;
-    bool seen; /* what note() said */
+    bool seen;      /* what note() said */
+    int statistics; /* the watched thread's schedstat; negative: there is none */
     struct wf_sample sample;
 };
 
@@ -182,6 +186,15 @@ int wf_sampler_interrupt(struct wf_sampler *sampler, struct wf_sample *sample)
     return sampler->seen;
 }
 
+int64_t wf_sampler_waited(const struct wf_sampler *sampler)
+{
+    char text[128];
+    ssize_t n = pread(sampler->statistics, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    const char *second = strchr(text, ' '); /* time on a processor, and waiting for one */
+    return second ? strtoll(second, NULL, 10) : 0;
+}
+
 static void init(struct wf_sampler *sampler, const struct wf_sampler_options *options)
 {
     pthread_condattr_t monotonic;
@@ -194,10 +207,13 @@ static void init(struct wf_sampler *sampler, const struct wf_sampler_options *op
     atomic_init(&sampler->state, IDLE);
     sampler->options = *options;
     sampler->watched = pthread_self();
+    sampler->statistics = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
 }
 
 static void destroy(struct wf_sampler *sampler)
 {
+    if (sampler->statistics >= 0)
+        close(sampler->statistics);
     sem_destroy(&sampler->answered);
     pthread_mutex_destroy(&sampler->lock);
     pthread_cond_destroy(&sampler->ends);

@@ -46,6 +46,10 @@ void wf_sampler_stop(struct wf_sampler *sampler);
  * take signals. */
 int wf_sampler_interrupt(struct wf_sampler *sampler, struct wf_sample *sample);
 
+/* How long the watched thread was ready to run and had no processor, ever, in ns: exact whenever it
+ * has one. 0 where the kernel does not say. */
+int64_t wf_sampler_waited(const struct wf_sampler *sampler);
+
 /* Let the calling thread, which blocks all signals, be interrupted. */
 void wf_sampler_admit(void);
 

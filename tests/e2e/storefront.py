@@ -144,7 +144,7 @@ class Quit(unittest.TestCase):
 class PagesTcp(Pages):
     """The same, with the services on TCP ports."""
     flags = ('--deadline', '10000', '--tcp')
-    files_max = 14 + 4 * 64 * 2  # the client keeps 64 connections for each service; both ends
+    files_max = 17 + 4 * 64 * 2  # the client keeps 64 connections for each service; both ends
 
 
 class Failures(unittest.TestCase):
