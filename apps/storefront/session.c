@@ -31,7 +31,7 @@ static int set_cookie(weft_http *http, const struct store *store, const char *id
 {
     const char *text =
         weft_arena_format(http->arena, COOKIE "%s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax",
-                          id, (long long)(store->session_time / WEFT_SECOND));
+                          id, (long long)((store->session_time + WEFT_SECOND - 1) / WEFT_SECOND));
     return text != NULL ? weft_http_add_header(http, "Set-Cookie", text) : -ENOMEM;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STORE                STOREFRONT_PARTS /* the switch behind the services' */
 #define STORE_COUNT_INTERVAL (500 * WEFT_MILLISECOND)
 
 const char *const stage_state_names[STATES] = { "ok", "slow", "dead", "block", "pool" };
@@ -258,33 +259,29 @@ static int find(const char *name, const char *const *names, int count)
     return -1;
 }
 
-static int handle_store_switch(weft_http *http, struct stage *stage, int state)
+static bool is_switch(const struct stage *stage, int part, int state)
 {
-    if (!stage->shop->store.is_embedded || (state != STATE_OK && state != STATE_DEAD))
-        return refuse(http, 404, "no such switch");
-    if (request_is_foreign(http))
-        return refuse(http, 403, "from another page");
-    if (stage->is_busy)
-        return refuse(http, 409, "another switch is moving");
-    stage->is_busy = true;
-    return conclude(http, stage, throw_store_switch(stage, (enum stage_state)state));
+    if (part == STORE)
+        return stage->shop->store.is_embedded && (state == STATE_OK || state == STATE_DEAD);
+    return part >= 0 && state >= 0 && (state < STATE_BLOCK || part == STOREFRONT_STOCK);
 }
 
 static int handle_switch(weft_http *http, void *app)
 {
     struct stage *stage = ((struct storefront *)app)->stage;
-    int part = find(weft_http_param(http, "name"), part_names, STOREFRONT_PARTS);
+    const char *name = weft_http_param(http, "name");
+    int part = strcmp(name, "store") == 0 ? STORE : find(name, part_names, STOREFRONT_PARTS);
     int state = find(weft_http_param(http, "state"), stage_state_names, STATES);
-    if (strcmp(weft_http_param(http, "name"), "store") == 0)
-        return handle_store_switch(http, stage, state);
-    if (part < 0 || state < 0 || (state >= STATE_BLOCK && part != STOREFRONT_STOCK))
+    if (!is_switch(stage, part, state))
         return refuse(http, 404, "no such switch");
     if (request_is_foreign(http))
         return refuse(http, 403, "from another page");
     if (stage->is_busy)
         return refuse(http, 409, "another switch is moving");
     stage->is_busy = true;
-    return conclude(http, stage, throw_switch(stage, part, (enum stage_state)state));
+    int err = part == STORE ? throw_store_switch(stage, (enum stage_state)state)
+                            : throw_switch(stage, part, (enum stage_state)state);
+    return conclude(http, stage, err);
 }
 
 static int handle_load(weft_http *http, void *app)

@@ -10,6 +10,7 @@
 #define SESSION_TIME (30 * WEFT_MINUTE)
 #define BACKOFF_MOST (500 * WEFT_MILLISECOND)
 #define FILL_AT_ONCE 50 /* products in one transaction */
+#define FILL_TRIES   10 /* a client finds a server that has come back within BACKOFF_MOST */
 
 void store_init(struct store *store, struct board *board, const struct products *products)
 {
@@ -112,19 +113,27 @@ static int fill_some(struct store *store, weft_arena *arena, void *arg)
     return err;
 }
 
-/* A key that is missing all the same is no fault: stock.c knows what it would be. So a store that
- * cannot be had now is not tried again. */
-static int fill(void *arg)
+static int fill_all(struct store *store, weft_arena *arena)
 {
-    struct store *store = arg;
-    weft_arena *arena;
-    int err = weft_arena_new(&arena, 0);
-    if (err < 0)
-        return 0;
+    int err = 0;
     for (int first = 0; first < store->products->count && err >= 0; first += FILL_AT_ONCE) {
         err = store_do(store, arena, fill_some, &first);
         weft_arena_reset(arena);
     }
+    return err;
+}
+
+/* A key that is missing all the same is no fault: stock.c knows what it would be. So a store that
+ * cannot be had for a while is left alone. */
+static int fill(void *arg)
+{
+    weft_arena *arena;
+    int err = weft_arena_new(&arena, 0);
+    if (err < 0)
+        return 0;
+    for (int i = 0; i < FILL_TRIES && fill_all(arg, arena) < 0; i++)
+        if (weft_sleep(BACKOFF_MOST) < 0)
+            break;
     weft_arena_free(arena);
     return 0;
 }

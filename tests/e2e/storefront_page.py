@@ -31,7 +31,7 @@ class Page(unittest.TestCase):
         self.browser.until('windows.length > 0')
 
     def tearDown(self):
-        for name in 'reviews', 'price', 'stock':
+        for name in 'reviews', 'price', 'stock', 'store':
             self.shop.post('/switch/%s/ok' % name)
         self.shop.post('/load/0')
         # A page that cannot be had is logged by the browser itself: that is what price is killed for.
@@ -43,6 +43,7 @@ class Page(unittest.TestCase):
         self.browser.value('document.querySelector("[name=%s][value=\\"%s\\"]").click()' % (name, value))
         self.browser.until('!moving && stats.%s' % (
             'rate === %s' % value if name == 'load' else
+            'store.lives === %s' % ('true' if value == 'ok' else 'false') if name == 'store' else
             'services.some(s => s.name === "%s" && s.state === "%s")' % (name, value)))
 
     def figure(self, row, side):
@@ -95,6 +96,28 @@ class Page(unittest.TestCase):
         if not SANITIZED:
             self.browser.until('%s > 200 && %s < 200' % (self.figure(7, 0), self.figure(7, 1)))
         self.picture('stock')
+
+    def test_store_is_seen_and_sells(self):
+        self.move('load', RATE)
+        self.browser.until('$("store").rows[0].cells[1].textContent.startsWith("1,00")')
+        self.browser.until('parseInt($("store").rows[1].cells[1].textContent) > %d' % (RATE / 2))
+        self.browser.until('document.querySelector("button.buy") !== null')
+        self.browser.value('document.querySelector("button.buy").click()')
+        self.browser.until('$("product").textContent.includes("You have bought 1.")')
+        self.browser.until('$("product").textContent.includes("Like it: ")')
+        self.browser.value('$("crowd").click()')  # a browser has six connections
+        self.browser.until('/, [2-9]\\d*$/.test($("store").rows[2].cells[1].textContent)')
+        self.picture('store')
+
+    def test_dead_store_is_named_and_brought_back(self):
+        self.move('load', RATE)
+        self.move('store', 'dead')
+        self.browser.until('$("product").textContent.includes("the store does not answer")')
+        self.browser.until('$("key-weft").textContent.includes("failed (502)")')
+        self.browser.until('$("say").textContent.startsWith("The store is dead")')
+        self.picture('store-dead')
+        self.browser.value('document.querySelector("#services button").click()')
+        self.browser.until('stats.store.lives && $("product").querySelector(".price") !== null')
 
     def test_switch_moved_by_somebody_else_is_seen(self):
         self.shop.post('/switch/reviews/slow')
