@@ -30,8 +30,7 @@
 #include <weft/file.h>
 
 #define CLIENTS   32
-#define SLOW_STEP ((WF_ASAN ? 50 : 10) * WEFT_MILLISECOND) /* sanitized code is that much slower   \
-                                                            */
+#define SLOW_STEP ((WF_ASAN ? 50 : 10) * WEFT_MILLISECOND) /* sanitized code is slower */
 
 static struct storefront shop;
 static struct store server; /* behind the shop's */
