@@ -2,9 +2,9 @@
  *
  * Clients, gateway and services share one loop and talk over mem: streams, so that nothing is
  * measured but weft and the handlers. A page is five exchanges of HTTP, both sides of each: one
- * between client and gateway, four between gateway and services; and four tasks in a scope with a
- * deadline. /health, one exchange and nothing else, is there for scale. Each client asks again as
- * soon as it has its answer.
+ * between client and gateway, four between gateway and services; four tasks in a scope with a
+ * deadline; and one command to the store, for the stock. /health, one exchange and nothing else, is
+ * there for scale. Each client asks again as soon as it has its answer.
  *
  * Two numbers of clients: 64 have 256 requests to services under way at once.
  *
