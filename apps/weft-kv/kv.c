@@ -135,7 +135,7 @@ static const weft_redis_command *const tables[] = {
     kv_key_commands,          kv_time_commands,     kv_string_commands,     kv_number_commands,
     kv_bit_commands,          kv_bitfield_commands, kv_server_commands,     kv_set_commands,
     kv_set_algebra_commands,  kv_zset_commands,     kv_zset_range_commands, kv_zset_pop_commands,
-    kv_zset_algebra_commands,
+    kv_zset_algebra_commands, kv_list_commands,     kv_list_move_commands,  kv_hash_commands,
 };
 
 static size_t count_of(const weft_redis_command *table)

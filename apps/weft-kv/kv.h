@@ -132,8 +132,9 @@ extern const weft_redis_command kv_bit_commands[];      /* bits.c */
 extern const weft_redis_command kv_bitfield_commands[]; /* bitfield.c */
 extern const weft_redis_command kv_server_commands[];   /* server.c */
 extern const weft_redis_command kv_list_commands[];     /* lists.c */
-extern const weft_redis_command kv_hash_commands[];     /* hashes.c */
-extern const weft_redis_command kv_set_commands[];      /* sets.c */
+extern const weft_redis_command kv_list_move_commands[];
+extern const weft_redis_command kv_hash_commands[]; /* hashes.c */
+extern const weft_redis_command kv_set_commands[];  /* sets.c */
 extern const weft_redis_command kv_set_algebra_commands[];
 extern const weft_redis_command kv_zset_commands[]; /* zsets.c */
 extern const weft_redis_command kv_zset_range_commands[];
