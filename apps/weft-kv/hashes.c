@@ -1,15 +1,17 @@
 /* Commands of hashes.
  *
- * Fields at random: few of many are drawn until there are enough different ones, many of few are
- * chosen in one walk, where each is taken with the chance (still wanted / still to come). Both give
- * each choice the same chance, and take no longer than the choice or the hash is long. */
+ *      set     HSET HMSET HSETNX HDEL HINCRBY HINCRBYFLOAT
+ *      get     HGET HMGET HLEN HSTRLEN HEXISTS; HKEYS HVALS HGETALL
+ *      walk    HRANDFIELD (picks.c), HSCAN (scans.c)
+ *
+ * HSET without memory for all its fields keeps those it had memory for, where the hash was there
+ * before: what it has written over is gone. A new hash is taken back. */
 
-#include "weft-kv/kv.h"
+#include "weft-kv/picks.h"
+#include "weft-kv/scans.h"
 
 #include <errno.h>
 #include <math.h>
-
-#define REPEATS_MAX (1 << 24) /* fields that one HRANDFIELD may ask for again and again */
 
 /* What of a pair is replied. */
 enum parts {
@@ -278,190 +280,64 @@ static int hgetall(weft_redis_request *request, void *app)
 
 /* --- fields at random --- */
 
-/* With values there are twice as many replies in version 2, and pairs in version 3. */
-static int reply_picks_head(weft_redis_request *request, enum parts parts, uint64_t count)
+static void draw_field(const struct entry *entry, struct wf_random *random, struct pick *pick)
 {
-    bool flat_pairs = parts == PAIRS && request->version == 2;
-    return weft_redis_reply_array(request, flat_pairs ? 2 * count : count);
+    hash_random(entry, random, &pick->member, &pick->value);
 }
 
-static int reply_pick(weft_redis_request *request, enum parts parts, const struct pack_item *field,
-                      const struct pack_item *value)
+static void find_value(const struct entry *entry, weft_slice field, struct pick *pick)
 {
-    int err = 0;
-    if (parts == PAIRS && request->version != 2)
-        err = weft_redis_reply_array(request, 2);
-    return err < 0 ? err : reply_parts(request, parts, field, value);
+    hash_get(entry, field, &pick->value);
 }
 
-static int reply_repeated(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                          enum parts parts, uint64_t count)
-{
-    struct pack_item field, value;
-    int err = reply_picks_head(request, parts, count);
-    while (err == 0 && count-- > 0) {
-        hash_random(entry, &kv->keyspace.random, &field, &value);
-        err = reply_pick(request, parts, &field, &value);
-    }
-    return err;
-}
-
-/* Chosen in one walk. */
-static int reply_chosen(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                        enum parts parts, uint64_t count)
+static int each_field(const struct entry *entry, pick_take *take, void *arg)
 {
     struct hash_iterator iterator;
-    struct pack_item field, value;
-    uint64_t left = hash_count(entry);
-    int err = reply_picks_head(request, parts, count);
+    struct pick pick;
+    int err = 0;
     hash_iterate_begin(&iterator, entry);
-    while (err == 0 && count > 0 && hash_iterate_next(&iterator, &field, &value))
-        if (wf_random_below(&kv->keyspace.random, left--) < count) {
-            err = reply_pick(request, parts, &field, &value);
-            count--;
-        }
+    while (err == 0 && hash_iterate_next(&iterator, &pick.member, &pick.value))
+        err = take(arg, &pick);
     hash_iterate_end(&iterator);
     return err;
 }
 
-/* Fields, in a set beside the keyspace, until there are so many. */
-static int draw(struct kv *kv, const struct entry *entry, uint64_t count, struct entry *drawn)
+static int reply_its_value(weft_redis_request *request, const struct pick *pick)
 {
-    int err = 0;
-    while (err >= 0 && set_count(drawn) < count) {
-        struct pack_item field, value;
-        char space[PACK_TEXT_MAX];
-        hash_random(entry, &kv->keyspace.random, &field, &value);
-        err = set_add(drawn, pack_text(&field, space), &kv->keyspace.limits);
-    }
-    return err < 0 ? err : 0;
-}
-
-static int reply_fields(weft_redis_request *request, const struct entry *entry,
-                        const struct entry *drawn, enum parts parts)
-{
-    struct set_iterator iterator;
-    struct pack_item field, value;
-    char space[PACK_TEXT_MAX];
-    int err = reply_picks_head(request, parts, set_count(drawn));
-    set_iterate_begin(&iterator, drawn);
-    while (err == 0 && set_iterate_next(&iterator, &field))
-        if (hash_get(entry, pack_text(&field, space), &value))
-            err = reply_pick(request, parts, &field, &value);
-    set_iterate_end(&iterator);
-    return err;
-}
-
-static int reply_drawn(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                       enum parts parts, uint64_t count)
-{
-    struct entry *drawn = entry_create(ENTRY_SET, ENTRY_SMALL, false, (weft_slice){ NULL, 0 }, 0);
-    int err = drawn ? draw(kv, entry, count, drawn) : -ENOMEM;
-    err = err < 0 ? kv_reply_no_memory(request) : reply_fields(request, entry, drawn, parts);
-    entry_free(drawn);
-    return err;
-}
-
-static int reply_different(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                           enum parts parts, uint64_t count)
-{
-    uint64_t all = hash_count(entry);
-    if (count > all)
-        count = all;
-    bool few = entry->form == ENTRY_LARGE && count < all / 3;
-    return few ? reply_drawn(kv, request, entry, parts, count)
-               : reply_chosen(kv, request, entry, parts, count);
-}
-
-struct picking {
-    bool counted;
-    int64_t count; /* negative: the same one may come again */
-    enum parts parts;
-};
-
-/* "[count [WITHVALUES]]" */
-static bool read_picking(weft_redis_request *request, struct picking *picking)
-{
-    *picking = (struct picking){ .counted = request->count > 2, .parts = FIELDS };
-    if (!picking->counted)
-        return true;
-    if (!kv_read_integer_within(request, request->args[2], -REPEATS_MAX, INT64_MAX,
-                                &picking->count))
-        return false;
-    if (request->count == 3)
-        return true;
-    picking->parts = PAIRS;
-    if (request->count == 4 && weft_redis_is(request->args[3], "withvalues"))
-        return true;
-    kv_reply_syntax(request);
-    return false;
+    return kv_reply_item(request, &pick->value);
 }
 
 static int hrandfield(weft_redis_request *request, void *app)
 {
-    struct entry *entry;
-    struct picking picking;
-    struct pack_item field, value;
-    if (!read_picking(request, &picking))
-        return 0;
-    int found = kv_find(app, request, request->args[1], ENTRY_HASH, &entry);
-    if (found < 0)
-        return 0;
-    if (!found)
-        return picking.counted ? weft_redis_reply_array(request, 0)
-                               : weft_redis_reply_null(request);
-    if (picking.count < 0)
-        return reply_repeated(app, request, entry, picking.parts, (uint64_t)-picking.count);
-    if (picking.counted)
-        return reply_different(app, request, entry, picking.parts, (uint64_t)picking.count);
-    hash_random(entry, &((struct kv *)app)->keyspace.random, &field, &value);
-    return kv_reply_item(request, &field);
+    static const struct pick_kind kind = { .type = ENTRY_HASH,
+                                           .word = "withvalues",
+                                           .draw = draw_field,
+                                           .find = find_value,
+                                           .each = each_field,
+                                           .reply_beside = reply_its_value };
+    return picks_reply(app, request, &kind);
 }
 
 /* --- HSCAN --- */
 
-struct visitor {
-    weft_redis_request *request;
-    const struct kv_scan *scan;
-    uint64_t seen, replied;
-};
-
 static void visit_pair(void *arg, const struct pack_item *field, const struct pack_item *value)
 {
-    struct visitor *visitor = arg;
-    const struct kv_scan *scan = visitor->scan;
-    char space[PACK_TEXT_MAX];
-    visitor->seen++;
-    if (scan->pattern.data && !weft_redis_match(scan->pattern, pack_text(field, space)))
+    struct scanning *scanning = arg;
+    bool values = !scanning->options.no_values;
+    if (!scans_wants(scanning, field))
         return;
-    visitor->replied += scan->no_values ? 1 : 2;
-    reply_parts(visitor->request, scan->no_values ? FIELDS : PAIRS, field,
-                value); /* one that fails closes the client */
+    scanning->replied += values ? 2 : 1;
+    reply_parts(scanning->request, values ? PAIRS : FIELDS, field, value);
 }
 
-static uint64_t scan_hash(const struct entry *entry, struct visitor *visitor)
+static uint64_t visit_part(const struct entry *entry, uint64_t cursor, struct scanning *scanning)
 {
-    uint64_t cursor = visitor->scan->cursor;
-    uint64_t left = visitor->scan->steps; /* parts that may have no field */
-    do
-        cursor = hash_scan(entry, cursor, visit_pair, visitor);
-    while (cursor != 0 && visitor->seen < visitor->scan->steps && --left > 0);
-    return cursor;
+    return hash_scan(entry, cursor, visit_pair, scanning);
 }
 
 static int hscan(weft_redis_request *request, void *app)
 {
-    struct kv_scan scan;
-    struct entry *entry;
-    if (!kv_read_scan(request, 2, false, &scan))
-        return 0;
-    int found = kv_find(app, request, request->args[1], ENTRY_HASH, &entry);
-    if (found < 0)
-        return 0;
-    struct visitor visitor = { request, &scan, 0, 0 };
-    weft_redis_mark mark = weft_redis_reply_defer(request);
-    uint64_t cursor = found ? scan_hash(entry, &visitor) : 0;
-    return weft_redis_reply_scan_deferred(request, mark, cursor, visitor.replied);
+    return scans_reply(app, request, ENTRY_HASH, visit_part);
 }
 
 #define READS .flags = WEFT_REDIS_READ, .first_key = 1, .last_key = 1, .group = "hash"

@@ -275,12 +275,13 @@ bool kv_read_integer(weft_redis_request *request, weft_slice text, int64_t *valu
 bool kv_read_integer_within(weft_redis_request *request, weft_slice text, int64_t least,
                             int64_t most, int64_t *value)
 {
-    if (!kv_read_integer(request, text, value))
-        return false;
-    if (*value >= least && *value <= most)
+    bool is_number = kv_parse_integer(text, value);
+    if (is_number && *value >= least && *value <= most)
         return true;
     if (least == 0)
         weft_redis_reply_error(request, "ERR value is out of range, must be positive");
+    else if (!is_number)
+        kv_reply_no_integer(request);
     else
         weft_redis_reply_error(request,
                                "ERR value is out of range, value must between %lld and %lld",

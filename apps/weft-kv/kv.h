@@ -69,7 +69,8 @@ int kv_reply_too_long(weft_redis_request *request);   /* ERR string exceeds … 
 
 bool kv_read_integer(weft_redis_request *request, weft_slice text, int64_t *value);
 
-/* Between `least` and `most`, else "ERR value is out of range…". */
+/* Between `least` and `most`, else "ERR value is out of range…"; from 0 on also for what is no
+ * integer. */
 bool kv_read_integer_within(weft_redis_request *request, weft_slice text, int64_t least,
                             int64_t most, int64_t *value);
 
@@ -103,8 +104,8 @@ bool kv_cut_range(int64_t *first, int64_t *last, uint64_t count);
 /* The same as strings have them: an end far in front of the first byte is the first byte. */
 bool kv_cut_string_range(int64_t *first, int64_t *last, uint64_t count);
 
-/* The numkeys of "numkeys key [key ...]" at this index: at least 1, and so many arguments follow.
- */
+/* The numkeys of "numkeys key [key ...]" at this index, as LMPOP has it: at least 1, else that is
+ * said, and so many arguments follow, else it is a syntax error. */
 bool kv_read_key_count(weft_redis_request *request, size_t index, size_t *count);
 
 /* --- scanning: SCAN, HSCAN, SSCAN, ZSCAN --- */

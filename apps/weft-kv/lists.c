@@ -65,15 +65,6 @@ static int rpushx(weft_redis_request *request, void *app)
     return push_if_there(request, app, false);
 }
 
-/* The count of LPOP, where it has one; Redis says the same of what is none at all. */
-static bool read_pop_count(weft_redis_request *request, int64_t *count)
-{
-    if (kv_parse_integer(request->args[2], count) && *count >= 0)
-        return true;
-    weft_redis_reply_error(request, "ERR value is out of range, must be positive");
-    return false;
-}
-
 static int pop_some(weft_redis_request *request, struct kv *kv, struct entry *entry, bool left,
                     uint64_t count)
 {
@@ -81,11 +72,7 @@ static int pop_some(weft_redis_request *request, struct kv *kv, struct entry *en
     if (count > all)
         count = all;
     int err = weft_redis_reply_array(request, count);
-    if (err == 0)
-        err = ends_reply(request, entry, left, count);
-    if (err == 0)
-        ends_drop(kv, entry, left, count);
-    return err;
+    return err < 0 ? err : ends_take(kv, request, entry, left, count);
 }
 
 static int pop(weft_redis_request *request, struct kv *kv, bool left)
@@ -96,7 +83,7 @@ static int pop(weft_redis_request *request, struct kv *kv, bool left)
     if (request->count > 3)
         return weft_redis_reply_error(request, "ERR wrong number of arguments for '%s' command",
                                       left ? "lpop" : "rpop");
-    if (counted && !read_pop_count(request, &count))
+    if (counted && !kv_read_integer_within(request, request->args[2], 0, INT64_MAX, &count))
         return 0;
     int found = kv_find(kv, request, request->args[1], ENTRY_LIST, &entry);
     if (found < 0)
@@ -105,10 +92,7 @@ static int pop(weft_redis_request *request, struct kv *kv, bool left)
         return counted ? weft_redis_reply_null_array(request) : weft_redis_reply_null(request);
     if (counted)
         return pop_some(request, kv, entry, left, (uint64_t)count);
-    int err = ends_reply(request, entry, left, 1);
-    if (err == 0)
-        ends_drop(kv, entry, left, 1);
-    return err;
+    return ends_take(kv, request, entry, left, 1);
 }
 
 static int lpop(weft_redis_request *request, void *app)

@@ -94,6 +94,35 @@ static inline void converse(weft_stream *stream, const struct turn *turns)
     }
 }
 
+static const struct turn *kv_turns;
+
+static inline void kv_talk(void)
+{
+    weft_stream *stream = dial();
+    converse(stream, kv_turns);
+    weft_close(stream);
+}
+
+static inline void kv_talk_3(void)
+{
+    weft_stream *stream = dial_3();
+    converse(stream, kv_turns);
+    weft_close(stream);
+}
+
+/* A server, and one client with this conversation; in version 3. */
+static inline void kv_talking(const struct turn *turns)
+{
+    kv_turns = turns;
+    kv_serving(kv_talk);
+}
+
+static inline void kv_talking_3(const struct turn *turns)
+{
+    kv_turns = turns;
+    kv_serving(kv_talk_3);
+}
+
 /* The rest of a line, without its end. */
 static inline const char *hear_line(weft_stream *stream)
 {
