@@ -330,34 +330,29 @@ static void test_hashes_without_memory_change_nothing(void **state)
 
 /* --- watched keys --- */
 
-static void expect_exec(weft_stream *stream, const char *heard)
-{
-    ask(stream, "MULTI", "+OK\r\n");
-    ask(stream, "EXEC", heard);
-}
+static const struct turn hash_changes[] = {
+    { "HSET h a 0", ":1\r\n" },
+    { "HSET h a 1", ":0\r\n" },
+    { "HSETNX h b 1", ":1\r\n" },
+    { "HINCRBY h a 1", ":2\r\n" },
+    { "HINCRBYFLOAT h a 1", "$1\r\n3\r\n" },
+    { "HDEL h b", ":1\r\n" },
+    { "HDEL h a", ":1\r\n" },
+    { "HMSET h a 1", "+OK\r\n" },
+    { NULL, NULL },
+};
+
+static const struct turn no_hash_changes[] = {
+    { "HSETNX h a 1", ":0\r\n" },
+    { "HDEL h b", ":0\r\n" },
+    { "HDEL none b", ":0\r\n" },
+    { NULL, NULL },
+};
 
 static void watch(void)
 {
-    static const struct turn changes[][2] = {
-        { { "HSET h a 1", ":0\r\n" } },    { { "HSETNX h b 1", ":1\r\n" } },
-        { { "HINCRBY h a 1", ":2\r\n" } }, { { "HINCRBYFLOAT h a 1", "$1\r\n3\r\n" } },
-        { { "HDEL h b", ":1\r\n" } },      { { "HDEL h a", ":1\r\n" } },
-    };
-    weft_stream *stream = dial(), *other = dial();
-    ask(other, "HSET h a 0", ":1\r\n");
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        ask(stream, "WATCH h", "+OK\r\n");
-        converse(other, changes[i]);
-        expect_exec(stream, "*-1\r\n");
-    }
-    ask(other, "HSET h a 0", ":1\r\n");
-    ask(stream, "WATCH h none", "+OK\r\n");
-    ask(other, "HSETNX h a 1", ":0\r\n"); /* nothing has changed */
-    ask(other, "HDEL h b", ":0\r\n");
-    ask(other, "HDEL none b", ":0\r\n");
-    expect_exec(stream, "*0\r\n");
-    weft_close(stream);
-    weft_close(other);
+    kv_watch("h", hash_changes, true);
+    kv_watch("h none", no_hash_changes, false);
 }
 
 static void test_watch_sees_changes_of_hashes(void **state)

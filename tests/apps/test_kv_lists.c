@@ -265,33 +265,22 @@ static void test_lists_without_memory_change_nothing(void **state)
 
 /* --- watched keys --- */
 
-static void expect_exec(weft_stream *stream, const char *heard)
-{
-    ask(stream, "MULTI", "+OK\r\n");
-    ask(stream, "EXEC", heard);
-}
+static const struct turn list_changes[] = {
+    { "RPUSH l a b", ":2\r\n" },  { "LPUSH l x", ":3\r\n" },
+    { "RPOP l", "$1\r\nb\r\n" },  { "LSET l 0 y", "+OK\r\n" },
+    { "LREM l 0 y", ":1\r\n" },   { "LINSERT l AFTER a b", ":2\r\n" },
+    { "LTRIM l 0 0", "+OK\r\n" }, { NULL, NULL },
+};
+
+static const struct turn no_list_changes[] = {
+    { "LREM l 0 z", ":0\r\n" },    { "LPOP l 0", "*0\r\n" }, { "LINSERT l AFTER z b", ":-1\r\n" },
+    { "LPUSHX none z", ":0\r\n" }, { NULL, NULL },
+};
 
 static void watch(void)
 {
-    static const struct turn changes[][2] = {
-        { { "LPUSH l x", ":3\r\n" } },           { { "RPOP l", "$1\r\nb\r\n" } },
-        { { "LSET l 0 y", "+OK\r\n" } },         { { "LREM l 0 y", ":1\r\n" } },
-        { { "LINSERT l AFTER a b", ":2\r\n" } }, { { "LTRIM l 0 0", "+OK\r\n" } },
-    };
-    weft_stream *stream = dial(), *other = dial();
-    ask(other, "RPUSH l a b", ":2\r\n");
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        ask(stream, "WATCH l", "+OK\r\n");
-        converse(other, changes[i]);
-        expect_exec(stream, "*-1\r\n");
-    }
-    ask(stream, "WATCH l none", "+OK\r\n");
-    ask(other, "LREM l 0 z", ":0\r\n"); /* nothing has changed */
-    ask(other, "LPOP l 0", "*0\r\n");
-    ask(other, "LPUSHX none z", ":0\r\n");
-    expect_exec(stream, "*0\r\n");
-    weft_close(stream);
-    weft_close(other);
+    kv_watch("l", list_changes, true);
+    kv_watch("l none", no_list_changes, false);
 }
 
 static void test_watch_sees_changes_of_lists(void **state)
