@@ -46,16 +46,11 @@ static int set_pairs(struct kv *kv, weft_redis_request *request, int64_t *added)
     return err < 0 ? err : 0;
 }
 
-static int reply_arity(weft_redis_request *request, const char *name)
-{
-    return weft_redis_reply_error(request, "ERR wrong number of arguments for '%s' command", name);
-}
-
 static int hset(weft_redis_request *request, void *app)
 {
     int64_t added;
     if (request->count % 2 != 0)
-        return reply_arity(request, "hset");
+        return kv_reply_arity(request, "hset");
     return set_pairs(app, request, &added) < 0 ? 0 : weft_redis_reply_integer(request, added);
 }
 
@@ -63,7 +58,7 @@ static int hmset(weft_redis_request *request, void *app)
 {
     int64_t added;
     if (request->count % 2 != 0)
-        return reply_arity(request, "hmset");
+        return kv_reply_arity(request, "hmset");
     return set_pairs(app, request, &added) < 0 ? 0 : kv_reply_ok(request);
 }
 

@@ -251,6 +251,12 @@ int kv_reply_no_key(weft_redis_request *request)
     return weft_redis_reply_error(request, "ERR no such key");
 }
 
+int kv_reply_arity(weft_redis_request *request, const char *command)
+{
+    return weft_redis_reply_error(request, "ERR wrong number of arguments for '%s' command",
+                                  command);
+}
+
 int kv_reply_too_long(weft_redis_request *request)
 {
     return weft_redis_reply_error(request,

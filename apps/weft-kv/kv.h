@@ -63,7 +63,8 @@ int kv_reply_wrong_type(weft_redis_request *request); /* WRONGTYPE … */
 int kv_reply_no_memory(weft_redis_request *request);  /* OOM … */
 int kv_reply_no_integer(weft_redis_request *request); /* ERR value is not an integer … */
 int kv_reply_no_key(weft_redis_request *request);     /* ERR no such key */
-int kv_reply_too_long(weft_redis_request *request);   /* ERR string exceeds … */
+int kv_reply_arity(weft_redis_request *request, const char *command); /* ERR wrong number of … */
+int kv_reply_too_long(weft_redis_request *request);                   /* ERR string exceeds … */
 
 /* --- reading arguments; false: that it is none was replied --- */
 

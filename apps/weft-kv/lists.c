@@ -81,8 +81,7 @@ static int pop(weft_redis_request *request, struct kv *kv, bool left)
     int64_t count = 1;
     bool counted = request->count == 3;
     if (request->count > 3)
-        return weft_redis_reply_error(request, "ERR wrong number of arguments for '%s' command",
-                                      left ? "lpop" : "rpop");
+        return kv_reply_arity(request, left ? "lpop" : "rpop");
     if (counted && !kv_read_integer_within(request, request->args[2], 0, INT64_MAX, &count))
         return 0;
     int found = kv_find(kv, request, request->args[1], ENTRY_LIST, &entry);

@@ -240,8 +240,7 @@ static int find_rank(weft_redis_request *request, void *app, bool reverse)
 {
     struct entry *entry;
     if (request->count > 4)
-        return weft_redis_reply_error(request, "ERR wrong number of arguments for '%s' command",
-                                      reverse ? "zrevrank" : "zrank");
+        return kv_reply_arity(request, reverse ? "zrevrank" : "zrank");
     bool with_score = request->count == 4;
     if (with_score && !weft_redis_is(request->args[3], "withscore"))
         return kv_reply_syntax(request);
