@@ -59,8 +59,8 @@ static bool find(struct cache *cache, weft_arena *arena, const char *city, struc
     const weft_redis_value *value = NULL;
     weft_scope scope;
     weft_scope_begin(&scope, .timeout = REDIS_TIMEOUT);
-    int err = weft_redis_ask(cache->redis, arena, &value, "GET weather:%s", city);
-    if (weft_scope_leave(&scope, err) < 0 || value->kind != WEFT_REDIS_STRING)
+    weft_scope_leave(&scope, weft_redis_ask(cache->redis, arena, &value, "GET weather:%s", city));
+    if (!value || value->kind != WEFT_REDIS_STRING)
         return false;
     snprintf(answer->text, sizeof answer->text, "%s", value->text);
     answer->how = "hit";
@@ -142,8 +142,7 @@ static int weather(weft_http *http, void *cache)
     weft_scope scope;
     weft_scope_begin(&scope, .timeout = patience > 0 ? patience * WEFT_MILLISECOND : WEFT_SECOND);
     int err = ask(cache, http->arena, weft_http_param(http, "city"), &answer);
-    err = weft_scope_leave(&scope, err);
-    if (err == -ETIMEDOUT)
+    if (weft_scope_leave(&scope, err) == -ETIMEDOUT)
         return weft_http_text(http, 504, "it takes longer\n");
     if (err == -ENOENT)
         return weft_http_text(http, 404, "there is no such city\n");

@@ -167,11 +167,10 @@ static int do_job(struct worker *worker, const weft_redis_value *job)
     int err = weft_sleep(100 * WEFT_MILLISECOND);
     if (err < 0)
         return err;
+    printf("%s: done\n", job->text); /* who is killed here leaves it to be done again, not undone */
+    fflush(stdout);
     weft_scope_begin(&scope, .shield = true, .timeout = WEFT_SECOND);
     err = weft_scope_leave(&scope, finish(worker, job));
-    if (err == 0)
-        printf("%s: done\n", job->text);
-    fflush(stdout);
     return err == -ETIMEDOUT ? WEFT_EINDOUBT : err;
 }
 

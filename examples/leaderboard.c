@@ -6,8 +6,9 @@
  *     curl http://127.0.0.1:8080/players/ada                          her rank and her points
  *     curl http://127.0.0.1:8080/top                                  the ten best
  *
- * Any number of these serve one board. Requests of a turn of the loop are one write to Redis. Where
- * Redis does not answer within a second the client is told to come again: 503. */
+ * Any number of these serve one board. What is asked in one turn of the loop is one write to Redis.
+ * While Redis is away the client is told to come again, 503; where it does not answer within a
+ * second, 504. */
 
 #include <errno.h>
 #include <math.h>
@@ -16,8 +17,6 @@
 #include <weft.h>
 #include <weft/http.h>
 #include <weft/redis.h>
-
-#define REDIS_TIMEOUT WEFT_SECOND
 
 /* What went wrong with Redis, to a client. */
 static int refuse(weft_http *http, int err)
@@ -40,9 +39,7 @@ static int add(weft_http *http, weft_redis *redis, double number)
     weft_redis_call call = {
         .redis = redis, .arena = http->arena, .args = args, .count = 5, .idempotent = true
     };
-    weft_scope scope;
-    weft_scope_begin(&scope, .timeout = REDIS_TIMEOUT);
-    return weft_scope_leave(&scope, weft_redis_send(&call));
+    return weft_redis_send(&call);
 }
 
 static int add_points(weft_http *http, void *redis)
@@ -61,18 +58,16 @@ static int find(weft_http *http, weft_redis *redis, const weft_redis_value **bot
 {
     const char *name = weft_http_param(http, "name");
     weft_redis_transaction *transaction;
-    weft_scope scope;
-    weft_scope_begin(&scope, .timeout = REDIS_TIMEOUT);
     int err = weft_redis_transaction_begin(&transaction, redis, http->arena);
-    if (err == 0) {
-        err = weft_redis_transaction_add(transaction, "ZREVRANK board %s", name);
-        if (err == 0)
-            err = weft_redis_transaction_add(transaction, "ZSCORE board %s", name);
-        if (err == 0)
-            err = weft_redis_transaction_execute(transaction, both);
-        weft_redis_transaction_end(transaction);
-    }
-    return weft_scope_leave(&scope, err);
+    if (err < 0)
+        return err;
+    err = weft_redis_transaction_add(transaction, "ZREVRANK board %s", name);
+    if (err == 0)
+        err = weft_redis_transaction_add(transaction, "ZSCORE board %s", name);
+    if (err == 0)
+        err = weft_redis_transaction_execute(transaction, both);
+    weft_redis_transaction_end(transaction);
+    return err;
 }
 
 static int show_player(weft_http *http, void *redis)
@@ -108,16 +103,14 @@ static int print_board(weft_http *http, const weft_redis_value *board)
 static int show_top(weft_http *http, void *redis)
 {
     const weft_redis_value *board;
-    weft_scope scope;
-    weft_scope_begin(&scope, .timeout = REDIS_TIMEOUT);
     int err = weft_redis_ask(redis, http->arena, &board, "ZREVRANGE board 0 9 WITHSCORES");
-    err = weft_scope_leave(&scope, err);
     return err < 0 ? refuse(http, err) : print_board(http, board);
 }
 
-static const weft_http_route routes[] = { { "POST", "/players/:name", add_points, NULL },
-                                          { "GET", "/players/:name", show_player, NULL },
-                                          { "GET", "/top", show_top, NULL },
+static const weft_http_route_options second = { .timeout = WEFT_SECOND };
+static const weft_http_route routes[] = { { "POST", "/players/:name", add_points, &second },
+                                          { "GET", "/players/:name", show_player, &second },
+                                          { "GET", "/top", show_top, &second },
                                           { 0 } };
 
 static int serve(void *arg)
@@ -128,7 +121,7 @@ static int serve(void *arg)
     int err = weft_listen(&listener, addresses[0]);
     if (err < 0)
         return err;
-    err = weft_redis_open(&redis, addresses[1], .protocol = 3);
+    err = weft_redis_open(&redis, addresses[1], .protocol = 3, .offline = WEFT_REDIS_OFFLINE_FAIL);
     if (err == 0) {
         printf("http://%s\n", weft_listener_address(listener));
         fflush(stdout);

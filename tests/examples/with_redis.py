@@ -290,8 +290,9 @@ class Workers(Program):
 
     def __exit__(self, failed, *_):
         self.process.send_signal(self.how)
-        out, err = self.process.communicate(timeout=PATIENCE)
-        self.done += out.splitlines(True)
+        self.done += self.process.stdout.readlines()  # with what is buffered here already
+        err = self.process.stderr.read()
+        self.process.wait(timeout=PATIENCE)
         assert failed or self.how == signal.SIGKILL or (err, self.process.returncode) == ('', 0), err
 
 
