@@ -311,7 +311,9 @@ def jobs(program, store):
     assert workers.done[0] == '1 wash the car: done\n'
     done = workers.done[1:]
     assert len(set(done)) == len(done), 'a job was done twice'
-    left = store.ask('LRANGE', 'jobs:todo', '0', '-1')
+    # The server may have moved one in the moment in which its worker ended: that is still in its list.
+    left = [job for key in ['jobs:todo'] + store.ask('KEYS', 'jobs:doing:*')
+            for job in store.ask('LRANGE', key, '0', '-1')]
     assert {job + ': done\n' for job in left} == set(wanted) - set(done), (left, done)
     with Workers(program, store) as killed:
         killed.how = signal.SIGKILL
@@ -334,10 +336,15 @@ def jobs(program, store):
     assert store.ask('LLEN', 'jobs:todo') == 0
 
 
+def knows_lists(server):
+    with tempfile.TemporaryDirectory() as folder, Store(server, folder) as store:
+        return store.ask('LLEN', 'none') == 0
+
+
 def main():
-    name, program, server, *_ = [word for word in sys.argv[1:] if word != '--sanitized']
+    name, program, server = [word for word in sys.argv[1:] if word != '--sanitized']
     checks = {'cache': cache, 'chat': chat, 'jobs': jobs, 'leaderboard': leaderboard, 'limiter': limiter}
-    if '--real' in sys.argv:
+    if '--real' in sys.argv or name == 'jobs' and not knows_lists(server):
         server = '--real'
     with tempfile.TemporaryDirectory() as folder, Store(server, folder) as store:
         checks[name](program, store)
