@@ -162,8 +162,8 @@ class Guest:
         self.socket.connect((server.host, server.port))
         self.lines = self.socket.makefile('rb')
         self.socket.sendall(b'%s\n%s\n' % (room, name))
-        if not size:
-            self.hears(b'room? name? * %s is here' % name)
+        if not size:  # another server's guests may have said something just now
+            assert any(text.endswith(b'* %s is here\n' % name) for text in self.lines), name
 
     def says(self, *texts):
         self.socket.sendall(b''.join(text + b'\n' for text in texts))
@@ -175,12 +175,7 @@ class Guest:
 
 
 def is_told_what_it_has_missed(guest):
-    seen = 0
-    for found in guest.lines:
-        if b'came too fast for you' in found:
-            return True
-        seen += 1
-    return False
+    return any(b'came too fast for you' in text for text in guest.lines)
 
 
 def chat(program, store):
@@ -197,7 +192,7 @@ def chat(program, store):
         eve.hears(b'eve: who is here?')
         with here.connect() as bad:
             bad.sendall(b'a room\n')
-            assert b'letters and digits only' in line(bad)
+            assert b'that does not go' in line(bad)
         slow = Guest(here, b'kitchen', b'slow', size=4096)
         for guest in ann, bob:
             guest.hears(b'* slow is here')
@@ -209,10 +204,10 @@ def chat(program, store):
         eve.socket.shutdown(socket.SHUT_WR)
         assert eve.lines.readline() in (b'', b'* eve has left\n')
         store.kill()
-        ann.says(b'is it on?')
-        ann.hears(b'* may be lost: ann: is it on?')
+        bob.says(b'is it on?')
+        assert any(b'that does not go' in text for text in bob.lines)
         store.start()
-        ann.hears(b'* something may have been missed here')
+        ann.hears(b'* there is a gap here')
         ann.says(b'again')
         ann.hears(b'ann: again')
         refuses_a_taken_address(program, '%s:%d' % (here.host, here.port), store.address)
@@ -342,7 +337,7 @@ def knows_lists(server):
 
 
 def main():
-    name, program, server = [word for word in sys.argv[1:] if word != '--sanitized']
+    name, program, server = [word for word in sys.argv[1:] if not word.startswith('--')]
     checks = {'cache': cache, 'chat': chat, 'jobs': jobs, 'leaderboard': leaderboard, 'limiter': limiter}
     if '--real' in sys.argv or name == 'jobs' and not knows_lists(server):
         server = '--real'

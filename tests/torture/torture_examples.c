@@ -329,7 +329,7 @@ static int read_prompts(weft_stream *stream)
 {
     char text[12];
     int err = weft_read_exact(stream, text, sizeof text);
-    torture_require(err < 0 || memcmp(text, "room? name? ", sizeof text) == 0);
+    torture_require(err < 0 || !torture_is_calm() || memcmp(text, "room? name? ", 12) == 0);
     return err;
 }
 
