@@ -41,12 +41,14 @@ struct worker {
 static int put_job(weft_redis *redis, weft_arena *arena, const char *text)
 {
     const weft_redis_value *number;
+    weft_arena_reset(arena);
     int err = weft_redis_ask(redis, arena, &number, "INCR jobs:last");
-    if (err == 0)
-        err = weft_redis_ask(redis, arena, NULL, "LPUSH jobs:todo %s",
-                             weft_arena_format(arena, "%lld %s", (long long)number->integer, text));
+    if (err < 0)
+        return err;
+    long long n = number->integer;
+    err = weft_redis_ask(redis, arena, NULL, "LPUSH jobs:todo %lld:%s", n, text);
     if (err == 0) /* after WEFT_EINDOUBT it is for the user to say whether twice is better */
-        printf("%lld %s: put\n", (long long)number->integer, text);
+        printf("%lld:%s: put\n", n, text);
     return err;
 }
 
