@@ -201,6 +201,10 @@ def chat(program, store):
             ann.says(*texts)
             ann.hears(*[b'ann: ' + text for text in texts])
         assert is_told_what_it_has_missed(slow)
+        crowd = [Guest(there, b'hall', b'guest%d' % i) for i in range(20)]
+        crowd[0].says(b'so many')
+        for guest in crowd:
+            assert any(text == b'guest0: so many\n' for text in guest.lines)
         eve.socket.shutdown(socket.SHUT_WR)
         assert eve.lines.readline() in (b'', b'* eve has left\n')
         store.kill()
