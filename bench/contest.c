@@ -56,6 +56,8 @@ static void enter(struct runner *runner)
     const struct contest *contest = runner->contest;
     if (runner->lacks || runner->server.port == SERVER_NOT_HERE)
         return;
+    if (contest->before) /* who opens has asked */
+        bench_load_end(bench_load_open(runner->server.port, contest->before));
     runner->load = bench_load_open(runner->server.port, &contest->ask);
     for (int i = 0; i < WARM_UPS; i++)
         bench_load_run(runner->load, contest->requests, 0);

@@ -28,6 +28,7 @@ struct contest {
     double rate;                          /* a second; 0: no such row */
     const struct contestant *contestants; /* weft first; NULL's name ends the list */
     bool tells_nothing;                   /* weft's server answers no questions */
+    const struct bench_ask *before;       /* is asked first, each of it once; NULL: nothing is */
 };
 
 void contest_run(const struct contest *contest);

@@ -10,7 +10,8 @@
 
 struct bench_load {
     const struct bench_ask *ask;
-    struct target target; /* the only one */
+    struct target *targets;
+    int count;
     struct engine *engine;
     struct load_result result;
 };
@@ -21,18 +22,33 @@ static void die(const char *why)
     exit(1);
 }
 
-static void aim(struct target *target, const struct bench_ask *ask, int port)
+static void aim(struct target *target, const struct bench_ask *ask, int port, int index)
 {
-    char url[128], why[TARGET_TEXT_MAX];
-    snprintf(url, sizeof url, "%s://127.0.0.1:%d%s", ask->scheme, port, ask->path ? ask->path : "");
+    char path[BENCH_PATH_MAX] = "", url[BENCH_PATH_MAX + 64], why[TARGET_TEXT_MAX];
+    if (ask->path_of)
+        ask->path_of(path, index);
+    else if (ask->path)
+        snprintf(path, sizeof path, "%s", ask->path);
+    snprintf(url, sizeof url, "%s://127.0.0.1:%d%s", ask->scheme, port, path);
     if (target_init(target, url, &ask->request, why) < 0)
         die(why);
 }
 
+static void aim_all(struct bench_load *load, const struct bench_ask *ask, int port)
+{
+    load->ask = ask;
+    load->count = ask->path_of ? ask->count : 1;
+    load->targets = calloc((size_t)load->count, sizeof *load->targets);
+    if (!load->targets)
+        die("no memory");
+    for (int i = 0; i < load->count; i++)
+        aim(&load->targets[i], ask, port, i);
+}
+
 static struct engine_options options_of(struct bench_load *load)
 {
-    return (struct engine_options){ .targets = &load->target,
-                                    .target_count = 1,
+    return (struct engine_options){ .targets = load->targets,
+                                    .target_count = load->count,
                                     .connections = load->ask->connections,
                                     .pipeline = load->ask->pipeline,
                                     .timeout = TIMEOUT };
@@ -45,8 +61,9 @@ static void connect_all(struct bench_load *load)
     struct engine *engine = load->engine;
     if (engine_learn(engine, true, why) < 0)
         die(why);
-    if (load->target.expected.status >= 400)
-        die("the first answer says that something is wrong");
+    for (int i = 0; i < load->count; i++)
+        if (load->targets[i].expected.status >= 400)
+            die("a first answer says that something is wrong");
     engine_gather(engine);
     while (engine_is_gathering(engine))
         engine_turn(engine, engine_now() + TIMEOUT);
@@ -59,8 +76,7 @@ struct bench_load *bench_load_open(int port, const struct bench_ask *ask)
     struct bench_load *load = calloc(1, sizeof *load);
     if (!load)
         die("no memory");
-    aim(&load->target, ask, port);
-    load->ask = ask;
+    aim_all(load, ask, port);
     const struct engine_options options = options_of(load);
     load->engine = engine_new(&options);
     if (!load->engine)
@@ -102,7 +118,9 @@ size_t bench_load_answer_size(const struct bench_load *load)
 void bench_load_end(struct bench_load *load)
 {
     engine_free(load->engine);
-    target_fini(&load->target);
+    for (int i = 0; i < load->count; i++)
+        target_fini(&load->targets[i]);
+    free(load->targets);
     free(load);
 }
 
@@ -111,7 +129,8 @@ struct ceiling bench_load_ceiling(struct bench_load *load)
     char why[TARGET_TEXT_MAX];
     struct ceiling ceiling;
     const struct engine_options options = options_of(load);
-    if (ceiling_find(&options, (size_t)load->target.expected.size, CEILING_TIME, &ceiling, why) < 0)
+    if (ceiling_find(&options, (size_t)load->targets[0].expected.size, CEILING_TIME, &ceiling,
+                     why) < 0)
         die(why);
     return ceiling;
 }

@@ -7,12 +7,17 @@
 #include "weft-load/ceiling.h"
 #include "weft-load/run.h"
 
+#define BENCH_PATH_MAX 128
+
 struct bench_ask {
-    const char *scheme; /* "echo" or "http" */
-    const char *path;   /* of http */
+    const char *scheme; /* "echo", "http" or "redis" */
+    const char *path;   /* of http and redis */
     struct request_options request;
     int connections;
     int pipeline; /* 0: 1 */
+    /* Many to ask in turn: the path of each, and how many there are. NULL: one, `path`. */
+    void (*path_of)(char path[BENCH_PATH_MAX], int index);
+    int count;
 };
 
 struct bench_load;

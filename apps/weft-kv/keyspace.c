@@ -323,19 +323,28 @@ static void settle(struct keyspace *keyspace, void **place, struct entry *entry,
     tell(keyspace, entry_key(entry), entry, KEYSPACE_CHANGED);
 }
 
-int keyspace_set_integer(struct keyspace *keyspace, weft_slice key, int64_t value, int64_t now)
+static int add_new(struct keyspace *keyspace, weft_slice key, int64_t value, int64_t now)
+{
+    char space[STRING_SPACE];
+    struct pack_item item = { .integer = value };
+    return keyspace_set(keyspace, key, pack_text(&item, space), KEYSPACE_NEVER, now);
+}
+
+int keyspace_add(struct keyspace *keyspace, weft_slice key, int64_t by, int64_t now, int64_t *value)
 {
     void **place;
     int found = string_place(keyspace, key, hash_of(keyspace, key), now, &place);
+    *value = 0;
     if (found < 0)
         return found;
-    if (found == 0) {
-        char space[STRING_SPACE];
-        struct pack_item item = { .integer = value };
-        return keyspace_set(keyspace, key, pack_text(&item, space), KEYSPACE_NEVER, now);
-    }
+    if (found && !string_integer(*place, value))
+        return -EDOM;
+    if (__builtin_add_overflow(*value, by, value))
+        return -ERANGE;
+    if (found == 0)
+        return add_new(keyspace, key, *value, now);
     struct entry *entry = *place;
-    if (string_set_integer(&entry, value) < 0)
+    if (string_set_integer(&entry, *value) < 0)
         return -ENOMEM;
     settle(keyspace, place, entry, now);
     return 0;

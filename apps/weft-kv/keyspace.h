@@ -107,9 +107,10 @@ bool keyspace_touch(struct keyspace *keyspace, struct entry *entry, enum keyspac
 int keyspace_set(struct keyspace *keyspace, weft_slice key, weft_slice value, int64_t when,
                  int64_t now);
 
-/* Set an integer, keeping the expiry of a string that is there. 0, -EINVAL (another type), -ENOMEM.
- */
-int keyspace_set_integer(struct keyspace *keyspace, weft_slice key, int64_t value, int64_t now);
+/* Add to a string that is an integer, 0 where there is none, keeping its expiry. 0 and the sum;
+ * -EINVAL (another type), -EDOM (no integer), -ERANGE (more than an int64_t holds), -ENOMEM. */
+int keyspace_add(struct keyspace *keyspace, weft_slice key, int64_t by, int64_t now,
+                 int64_t *value);
 
 /* Add to a string, which is empty where there is none. 0 and the new size, -EINVAL, -ENOMEM. */
 int keyspace_append(struct keyspace *keyspace, weft_slice key, weft_slice more, int64_t now,

@@ -135,7 +135,7 @@ static const weft_redis_command *const tables[] = {
     kv_key_commands,          kv_time_commands,     kv_string_commands,     kv_number_commands,
     kv_bit_commands,          kv_bitfield_commands, kv_server_commands,     kv_set_commands,
     kv_set_algebra_commands,  kv_zset_commands,     kv_zset_range_commands, kv_zset_pop_commands,
-    kv_zset_algebra_commands,
+    kv_zset_algebra_commands, kv_list_commands,     kv_list_move_commands,  kv_hash_commands,
 };
 
 static size_t count_of(const weft_redis_command *table)
@@ -251,6 +251,12 @@ int kv_reply_no_key(weft_redis_request *request)
     return weft_redis_reply_error(request, "ERR no such key");
 }
 
+int kv_reply_arity(weft_redis_request *request, const char *command)
+{
+    return weft_redis_reply_error(request, "ERR wrong number of arguments for '%s' command",
+                                  command);
+}
+
 int kv_reply_too_long(weft_redis_request *request)
 {
     return weft_redis_reply_error(request,
@@ -275,12 +281,13 @@ bool kv_read_integer(weft_redis_request *request, weft_slice text, int64_t *valu
 bool kv_read_integer_within(weft_redis_request *request, weft_slice text, int64_t least,
                             int64_t most, int64_t *value)
 {
-    if (!kv_read_integer(request, text, value))
-        return false;
-    if (*value >= least && *value <= most)
+    bool is_number = kv_parse_integer(text, value);
+    if (is_number && *value >= least && *value <= most)
         return true;
     if (least == 0)
         weft_redis_reply_error(request, "ERR value is out of range, must be positive");
+    else if (!is_number)
+        kv_reply_no_integer(request);
     else
         weft_redis_reply_error(request,
                                "ERR value is out of range, value must between %lld and %lld",

@@ -63,13 +63,15 @@ int kv_reply_wrong_type(weft_redis_request *request); /* WRONGTYPE … */
 int kv_reply_no_memory(weft_redis_request *request);  /* OOM … */
 int kv_reply_no_integer(weft_redis_request *request); /* ERR value is not an integer … */
 int kv_reply_no_key(weft_redis_request *request);     /* ERR no such key */
-int kv_reply_too_long(weft_redis_request *request);   /* ERR string exceeds … */
+int kv_reply_arity(weft_redis_request *request, const char *command); /* ERR wrong number of … */
+int kv_reply_too_long(weft_redis_request *request);                   /* ERR string exceeds … */
 
 /* --- reading arguments; false: that it is none was replied --- */
 
 bool kv_read_integer(weft_redis_request *request, weft_slice text, int64_t *value);
 
-/* Between `least` and `most`, else "ERR value is out of range…". */
+/* Between `least` and `most`, else "ERR value is out of range…"; from 0 on also for what is no
+ * integer. */
 bool kv_read_integer_within(weft_redis_request *request, weft_slice text, int64_t least,
                             int64_t most, int64_t *value);
 
@@ -103,8 +105,8 @@ bool kv_cut_range(int64_t *first, int64_t *last, uint64_t count);
 /* The same as strings have them: an end far in front of the first byte is the first byte. */
 bool kv_cut_string_range(int64_t *first, int64_t *last, uint64_t count);
 
-/* The numkeys of "numkeys key [key ...]" at this index: at least 1, and so many arguments follow.
- */
+/* The numkeys of "numkeys key [key ...]" at this index, as LMPOP has it: at least 1, else that is
+ * said, and so many arguments follow, else it is a syntax error. */
 bool kv_read_key_count(weft_redis_request *request, size_t index, size_t *count);
 
 /* --- scanning: SCAN, HSCAN, SSCAN, ZSCAN --- */
@@ -132,8 +134,9 @@ extern const weft_redis_command kv_bit_commands[];      /* bits.c */
 extern const weft_redis_command kv_bitfield_commands[]; /* bitfield.c */
 extern const weft_redis_command kv_server_commands[];   /* server.c */
 extern const weft_redis_command kv_list_commands[];     /* lists.c */
-extern const weft_redis_command kv_hash_commands[];     /* hashes.c */
-extern const weft_redis_command kv_set_commands[];      /* sets.c */
+extern const weft_redis_command kv_list_move_commands[];
+extern const weft_redis_command kv_hash_commands[]; /* hashes.c */
+extern const weft_redis_command kv_set_commands[];  /* sets.c */
 extern const weft_redis_command kv_set_algebra_commands[];
 extern const weft_redis_command kv_zset_commands[]; /* zsets.c */
 extern const weft_redis_command kv_zset_range_commands[];

@@ -52,17 +52,19 @@ size_t kv_print_float(char out[KV_FLOAT_MAX], long double value)
 
 static int add(weft_redis_request *request, struct kv *kv, int64_t by)
 {
-    struct entry *entry;
-    int64_t value = 0;
-    int found = kv_find(kv, request, request->args[1], ENTRY_STRING, &entry);
-    if (found < 0)
-        return 0;
-    if (found && !string_integer(entry, &value))
+    int64_t value;
+    switch (keyspace_add(&kv->keyspace, request->args[1], by, kv_now(kv, request), &value)) {
+    case 0:
+        return weft_redis_reply_integer(request, value);
+    case -EINVAL:
+        return kv_reply_wrong_type(request);
+    case -EDOM:
         return kv_reply_no_integer(request);
-    if (__builtin_add_overflow(value, by, &value))
+    case -ERANGE:
         return weft_redis_reply_error(request, "ERR increment or decrement would overflow");
-    int err = keyspace_set_integer(&kv->keyspace, request->args[1], value, kv_now(kv, request));
-    return err < 0 ? kv_reply_no_memory(request) : weft_redis_reply_integer(request, value);
+    default:
+        return kv_reply_no_memory(request);
+    }
 }
 
 static int incr(weft_redis_request *request, void *app)

@@ -1,18 +1,13 @@
-/* Commands of sets, one at a time; several together are in set_algebra.c.
- *
- * Members at random: few of many are drawn until there are enough different ones, many of few are
- * chosen in one walk, where each is taken with the chance (still wanted / still to come). Both give
- * each choice the same chance, and take no longer than the choice or the set is long. */
+/* Commands of sets, one at a time; several together are in set_algebra.c. */
 
 #include "weft-kv/kv.h"
 
 #include "weft-kv/memory.h"
-#include "weft-kv/result.h"
+#include "weft-kv/picks.h"
+#include "weft-kv/scans.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define REPEATS_MAX (1 << 24) /* members that one SRANDMEMBER may ask for again and again */
 
 /* --- members --- */
 
@@ -208,144 +203,50 @@ static int spop(weft_redis_request *request, void *app)
     return pop_some(kv, request, entry, (uint64_t)count);
 }
 
-static int reply_repeated(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                          uint64_t count)
+static void draw_member(const struct entry *entry, struct wf_random *random, struct pick *pick)
 {
-    struct pack_item member;
-    int err = weft_redis_reply_array(request, count);
-    while (err == 0 && count-- > 0) {
-        set_random(entry, &kv->keyspace.random, &member);
-        err = kv_reply_item(request, &member);
-    }
-    return err;
+    set_random(entry, random, &pick->member);
 }
 
-/* Chosen in one walk. */
-static int reply_chosen(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                        uint64_t count)
+static int each_member(const struct entry *entry, pick_take *take, void *arg)
 {
     struct set_iterator iterator;
-    struct pack_item member;
-    uint64_t left = set_count(entry);
-    int err = weft_redis_reply_array(request, count);
+    struct pick pick;
+    int err = 0;
     set_iterate_begin(&iterator, entry);
-    while (err == 0 && count > 0 && set_iterate_next(&iterator, &member))
-        if (wf_random_below(&kv->keyspace.random, left--) < count) {
-            err = kv_reply_item(request, &member);
-            count--;
-        }
+    while (err == 0 && set_iterate_next(&iterator, &pick.member))
+        err = take(arg, &pick);
     set_iterate_end(&iterator);
     return err;
 }
 
-/* Draw until there are so many. */
-static int draw(struct kv *kv, const struct entry *entry, uint64_t count, struct entry *drawn)
-{
-    int err = 0;
-    while (err >= 0 && set_count(drawn) < count) {
-        struct pack_item member;
-        char space[PACK_TEXT_MAX];
-        set_random(entry, &kv->keyspace.random, &member);
-        err = set_add(drawn, pack_text(&member, space), &kv->keyspace.limits);
-    }
-    return err < 0 ? err : 0;
-}
-
-static int reply_drawn(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                       uint64_t count)
-{
-    struct entry *drawn = result_create(ENTRY_SET, (weft_slice){ NULL, 0 });
-    if (!drawn || draw(kv, entry, count, drawn) < 0) {
-        entry_free(drawn);
-        return kv_reply_no_memory(request);
-    }
-    int err = weft_redis_reply_array(request, count);
-    if (err == 0)
-        err = reply_members(request, drawn);
-    entry_free(drawn);
-    return err;
-}
-
-static int reply_different(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                           uint64_t count)
-{
-    uint64_t all = set_count(entry);
-    if (count > all)
-        count = all;
-    bool few = entry->form == ENTRY_LARGE && count < all / 3;
-    return few ? reply_drawn(kv, request, entry, count) : reply_chosen(kv, request, entry, count);
-}
-
 static int srandmember(weft_redis_request *request, void *app)
 {
-    struct kv *kv = app;
-    struct entry *entry;
-    struct pack_item member;
-    int64_t count = 1;
-    bool counted = request->count == 3;
-    if (request->count > 3)
-        return kv_reply_syntax(request);
-    if (counted &&
-        !kv_read_integer_within(request, request->args[2], -REPEATS_MAX, INT64_MAX, &count))
-        return 0;
-    int found = kv_find(kv, request, request->args[1], ENTRY_SET, &entry);
-    if (found < 0)
-        return 0;
-    if (!found)
-        return counted ? weft_redis_reply_array(request, 0) : weft_redis_reply_null(request);
-    if (counted && count < 0)
-        return reply_repeated(kv, request, entry, (uint64_t)-count);
-    if (counted)
-        return reply_different(kv, request, entry, (uint64_t)count);
-    set_random(entry, &kv->keyspace.random, &member);
-    return kv_reply_item(request, &member);
+    static const struct pick_kind kind = { .type = ENTRY_SET,
+                                           .draw = draw_member,
+                                           .each = each_member };
+    return picks_reply(app, request, &kind);
 }
 
 /* --- SSCAN --- */
 
-struct visitor {
-    weft_redis_request *request;
-    const struct kv_scan *scan;
-    uint64_t seen, replied;
-};
-
 static void visit_member(void *arg, const struct pack_item *member)
 {
-    struct visitor *visitor = arg;
-    char space[PACK_TEXT_MAX];
-    visitor->seen++;
-    if (visitor->scan->pattern.data &&
-        !weft_redis_match(visitor->scan->pattern, pack_text(member, space)))
+    struct scanning *scanning = arg;
+    if (!scans_wants(scanning, member))
         return;
-    visitor->replied++;
-    kv_reply_item(visitor->request, member); /* one that fails closes the client */
+    scanning->replied++;
+    kv_reply_item(scanning->request, member); /* one that fails closes the client */
 }
 
-static uint64_t scan_set(const struct entry *entry, struct visitor *visitor)
+static uint64_t visit_part(const struct entry *entry, uint64_t cursor, struct scanning *scanning)
 {
-    uint64_t cursor = visitor->scan->cursor;
-    uint64_t left = visitor->scan->steps; /* parts that may have no member */
-    do
-        cursor = set_scan(entry, cursor, visit_member, visitor);
-    while (cursor != 0 && visitor->seen < visitor->scan->steps && --left > 0);
-    return cursor;
+    return set_scan(entry, cursor, visit_member, scanning);
 }
 
 static int sscan(weft_redis_request *request, void *app)
 {
-    struct kv_scan scan;
-    struct entry *entry;
-    if (!kv_read_scan(request, 2, false, &scan))
-        return 0;
-    if (scan.no_values)
-        return kv_reply_syntax(request);
-    int found = kv_find(app, request, request->args[1], ENTRY_SET, &entry);
-    if (found < 0)
-        return 0;
-    struct visitor visitor = { request, &scan, 0, 0 };
-    weft_redis_mark mark = weft_redis_reply_defer(request);
-    uint64_t cursor = found ? scan_set(entry, &visitor) : 0;
-    return weft_redis_reply_scan_deferred(request, mark, cursor, visitor.replied);
+    return scans_reply(app, request, ENTRY_SET, visit_part);
 }
 
 #define READS .flags = WEFT_REDIS_READ, .first_key = 1, .last_key = 1, .group = "set"

@@ -278,7 +278,7 @@ static bool has_pairs(weft_redis_request *request, const char *name)
 {
     if (request->count % 2 == 1)
         return true;
-    weft_redis_reply_error(request, "ERR wrong number of arguments for '%s' command", name);
+    kv_reply_arity(request, name);
     return false;
 }
 

@@ -6,7 +6,6 @@
 #include "memory.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53: up to here doubles have every integer */
@@ -29,11 +28,10 @@ uint64_t zset_count(const struct entry *entry)
 
 /* --- in a pack --- */
 
-/* The item of a score; its bytes, if any, are those of *score. */
+/* The item of a score; its bytes, if any, are those of *score. Here -0 is 0, as in Redis. */
 static struct pack_item score_item(const double *score)
 {
-    bool whole = *score >= -EXACT_MAX && *score <= EXACT_MAX && *score == (double)(int64_t)*score &&
-                 !(*score == 0 && signbit(*score));
+    bool whole = *score >= -EXACT_MAX && *score <= EXACT_MAX && *score == (double)(int64_t)*score;
     if (whole)
         return (struct pack_item){ .integer = (int64_t)*score };
     return (struct pack_item){ .data = (const char *)score, .size = sizeof *score };

@@ -45,10 +45,16 @@ struct window {
 
 /* --- bounds --- */
 
+/* Redis is as lenient here as strtod: nothing is 0, and blanks in front do not count. */
 static bool read_score(weft_slice text, struct bound *bound)
 {
-    bound->open = text.size > 0 && text.data[0] == '(';
-    return wf_resp_read_double(text.data + bound->open, text.size - bound->open, &bound->score);
+    size_t at = bound->open = text.size > 0 && text.data[0] == '(';
+    if (at == text.size)
+        return true;
+    while (at < text.size &&
+           (text.data[at] == ' ' || (text.data[at] >= '\t' && text.data[at] <= '\r')))
+        at++;
+    return at < text.size && wf_resp_read_double(text.data + at, text.size - at, &bound->score);
 }
 
 static bool read_member(weft_slice text, struct bound *bound)

@@ -7,13 +7,12 @@
 #include "weft-kv/kv.h"
 
 #include "codec/resp.h"
-#include "weft-kv/result.h"
+#include "weft-kv/picks.h"
+#include "weft-kv/scans.h"
 #include "weft-kv/zset_answer.h"
 
 #include <errno.h>
 #include <math.h>
-
-#define REPEATS_MAX (1 << 24) /* members that one ZRANDMEMBER may ask for again and again */
 
 /* --- ZADD, ZINCRBY --- */
 
@@ -241,8 +240,7 @@ static int find_rank(weft_redis_request *request, void *app, bool reverse)
 {
     struct entry *entry;
     if (request->count > 4)
-        return weft_redis_reply_error(request, "ERR wrong number of arguments for '%s' command",
-                                      reverse ? "zrevrank" : "zrank");
+        return kv_reply_arity(request, reverse ? "zrevrank" : "zrank");
     bool with_score = request->count == 4;
     if (with_score && !weft_redis_is(request->args[3], "withscore"))
         return kv_reply_syntax(request);
@@ -264,183 +262,75 @@ static int zrevrank(weft_redis_request *request, void *app)
 
 /* --- members at random --- */
 
-static int reply_member(weft_redis_request *request, const struct entry *entry, uint64_t rank,
-                        bool with_scores)
+static void draw_member(const struct entry *entry, struct wf_random *random, struct pick *pick)
 {
     struct zset_cursor cursor;
-    double score;
-    zset_seek(entry, rank, &cursor);
-    struct pack_item member = zset_read(entry, &cursor, &score);
-    return zset_reply_pair(request, &member, score, with_scores);
+    zset_seek(entry, wf_random_below(random, zset_count(entry)), &cursor);
+    pick->member = zset_read(entry, &cursor, &pick->score);
 }
 
-static int reply_repeated(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                          uint64_t count, bool with_scores)
+static void find_member(const struct entry *entry, weft_slice member, struct pick *pick)
 {
-    uint64_t all = zset_count(entry);
-    int err = zset_reply_head(request, count, with_scores);
-    while (err == 0 && count-- > 0)
-        err = reply_member(request, entry, wf_random_below(&kv->keyspace.random, all), with_scores);
-    return err;
+    zset_score(entry, member, &pick->score);
 }
 
-/* Many of few: each is taken with the chance (still wanted / still to come). */
-struct choosing {
-    struct kv *kv;
-    weft_redis_request *request;
-    uint64_t wanted, left;
-    bool with_scores;
+struct taking {
+    pick_take *take;
+    void *arg;
 };
 
-static int choose(void *arg, const struct pack_item *member, double score)
+static int take_member(void *arg, const struct pack_item *member, double score)
 {
-    struct choosing *choosing = arg;
-    if (wf_random_below(&choosing->kv->keyspace.random, choosing->left--) >= choosing->wanted)
-        return 0;
-    choosing->wanted--;
-    return zset_reply_pair(choosing->request, member, score, choosing->with_scores);
+    const struct taking *taking = arg;
+    struct pick pick = { .member = *member, .score = score };
+    return taking->take(taking->arg, &pick);
 }
 
-static int reply_chosen(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                        uint64_t count, bool with_scores)
+static int each_member(const struct entry *entry, pick_take *take, void *arg)
 {
     struct zset_span all = { .count = zset_count(entry) };
-    struct choosing choosing = { kv, request, count, all.count, with_scores };
-    int err = zset_reply_head(request, count, with_scores);
-    return err < 0 ? err : zset_each(entry, &all, choose, &choosing);
+    struct taking taking = { take, arg };
+    return zset_each(entry, &all, take_member, &taking);
 }
 
-/* Few of many: ranks are drawn until there are so many different ones. */
-static int draw_ranks(struct kv *kv, uint64_t all, uint64_t count, struct entry *ranks)
+static int reply_its_score(weft_redis_request *request, const struct pick *pick)
 {
-    char space[PACK_TEXT_MAX];
-    int err = 0;
-    while (err >= 0 && set_count(ranks) < count) {
-        struct pack_item rank = { .integer = (int64_t)wf_random_below(&kv->keyspace.random, all) };
-        err = set_add(ranks, pack_text(&rank, space), &kv->keyspace.limits);
-    }
-    return err < 0 ? err : 0;
-}
-
-static int reply_ranks(weft_redis_request *request, const struct entry *entry,
-                       const struct entry *ranks, bool with_scores)
-{
-    struct set_iterator iterator;
-    struct pack_item rank;
-    char space[PACK_TEXT_MAX];
-    int err = zset_reply_head(request, set_count(ranks), with_scores);
-    set_iterate_begin(&iterator, ranks);
-    while (err == 0 && set_iterate_next(&iterator, &rank)) {
-        int64_t number = 0;
-        kv_parse_integer(pack_text(&rank, space), &number);
-        err = reply_member(request, entry, (uint64_t)number, with_scores);
-    }
-    set_iterate_end(&iterator);
-    return err;
-}
-
-static int reply_drawn(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                       uint64_t count, bool with_scores)
-{
-    struct entry *ranks = result_create(ENTRY_SET, (weft_slice){ NULL, 0 });
-    int err;
-    if (!ranks || draw_ranks(kv, zset_count(entry), count, ranks) < 0)
-        err = kv_reply_no_memory(request);
-    else
-        err = reply_ranks(request, entry, ranks, with_scores);
-    entry_free(ranks);
-    return err;
-}
-
-static int reply_different(struct kv *kv, weft_redis_request *request, const struct entry *entry,
-                           uint64_t count, bool with_scores)
-{
-    uint64_t all = zset_count(entry);
-    if (count > all)
-        count = all;
-    bool few = entry->form == ENTRY_LARGE && count < all / 3;
-    return (few ? reply_drawn : reply_chosen)(kv, request, entry, count, with_scores);
+    return weft_redis_reply_double(request, pick->score);
 }
 
 static int zrandmember(weft_redis_request *request, void *app)
 {
-    struct kv *kv = app;
-    struct entry *entry;
-    int64_t count = 1;
-    bool counted = request->count > 2, with_scores = request->count == 4;
-    if (counted &&
-        !kv_read_integer_within(request, request->args[2], -REPEATS_MAX, INT64_MAX, &count))
-        return 0;
-    if (request->count > 4 || (with_scores && !weft_redis_is(request->args[3], "withscores")))
-        return kv_reply_syntax(request);
-    if (with_scores && count > INT64_MAX / 2)
-        return weft_redis_reply_error(request, "ERR value is out of range");
-    int found = kv_find(kv, request, request->args[1], ENTRY_ZSET, &entry);
-    if (found < 0)
-        return 0;
-    if (!found)
-        return counted ? weft_redis_reply_array(request, 0) : weft_redis_reply_null(request);
-    if (!counted)
-        return reply_member(request, entry,
-                            wf_random_below(&kv->keyspace.random, zset_count(entry)), false);
-    if (count < 0)
-        return reply_repeated(kv, request, entry, (uint64_t)-count, with_scores);
-    return reply_different(kv, request, entry, (uint64_t)count, with_scores);
+    static const struct pick_kind kind = { .type = ENTRY_ZSET,
+                                           .word = "withscores",
+                                           .draw = draw_member,
+                                           .find = find_member,
+                                           .each = each_member,
+                                           .reply_beside = reply_its_score };
+    return picks_reply(app, request, &kind);
 }
 
 /* --- ZSCAN --- */
 
-struct visitor {
-    weft_redis_request *request;
-    const struct kv_scan *scan;
-    uint64_t seen, replied;
-};
-
 /* Scores are text here, in both versions. */
-static void reply_text_of(weft_redis_request *request, double score)
-{
-    char text[WF_RESP_DOUBLE_MAX];
-    weft_redis_reply_string(request, text, wf_resp_print_double(text, score));
-}
-
 static void visit_member(void *arg, const struct pack_item *member, double score)
 {
-    struct visitor *visitor = arg;
-    char space[PACK_TEXT_MAX];
-    visitor->seen++;
-    if (visitor->scan->pattern.data &&
-        !weft_redis_match(visitor->scan->pattern, pack_text(member, space)))
+    struct scanning *scanning = arg;
+    char text[WF_RESP_DOUBLE_MAX];
+    if (!scans_wants(scanning, member))
         return;
-    visitor->replied += 2;
-    kv_reply_item(visitor->request, member); /* one that fails closes the client */
-    reply_text_of(visitor->request, score);
+    scanning->replied += 2;
+    kv_reply_item(scanning->request, member); /* one that fails closes the client */
+    weft_redis_reply_string(scanning->request, text, wf_resp_print_double(text, score));
 }
 
-static uint64_t scan_zset(const struct entry *entry, struct visitor *visitor)
+static uint64_t visit_part(const struct entry *entry, uint64_t cursor, struct scanning *scanning)
 {
-    uint64_t cursor = visitor->scan->cursor;
-    uint64_t left = visitor->scan->steps; /* parts that may have no member */
-    do
-        cursor = zset_scan(entry, cursor, visit_member, visitor);
-    while (cursor != 0 && visitor->seen < visitor->scan->steps && --left > 0);
-    return cursor;
+    return zset_scan(entry, cursor, visit_member, scanning);
 }
 
 static int zscan(weft_redis_request *request, void *app)
 {
-    struct kv_scan scan;
-    struct entry *entry;
-    if (!kv_read_scan(request, 2, false, &scan))
-        return 0;
-    if (scan.no_values)
-        return kv_reply_syntax(request);
-    int found = kv_find(app, request, request->args[1], ENTRY_ZSET, &entry);
-    if (found < 0)
-        return 0;
-    struct visitor visitor = { request, &scan, 0, 0 };
-    weft_redis_mark mark = weft_redis_reply_defer(request);
-    uint64_t cursor = found ? scan_zset(entry, &visitor) : 0;
-    return weft_redis_reply_scan_deferred(request, mark, cursor, visitor.replied);
+    return scans_reply(app, request, ENTRY_ZSET, visit_part);
 }
 
 #define READS .flags = WEFT_REDIS_READ, .first_key = 1, .last_key = 1, .group = "sorted-set"

@@ -1,7 +1,7 @@
 #ifndef BENCH_PEERS_SERVERS_H
 #define BENCH_PEERS_SERVERS_H
 
-/* A server of somebody else's: a program that prints its port on a line and then serves. */
+/* A server that is a program: it prints its port on a line, or its address, and then serves. */
 
 #include "server.h"
 
@@ -14,5 +14,6 @@ void peer_go_http(struct server_ends ends);
 void peer_asyncio_echo(struct server_ends ends);          /* straight-line code on its streams */
 void peer_asyncio_buffered_echo(struct server_ends ends); /* its cheapest: callbacks */
 void peer_uv_echo(struct server_ends ends);
+void peer_weft_kv(struct server_ends ends); /* ours, as users run it */
 
 #endif

@@ -120,7 +120,8 @@ struct weft_redis_options {
     int64_t backoff_most;    /* before each further one, at most; 0: 2 s */
     uint32_t database;       /* 0: the address's, else 0 */
     uint32_t connections;    /* that all calls share; 0: 1, at most 256 */
-    uint32_t blocking_connections_max; /* of one user at a time; 0: 16 */
+    uint32_t blocking_connections_max; /* of one user at a time: subscriptions, transactions that
+                                          watch, commands that block; more wait in line. 0: 16 */
     uint32_t in_flight_max;            /* sent and not answered, on each connection; further ones
                                           wait in line. 0: 16,384 */
     uint32_t orphans_max;              /* of them given up by their callers while the server was

@@ -163,11 +163,17 @@ static inline bool read_short_number(struct wf_resp_command *command, const char
         command->scanned += 4;
         return true;
     }
-    if (!is_digit(at[1]) || at[2] != '\r' || at[3] != '\n')
+    if (at[0] == '0' || !is_digit(at[1]) || at[2] != '\r' || at[3] != '\n')
         return false;
     *value = (at[0] - '0') * 10 + (at[1] - '0');
     command->scanned += 5;
     return true;
+}
+
+/* Digits that nobody writes otherwise: no zero leads, and none has a sign. */
+static bool are_digits(const char *digits, const char *end, bool negative)
+{
+    return end > digits && (*digits != '0' || (end == digits + 1 && !negative));
 }
 
 /* "digits\r\n" at the next byte but one, which is passed. */
@@ -182,10 +188,9 @@ static enum number read_long_number(struct wf_resp_command *command, const char 
             return NUMBER_WRONG;
         sum = sum * 10 + (*at - '0');
     }
-    bool has_digits = at > begin + negative;
     if (at == end)
         return NUMBER_MORE;
-    if (!has_digits || *at != '\r')
+    if (!are_digits(begin + negative, at, negative) || *at != '\r')
         return NUMBER_WRONG;
     if (at + 1 == end)
         return NUMBER_MORE;

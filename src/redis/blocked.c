@@ -165,7 +165,8 @@ static bool enter(struct wf_redis_peer *peer, struct stand_in *stand_in)
     return true;
 }
 
-/* Send what was replied. */
+/* Send what was replied. Who has failed meanwhile had a work, and so was not closed if it is
+ * parked. */
 static void leave(struct wf_redis_peer *peer, struct stand_in *stand_in)
 {
     weft_buffer *out = &stand_in->work->out;
@@ -175,7 +176,9 @@ static void leave(struct wf_redis_peer *peer, struct stand_in *stand_in)
     if (size > 0)
         wf_redis_peer_push(peer, weft_buffer_data(out), size);
     wf_redis_work_give(peer->request.server, stand_in->work);
-    if (!peer->blocked)
+    if (peer->closing && !peer->work)
+        weft_park_close(peer->stream);
+    else if (!peer->blocked)
         wf_redis_peer_wake(peer);
 }
 
@@ -195,6 +198,8 @@ void wf_redis_blocked_try(struct wf_redis_blocked *blocked)
 void wf_redis_blocked_end(struct wf_redis_peer *peer, const char *why)
 {
     struct stand_in stand_in;
+    if (peer->closing)
+        return;
     if (!enter(peer, &stand_in)) {
         wf_redis_peer_close(peer);
         return;

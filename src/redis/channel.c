@@ -207,15 +207,26 @@ static void send_to_all(struct wf_redis_channel *channel, char *message, size_t 
     }
 }
 
-/* A message of a channel, or, by a pattern, of a channel that matches it. */
+/* A message that cannot be written is missed by nobody who does not know: they are closed. */
+static void fail_all(struct wf_redis_channel *channel)
+{
+    WF_LIST_EACH(link, &channel->subscriptions)
+        wf_redis_peer_fail(wf_container(link, struct wf_redis_subscription, of_channel)->peer,
+                           -ENOMEM);
+}
+
+/* A message of a channel, or, by a pattern, of a channel that matches it. Without memory `work` is
+ * NULL. */
 static void publish_by(weft_redis_server *server, struct wf_redis_work *work,
                        struct wf_redis_channel *by, weft_slice channel, weft_slice message,
                        size_t *count)
 {
     size_t size = by->size + channel.size + message.size + 5 * (WF_RESP_HEAD_MAX + 2) + 8;
-    char *begin = reserve(work, size), *at = begin;
-    if (!begin)
+    char *begin = work ? reserve(work, size) : NULL, *at = begin;
+    if (!begin) {
+        fail_all(by);
         return;
+    }
     at = wf_resp_write_head(at, WF_RESP_PUSH, by->is_pattern ? 4 : 3);
     at = by->is_pattern ? wf_resp_write_string(at, "pmessage", 8)
                         : wf_resp_write_string(at, "message", 7);
@@ -236,8 +247,6 @@ size_t weft_redis_publish(weft_redis_server *server, weft_slice channel, weft_sl
     if (!found && wf_list_is_empty(&server->patterns))
         return 0;
     struct wf_redis_work *work = wf_redis_work_take(server);
-    if (!work)
-        return 0;
     if (found)
         publish_by(server, work, found, channel, message, &count);
     WF_LIST_EACH_SAFE(link, &server->patterns) {
@@ -258,8 +267,10 @@ static int say(weft_redis_request *request, const char *what, const weft_slice *
     weft_buffer *out = &wf_redis_peer_of(request)->work->out;
     char *space;
     int err = weft_buffer_reserve(out, WF_RESP_HEAD_MAX, &space);
-    if (err < 0)
+    if (err < 0) {
+        wf_redis_peer_fail(wf_redis_peer_of(request), err);
         return err;
+    }
     char *end_of_head = wf_resp_write_aggregate(space, WF_RESP_PUSH, 3, request->version);
     weft_buffer_commit(out, (size_t)(end_of_head - space));
     weft_redis_reply_string(request, what, strlen(what));
@@ -278,6 +289,8 @@ static int subscribe_many(weft_redis_request *request, bool is_pattern)
         int err = subscribe(peer, request->args[i], is_pattern);
         if (err == 0)
             err = say(request, is_pattern ? "psubscribe" : "subscribe", &request->args[i]);
+        if (err < 0 && i > 1) /* some are answered, and no error can take the place of the others */
+            wf_redis_peer_fail(peer, err);
         if (err < 0)
             return err;
     }

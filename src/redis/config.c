@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VALUE_MAX 512
+#define VALUE_MAX    512
+#define OUTPUT_LIMIT ((size_t)1 << 30) /* above which a server goes for nobody */
 
 /* How a number of ours is written: so many of our units are one of theirs. */
 enum kind { BYTES, COUNT, SECONDS, MICROSECONDS, MILLISECONDS };
@@ -73,6 +74,93 @@ static void set_number(weft_redis_server *server, const struct own *own, int64_t
         memcpy(field, &wide, sizeof wide);
 }
 
+/* --- numbers and their units --- */
+
+/* A number, of bytes also with a unit: "100mb". */
+static bool read_number(const char *text, enum kind kind, int64_t *value)
+{
+    static const struct {
+        const char *name;
+        int64_t factor;
+    } units[] = { { "", 1 },        { "b", 1 },        { "k", 1000 },       { "kb", 1024 },
+                  { "m", 1000000 }, { "mb", 1 << 20 }, { "g", 1000000000 }, { "gb", 1 << 30 } };
+    size_t digits = text[0] == '-';
+    while (text[digits] >= '0' && text[digits] <= '9')
+        digits++;
+    if (!wf_resp_read_integer(text, digits, value))
+        return false;
+    weft_slice unit = { text + digits, strlen(text + digits) };
+    for (size_t i = 0; i < (kind == BYTES ? WF_ARRAY_SIZE(units) : 1); i++)
+        if (weft_redis_is(unit, units[i].name))
+            return !__builtin_mul_overflow(*value, units[i].factor, value);
+    return false;
+}
+
+/* --- the limits of what waits for a client --- */
+
+#define OUTPUT      "client-output-buffer-limit"
+#define CLASSES_MAX 4
+
+/* Three classes, as they are usually written; there are no replicas. 0: no limit but our own. */
+static void get_output(const weft_redis_server *server, char *text, size_t size)
+{
+    const weft_redis_serve_options *options = &server->options;
+    int64_t soft_time = options->push_soft_time;
+    snprintf(text, size, "normal %zu 0 0 slave 0 0 0 pubsub %zu %zu %" PRId64, options->output_max,
+             options->push_max, options->push_soft,
+             soft_time == WEFT_FOREVER ? 0 : soft_time / WEFT_SECOND);
+}
+
+static bool read_size(const char *word, size_t *size)
+{
+    int64_t value;
+    if (!read_number(word, BYTES, &value) || value < 0 || value > (int64_t)OUTPUT_LIMIT)
+        return false;
+    *size = value ? (size_t)value : OUTPUT_LIMIT;
+    return true;
+}
+
+/* A class, its limit, and the lower one that holds for what lasts longer than so many seconds. */
+static bool read_class(weft_redis_serve_options *options, char *const words[4])
+{
+    size_t hard, soft;
+    int64_t seconds;
+    if (!read_size(words[1], &hard) || !read_size(words[2], &soft) ||
+        !read_number(words[3], SECONDS, &seconds) || seconds < 0 || seconds > INT32_MAX)
+        return false;
+    weft_slice class = { words[0], strlen(words[0]) };
+    if (weft_redis_is(class, "pubsub")) {
+        options->push_max = hard;
+        options->push_soft = soft;
+        options->push_soft_time = seconds ? seconds * WEFT_SECOND : WEFT_FOREVER;
+        return true;
+    }
+    if (weft_redis_is(class, "normal"))
+        options->output_max = hard;
+    else if (!weft_redis_is(class, "slave") && !weft_redis_is(class, "replica"))
+        return false;
+    return soft == OUTPUT_LIMIT && seconds == 0; /* there is no lower one */
+}
+
+/* Those classes that are named. */
+static int set_output(weft_redis_server *server, char *text)
+{
+    weft_redis_serve_options options = server->options;
+    char *words[4 * CLASSES_MAX], *rest = NULL;
+    size_t count = 0;
+    for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        if (count == WF_ARRAY_SIZE(words))
+            return -EINVAL;
+        words[count++] = word;
+    }
+    for (size_t i = 0; i < count; i += 4)
+        if (i + 4 > count || !read_class(&options, words + i))
+            return -EINVAL;
+    server->options = options;
+    wf_redis_server_apply(server);
+    return 0;
+}
+
 /* --- GET --- */
 
 static bool is_asked(const weft_redis_request *request, const char *name)
@@ -117,6 +205,11 @@ static int get(weft_redis_request *request)
         reply_pair(request, owns[i].name, value);
         count++;
     }
+    if (is_asked(request, OUTPUT)) {
+        get_output(request->server, value, sizeof value);
+        reply_pair(request, OUTPUT, value);
+        count++;
+    }
     for (const weft_redis_parameter *p = parameters_of(request); p->name; p++) {
         if (!is_asked(request, p->name))
             continue;
@@ -128,26 +221,6 @@ static int get(weft_redis_request *request)
 }
 
 /* --- SET --- */
-
-/* A number, of bytes also with a unit: "100mb". */
-static bool read_number(const char *text, enum kind kind, int64_t *value)
-{
-    static const struct {
-        const char *name;
-        int64_t factor;
-    } units[] = { { "", 1 },        { "b", 1 },        { "k", 1000 },       { "kb", 1024 },
-                  { "m", 1000000 }, { "mb", 1 << 20 }, { "g", 1000000000 }, { "gb", 1 << 30 } };
-    size_t digits = text[0] == '-';
-    while (text[digits] >= '0' && text[digits] <= '9')
-        digits++;
-    if (!wf_resp_read_integer(text, digits, value))
-        return false;
-    weft_slice unit = { text + digits, strlen(text + digits) };
-    for (size_t i = 0; i < (kind == BYTES ? WF_ARRAY_SIZE(units) : 1); i++)
-        if (weft_redis_is(unit, units[i].name))
-            return !__builtin_mul_overflow(*value, units[i].factor, value);
-    return false;
-}
 
 static bool fits(const struct own *own, int64_t value)
 {
@@ -170,8 +243,10 @@ static int set_own(weft_redis_server *server, const struct own *own, const char 
 }
 
 /* -ENOENT: there is none of that name. */
-static int set_one(weft_redis_request *request, weft_slice name, const char *text)
+static int set_one(weft_redis_request *request, weft_slice name, char *text)
 {
+    if (weft_redis_is(name, OUTPUT))
+        return set_output(request->server, text);
     for (size_t i = 0; i < WF_ARRAY_SIZE(owns); i++)
         if (weft_redis_is(name, owns[i].name))
             return set_own(request->server, &owns[i], text);

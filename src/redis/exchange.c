@@ -65,9 +65,27 @@ void wf_redis_exchange_take(struct wf_redis_exchange *exchange, const struct wf_
         exchange->refusal = keep_error(exchange, reply);
 }
 
+/* What the server said when it refused the connection, behind the name of what it refused, is a
+ * value like any other error of it. */
+static int build_refusal(struct wf_redis_exchange *exchange, const char *why)
+{
+    const char *colon = strstr(why, ": ");
+    const char *text = colon ? colon + 2 : why;
+    size_t size = strlen(text);
+    struct weft_redis_value *value = weft_arena_alloc(exchange->arena, sizeof *value);
+    char *copy = value ? weft_arena_copy(exchange->arena, text, size) : NULL;
+    if (!copy)
+        return -ENOMEM;
+    *value = (struct weft_redis_value){ .kind = WEFT_REDIS_ERROR, .text = copy, .size = size };
+    exchange->value = value;
+    return WEFT_EREPLY;
+}
+
 void wf_redis_exchange_fail(struct wf_redis_exchange *exchange, int err, const char *why)
 {
     const char *words = why && *why ? why : weft_error_text(err);
+    if (err == WEFT_EREPLY && exchange->arena)
+        err = build_refusal(exchange, words);
     char *detail = exchange->arena
                        ? weft_arena_format(exchange->arena, "%s: %s", exchange->what, words)
                        : NULL;

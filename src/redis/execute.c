@@ -43,6 +43,21 @@ static void refuse_unknown(weft_redis_request *request)
                            name.size < SHOWN_MAX ? (int)name.size : SHOWN_MAX, name.data, words);
 }
 
+/* What a page in somebody's browser sends to our port is a head, and a body that would be taken for
+ * commands. */
+static bool is_of_http(weft_slice name)
+{
+    return weft_redis_is(name, "post") || weft_redis_is(name, "host:");
+}
+
+static void refuse_stranger(struct wf_redis_peer *peer)
+{
+    if (is_of_http(peer->request.args[0]))
+        wf_redis_peer_close_for(peer, "it speaks HTTP: perhaps a page that attacks by a browser");
+    else
+        refuse_unknown(&peer->request);
+}
+
 static bool is_subscribed(const struct wf_redis_peer *peer)
 {
     return peer->subscriber && peer->request.version < 3;
@@ -207,7 +222,7 @@ static void execute(struct wf_redis_peer *peer, struct wf_redis_entry *entry)
     weft_redis_server *server = peer->request.server;
     if (!entry || refuse(peer, entry)) {
         if (!entry)
-            refuse_unknown(&peer->request);
+            refuse_stranger(peer);
         else
             entry->rejected++;
         peer->flags |= peer->queue ? WF_REDIS_PEER_REFUSED : 0;

@@ -73,7 +73,7 @@ static bool begins_with_one_of(const struct wf_resp_reply *reply, const char *co
 static int refused(struct wf_redis_connection *connection, const char *what)
 {
     static const char *const passing[] = {
-        "ERR max number of clients", "LOADING", "MASTERDOWN", "BUSY ", "TRYAGAIN", NULL
+        "ERR max number of clients", "OOM ", "LOADING", "MASTERDOWN", "BUSY ", "TRYAGAIN", NULL
     };
     static const char *const access[] = { "WRONGPASS",
                                           "NOAUTH",

@@ -137,7 +137,8 @@ int wf_redis_discard(weft_redis_request *request, void *app)
     return weft_redis_reply_status(request, "OK");
 }
 
-/* Nobody else is executed between the first and the last: none of them suspends. */
+/* Nobody else is executed between the first and the last: none of them suspends. All of them are,
+ * whatever becomes of the client and of its replies. */
 static void execute_all(struct wf_redis_peer *peer, struct wf_redis_queue *queue)
 {
     weft_redis_request *request = &peer->request;
@@ -145,7 +146,7 @@ static void execute_all(struct wf_redis_peer *peer, struct wf_redis_queue *queue
     struct wf_redis_entry *exec = peer->last;
     weft_redis_reply_array(request, queue->count);
     request->in_transaction = true;
-    for (size_t i = 0; i < queue->count && !peer->closing; i++) {
+    for (size_t i = 0; i < queue->count; i++) {
         request->args = queue->list[i]->args;
         request->count = queue->list[i]->count;
         wf_redis_call(peer, queue->list[i]->entry);

@@ -28,7 +28,9 @@ struct wf_redis_work *wf_redis_work_take(weft_redis_server *server)
     struct wf_list *link = wf_list_pop_front(&server->spare);
     if (link) {
         server->spare_count--;
-        return wf_container(link, struct wf_redis_work, link);
+        struct wf_redis_work *spare = wf_container(link, struct wf_redis_work, link);
+        spare->out.limit = server->options.output_max; /* it may have changed */
+        return spare;
     }
     struct wf_redis_work *work = weft_alloc(sizeof *work);
     if (work)
@@ -236,7 +238,7 @@ static bool has_room_for(struct wf_redis_peer *peer, size_t size)
     return !is_over_for_long(peer);
 }
 
-static void close_for(struct wf_redis_peer *peer, const char *why)
+void wf_redis_peer_close_for(struct wf_redis_peer *peer, const char *why)
 {
     weft_log(WEFT_LOG_APPLICATION, WEFT_LOG_WARNING, "client %llu (%s) is closed: %s",
              (unsigned long long)peer->id, weft_stream_peer(peer->stream), why);
@@ -262,6 +264,16 @@ void wf_redis_peer_close(struct wf_redis_peer *peer)
         weft_park_close(peer->stream);
 }
 
+void wf_redis_peer_fail(struct wf_redis_peer *peer, int err)
+{
+    if (peer->closing)
+        return;
+    peer->request.server->count.too_much += err == WEFT_ELIMIT;
+    wf_redis_peer_close_for(peer, err == WEFT_ELIMIT
+                                      ? "its replies are too large"
+                                      : "there is no memory for what it is to be sent");
+}
+
 /* It is in the middle of something: behind the reply that is being written. */
 static int keep(struct wf_redis_peer *peer, const char *data, size_t size)
 {
@@ -280,7 +292,7 @@ void wf_redis_peer_push(struct wf_redis_peer *peer, const char *data, size_t siz
         return;
     if (!has_room_for(peer, size)) {
         peer->request.server->count.too_much++;
-        close_for(peer, "it does not read what it is sent");
+        wf_redis_peer_close_for(peer, "it does not read what it is sent");
         return;
     }
     bool fits = size <= weft_stream_high_mark(peer->stream);
@@ -288,7 +300,7 @@ void wf_redis_peer_push(struct wf_redis_peer *peer, const char *data, size_t siz
               : fits     ? weft_write_try(peer->stream, data, size)
                          : -EAGAIN;
     if (err == -ENOMEM)
-        close_for(peer, "there is no memory for what it is to be sent");
+        wf_redis_peer_close_for(peer, "there is no memory for what it is to be sent");
     else if (err < 0)
         wf_redis_peer_close(peer); /* it does not read, or is gone */
     else
@@ -420,8 +432,9 @@ static int execute(struct wf_redis_peer *peer)
         peer->request.count = parser->count;
         wf_redis_execute(peer);
     }
-    if (WF_UNLIKELY(peer->pushed))
-        take_pushed(peer);
+    int err = WF_UNLIKELY(peer->pushed != NULL) ? take_pushed(peer) : 0;
+    if (err < 0)
+        return err;
     begin_command(peer);
     return weft_buffer_readable(&peer->work->out) > OUT_MAX ? wf_redis_peer_flush(peer) : 0;
 }

@@ -86,6 +86,12 @@ void wf_redis_peer_push(struct wf_redis_peer *peer, const char *data, size_t siz
 /* Close it, whatever it does. */
 void wf_redis_peer_close(struct wf_redis_peer *peer);
 
+/* Close it, and log why. */
+void wf_redis_peer_close_for(struct wf_redis_peer *peer, const char *why);
+
+/* Close it for replies that find no room: `err` is -ENOMEM, or WEFT_ELIMIT. */
+void wf_redis_peer_fail(struct wf_redis_peer *peer, int err);
+
 /* Send what has gathered, and wait while it does not read. */
 int wf_redis_peer_flush(struct wf_redis_peer *peer);
 

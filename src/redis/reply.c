@@ -1,5 +1,6 @@
 /* Replies, written behind one another into the buffer of the client that is served. What goes wrong
- * there closes the client: half a reply is none. */
+ * there closes the client, and no byte of what stands there is sent any more: a part of a reply
+ * would be read as another one. */
 
 #include "redis/peer.h"
 
@@ -20,7 +21,7 @@ static WF_COLD char *more_room(struct wf_redis_peer *peer, size_t size, int *err
     *err = weft_buffer_reserve(&peer->work->out, size, &space);
     if (*err == 0)
         return space;
-    peer->closing = true;
+    wf_redis_peer_fail(peer, *err);
     return NULL;
 }
 

@@ -1,14 +1,6 @@
-/* Words and patterns. */
+/* Patterns. */
 
 #include <weft/redis_server.h>
-
-#include <string.h>
-#include <strings.h>
-
-bool weft_redis_is(weft_slice word, const char *name)
-{
-    return strlen(name) == word.size && strncasecmp(word.data, name, word.size) == 0;
-}
 
 /* A class, at its '['. Whether it has the byte; *end is behind it. One that is not closed ends with
  * the pattern. */

@@ -94,6 +94,52 @@ static inline void converse(weft_stream *stream, const struct turn *turns)
     }
 }
 
+static const struct turn *kv_turns;
+
+static inline void kv_talk(void)
+{
+    weft_stream *stream = dial();
+    converse(stream, kv_turns);
+    weft_close(stream);
+}
+
+static inline void kv_talk_3(void)
+{
+    weft_stream *stream = dial_3();
+    converse(stream, kv_turns);
+    weft_close(stream);
+}
+
+/* A server, and one client with this conversation; in version 3. */
+static inline void kv_talking(const struct turn *turns)
+{
+    kv_turns = turns;
+    kv_serving(kv_talk);
+}
+
+static inline void kv_talking_3(const struct turn *turns)
+{
+    kv_turns = turns;
+    kv_serving(kv_talk_3);
+}
+
+/* One who watches this key sees each of these turns of another client, or none of them. */
+static inline void kv_watch(const char *key, const struct turn *turns, bool seen)
+{
+    weft_stream *watcher = dial(), *other = dial();
+    for (; turns->said; turns++) {
+        const struct turn change[] = { *turns, { NULL, NULL } };
+        say(watcher, "WATCH ");
+        say(watcher, key);
+        ask(watcher, "", "+OK\r\n");
+        converse(other, change);
+        ask(watcher, "MULTI", "+OK\r\n");
+        ask(watcher, "EXEC", seen ? "*-1\r\n" : "*0\r\n");
+    }
+    weft_close(watcher);
+    weft_close(other);
+}
+
 /* The rest of a line, without its end. */
 static inline const char *hear_line(weft_stream *stream)
 {

@@ -314,7 +314,9 @@ static void test_keyspace_strings_grow_and_count(void **state)
                 assert_null(keyspace_peek(&keyspace, key, now)))
     assert_int_equal(size, 2);
     assert_true(string_integer(keyspace_peek(&keyspace, key, now), &value) && value == 12);
-    assert_int_equal(keyspace_set_integer(&keyspace, key, 13, now), 0);
+    WITH_FAULTS(err, keyspace_add(&keyspace, key, 1, now, &value),
+                assert_int_equal(entry_count(keyspace_peek(&keyspace, key, now)), 2))
+    assert_int_equal(value, 13);
     struct entry *entry = keyspace_peek(&keyspace, key, now);
     assert_int_equal(keyspace_expire(&keyspace, entry, now + 100), 0);
     WITH_FAULTS(err, keyspace_open(&keyspace, key, 5, now, &data),
@@ -331,8 +333,21 @@ static void test_keyspace_strings_grow_and_count(void **state)
     assert_int_equal(keyspace_obtain(&keyspace, text_of("l"), ENTRY_LIST, now, &entry), 0);
     assert_int_equal(list_push(entry, true, text_of("x"), &keyspace.limits), 0);
     assert_int_equal(keyspace_append(&keyspace, text_of("l"), other, now, &size), -EINVAL);
-    assert_int_equal(keyspace_set_integer(&keyspace, text_of("l"), 1, now), -EINVAL);
+    assert_int_equal(keyspace_add(&keyspace, text_of("l"), 1, now, &value), -EINVAL);
     assert_int_equal(keyspace_open(&keyspace, text_of("l"), 1, now, &data), -EINVAL);
+}
+
+static void test_keyspace_adds_to_integers_alone_and_within_their_range(void **state)
+{
+    int64_t value;
+    weft_slice key = text_of("n"), word = text_of("w");
+    (void)state;
+    assert_int_equal(keyspace_add(&keyspace, key, INT64_MAX, now, &value), 0);
+    assert_int_equal(keyspace_add(&keyspace, key, 1, now, &value), -ERANGE);
+    assert_int_equal(keyspace_add(&keyspace, key, -INT64_MAX, now, &value), 0);
+    assert_int_equal(value, 0);
+    assert_int_equal(keyspace_set(&keyspace, word, text_of("1.5"), KEYSPACE_NEVER, now), 0);
+    assert_int_equal(keyspace_add(&keyspace, word, 1, now, &value), -EDOM);
 }
 
 static void test_keyspace_idle_is_the_time_since_the_last_use(void **state)
@@ -485,6 +500,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keyspace_expires_in_order_and_in_slices, begin, end),
         cmocka_unit_test_setup_teardown(test_keyspace_random_and_scan_reach_every_key, begin, end),
         cmocka_unit_test_setup_teardown(test_keyspace_strings_grow_and_count, begin, end),
+        cmocka_unit_test_setup_teardown(test_keyspace_adds_to_integers_alone_and_within_their_range,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(test_keyspace_idle_is_the_time_since_the_last_use, begin,
                                         end),
         cmocka_unit_test_setup_teardown(test_keyspace_frequency_grows_ever_more_slowly_and_fades,

@@ -83,7 +83,9 @@ static void check_row(const struct zset_cursor *cursor, uint64_t rank)
     struct pack_item member = zset_read(zset, cursor, &score);
     assert_true(rank < count);
     assert_item_is(&member, model[rank].member);
-    assert_true(score == model[rank].score && !signbit(score) == !signbit(model[rank].score));
+    assert_true(score == model[rank].score);
+    if (signbit(score) && score == 0) /* a sign that was lost in a pack does not come back */
+        assert_true(signbit(model[rank].score));
 }
 
 static void see(void *arg, const struct pack_item *member, double score)

@@ -55,7 +55,10 @@ static const struct turn scores_turns[] = {
     { "ZREVRANGEBYSCORE z +inf -inf WITHSCORES LIMIT 1 1", "*2\r\n$1\r\nd\r\n$1\r\n4\r\n" },
     { "ZRANGEBYSCORE none 0 1", "*0\r\n" },
     { "ZRANGEBYSCORE z x 1", "-ERR min or max is not a float\r\n" },
-    { "ZRANGEBYSCORE z 1 (", "-ERR min or max is not a float\r\n" },
+    { "ZRANGEBYSCORE z 1 (", "*0\r\n" }, /* as strtod has it */
+    { "ZCOUNT z \" 1\" inf", ":5\r\n" },
+    { "ZRANGEBYSCORE z 1 \" \"", "-ERR min or max is not a float\r\n" },
+    { "ZRANGEBYSCORE z 1 (x", "-ERR min or max is not a float\r\n" },
     { "ZRANGEBYSCORE z 1 nan", "-ERR min or max is not a float\r\n" },
     { "ZRANGEBYSCORE z 1 2 REV", "-ERR syntax error\r\n" },
     { "ZRANGEBYSCORE z 1 2 LIMIT 1", "-ERR syntax error\r\n" },

@@ -14,7 +14,7 @@ import sys
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 PAGES = ['README.md', 'docs/from-asyncio.md', 'docs/cancellation.md', 'docs/errors.md',
-         'docs/files.md', 'docs/stackless.md', 'docs/stacks.md', 'docs/threads.md', 'docs/sync.md']
+         'docs/files.md', 'docs/redis.md', 'docs/stackless.md', 'docs/stacks.md', 'docs/threads.md', 'docs/sync.md']
 FLAGS = ('-std=c11 -Wall -Wextra -Wpedantic -Werror -Wno-unused-function -Wno-unused-variable '
          '-Wno-unused-const-variable -fsyntax-only -x c').split()
 PRELUDE = '''#include <errno.h>
@@ -23,7 +23,11 @@ PRELUDE = '''#include <errno.h>
 #include <string.h>
 #include <weft.h>
 #include <weft/http.h>
+#include <weft/redis.h>
+#include <weft/redis_server.h>
 
+extern weft_arena *arena;
+extern weft_redis *redis;
 extern weft_http *http;
 extern weft_http_call user, cart;
 int work(void *arg);

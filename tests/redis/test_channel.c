@@ -216,6 +216,105 @@ static void test_monitor_shows_commands(void **state)
     serving(monitor, NULL);
 }
 
+/* Nobody misses a message and does not know: without memory for it they are closed. */
+static void publish_without_memory(void *arg)
+{
+    struct wf_memory_fault fault = { .countdown = 1, .persistent = true };
+    static char text[100000];
+    weft_redis_server *const *server = arg; /* it begins with the first wait */
+    weft_stream *by_name = dial(), *by_pattern = dial(), *other = dial();
+    ask(by_name, "SUBSCRIBE news", "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+    ask(by_pattern, "PSUBSCRIBE n*", "*3\r\n$10\r\npsubscribe\r\n$2\r\nn*\r\n:1\r\n");
+    ask(other, "SUBSCRIBE more", "*3\r\n$9\r\nsubscribe\r\n$4\r\nmore\r\n:1\r\n");
+    wf_memory_fault_set(&fault);
+    weft_redis_publish(*server, (weft_slice){ "news", 4 }, (weft_slice){ text, sizeof text });
+    wf_memory_fault_set(NULL);
+    expect_log("there is no memory");
+    expect_log("there is no memory");
+    hear_end(by_name);
+    hear_end(by_pattern);
+    ask(other, "PING", "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+    weft_close(by_name);
+    weft_close(by_pattern);
+    weft_close(other);
+}
+
+static void keep_server(weft_redis_server *server, void *app)
+{
+    *(weft_redis_server **)app = server;
+}
+
+static void test_channel_closes_who_would_miss_a_message(void **state)
+{
+    weft_redis_server *server = NULL;
+    (void)state;
+    serving(publish_without_memory, &server, .started = keep_server, .app = &server);
+}
+
+static struct wf_memory_fault fault;
+
+/* From here on the n-th allocation fails. */
+static int do_arm(weft_redis_request *request, void *app)
+{
+    (void)app;
+    fault = (struct wf_memory_fault){ .countdown = (long)number_of(request->args[1]) };
+    weft_redis_reply_status(request, "OK");
+    wf_memory_fault_set(&fault);
+    return 0;
+}
+
+static const weft_redis_command arming[] = { { "arm", do_arm, .arity = 2 }, { 0 } };
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+    while ((text = strstr(text, part)))
+        count++, text += strlen(part);
+    return count;
+}
+
+/* What is heard within a second; whether it is closed. */
+static bool hear_for_a_while(weft_stream *stream, char *heard, size_t room)
+{
+    weft_scope scope;
+    size_t size = 0;
+    ssize_t n;
+    weft_scope_begin(&scope, .timeout = WEFT_SECOND);
+    while ((n = weft_read(stream, heard + size, room - 1 - size)) > 0)
+        size += (size_t)n;
+    heard[size] = '\0';
+    return weft_scope_leave(&scope, n < 0 ? (int)n : 0) != -ETIMEDOUT;
+}
+
+/* A client knows of each of its channels whether it has it: all are confirmed, or an error takes
+ * the place of the first, or it is closed. */
+static void subscribe_without_memory(void *arg)
+{
+    char words[64], heard[512];
+    long *n = arg;
+    weft_stream *s = dial();
+    snprintf(words, sizeof words, "ARM %ld\r\nSUBSCRIBE one two three\r\nPING\r\n", *n);
+    say(s, words);
+    bool is_closed = hear_for_a_while(s, heard, sizeof heard);
+    wf_memory_fault_set(NULL);
+    if (!is_closed) {
+        size_t confirmed = count_of(heard, "subscribe\r\n"), refused = count_of(heard, "-ERR");
+        assert_true((confirmed == 3 && refused == 0) || (confirmed == 0 && refused == 1));
+        assert_int_equal(count_of(heard, "PONG") + count_of(heard, "pong"), 1);
+    }
+    weft_close(s);
+}
+
+static void test_channel_leaves_nobody_with_half_of_an_answer(void **state)
+{
+    (void)state;
+    fault.injected = 1;
+    for (long n = 1; fault.injected > 0; n++) {
+        serving(subscribe_without_memory, &n, .commands = arming);
+        logged_count = 0;
+    }
+}
+
 /* --- patterns --- */
 
 static void test_match_knows_patterns(void **state)
@@ -271,6 +370,8 @@ int main(void)
         redis_test(test_channel_closes_who_reads_too_little_for_long),
         redis_test(test_channel_holds_many),
         redis_test(test_monitor_shows_commands),
+        redis_test(test_channel_closes_who_would_miss_a_message),
+        redis_test(test_channel_leaves_nobody_with_half_of_an_answer),
         redis_test(test_match_knows_patterns),
         redis_test(test_match_is_not_exponential),
     };

@@ -99,8 +99,8 @@ static void test_greeting_that_is_refused_is_an_error_and_no_loop(void **state)
 static void check_busy(void)
 {
     expect_reply("+PONG", "PING");
-    assert_int_equal(connections, 3);
-    assert_int_equal(stats().failures, 2);
+    assert_int_equal(connections, 4);
+    assert_int_equal(stats().failures, 3);
 }
 
 static void test_greeting_is_tried_again_when_the_server_has_no_room_yet(void **state)
@@ -109,9 +109,30 @@ static void test_greeting_is_tried_again_when_the_server_has_no_room_yet(void **
     greets = true;
     script[0][0] = "-ERR max number of clients reached\r\n";
     script[1][0] = "-LOADING Redis is loading the dataset in memory\r\n";
-    script[2][0] = HELLO_3;
-    script[2][1] = "+PONG\r\n";
+    script[2][0] = "-OOM out of memory\r\n";
+    script[3][0] = HELLO_3;
+    script[3][1] = "+PONG\r\n";
     scripted(check_busy);
+}
+
+/* Its error is the answer's value, as any other's. */
+static void check_refused_otherwise(void)
+{
+    const weft_redis_value *value;
+    assert_int_equal(weft_redis_ask(redis, arena, &value, "PING"), WEFT_EREPLY);
+    assert_int_equal(value->kind, WEFT_REDIS_ERROR);
+    expect_text(value->text, "ERR DB index is out of range");
+    assert_int_equal(value->size, strlen(value->text));
+    assert_int_equal(weft_redis_ask(redis, arena, NULL, "PING"), WEFT_EREPLY);
+}
+
+static void test_greeting_that_is_refused_otherwise_is_the_servers_error(void **state)
+{
+    (void)state;
+    greets = true;
+    script[0][0] = script[1][0] = HELLO_3;
+    script[0][1] = script[1][1] = "-ERR DB index is out of range\r\n";
+    scripted(check_refused_otherwise, .database = 99);
 }
 
 static void check_not_redis(void)
@@ -602,6 +623,7 @@ int main(void)
         http_test(test_greeting_that_is_refused_is_an_error_and_no_loop),
         http_test(test_greeting_is_tried_again_when_the_server_has_no_room_yet),
         http_test(test_greeting_of_something_else_is_refused),
+        http_test(test_greeting_that_is_refused_otherwise_is_the_servers_error),
         http_test(test_greeting_has_a_timeout),
         http_test(test_calls_of_a_turn_share_a_write_and_get_their_own_answers),
         http_test(test_calls_beyond_the_limit_wait_unsent),

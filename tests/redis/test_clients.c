@@ -240,6 +240,53 @@ static void configure(void *arg)
     weft_close(s);
 }
 
+#define OUTPUT "client-output-buffer-limit"
+
+static void limit_output(void *arg)
+{
+    static const char *const faulty[] = { "normal 1",       "normal 1 1 0",  "normal 1 0 1",
+                                          "nobody 0 0 0",   "normal x 0 0",  "pubsub 0 0 -1",
+                                          "normal 2gb 0 0", "pubsub 0 0 0 0" };
+    char line[128];
+    (void)arg;
+    weft_stream *s = dial(), *late = dial();
+    ask(s, "CONFIG GET " OUTPUT,
+        "*2\r\n$26\r\n" OUTPUT "\r\n$60\r\n"
+        "normal 1073741824 0 0 slave 0 0 0 pubsub 33554432 8388608 60\r\n");
+    for (size_t i = 0; i < WF_ARRAY_SIZE(faulty); i++) {
+        snprintf(line, sizeof line, "CONFIG SET " OUTPUT " \"%s\"\r\n", faulty[i]);
+        say(s, line);
+        hear(s, "-ERR CONFIG SET failed (possibly related to argument '" OUTPUT
+                "') - argument couldn't be parsed, or is out of range\r\n");
+    }
+    ask(s, "CONFIG SET " OUTPUT " \"normal 2000 0 0 replica 1 0 0 pubsub 1kb 0 0\"", "+OK\r\n");
+    ask(s, "CONFIG GET " OUTPUT,
+        "*2\r\n$26\r\n" OUTPUT "\r\n$52\r\n"
+        "normal 2000 0 0 slave 0 0 0 pubsub 1024 1073741824 0\r\n");
+    ask(late, "SUBSCRIBE c", "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    memset(line, 'x', sizeof line);
+    memcpy(line, "PUBLISH c ", 10);
+    weft_write(s, line, sizeof line);
+    for (int i = 0; i < 10; i++)
+        weft_write(s, line + 10, 100);
+    ask(s, "", ":1\r\n");
+    hear_end(late); /* one message is more than may wait */
+    expect_log("it does not read what it is sent");
+    weft_close(s);
+    s = dial();
+    ask(s, "BIG 5000", "");
+    hear_end(s);
+    expect_log("its replies are too large");
+    weft_close(s);
+    weft_close(late);
+}
+
+static void test_config_limits_what_waits_for_clients(void **state)
+{
+    (void)state;
+    serving(limit_output, NULL);
+}
+
 static void test_config_reads_and_sets(void **state)
 {
     (void)state;
@@ -397,6 +444,7 @@ int main(void)
         redis_test(test_client_may_be_quiet),
         redis_test(test_command_describes),
         redis_test(test_config_reads_and_sets),
+        redis_test(test_config_limits_what_waits_for_clients),
         redis_test(test_info_says_how_it_fares),
         redis_test(test_slow_commands_are_kept),
         redis_test(test_slow_commands_are_kept_in_part),

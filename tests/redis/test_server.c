@@ -308,6 +308,7 @@ static void say_too_much(void *arg)
     s = dial();
     ask(s, "BIG 100000", "");
     hear_end(s); /* a reply that nobody may get */
+    expect_log("its replies are too large");
     weft_close(s);
 }
 
@@ -315,6 +316,74 @@ static void test_server_has_limits_on_sizes(void **state)
 {
     (void)state;
     serving(say_too_much, NULL, .string_max = 1000, .argument_max = 3, .output_max = 50000);
+}
+
+/* What is heard until the end. */
+static size_t hear_all(weft_stream *stream, char *heard, size_t room)
+{
+    size_t size = 0;
+    ssize_t n;
+    while (size < room && (n = weft_read(stream, heard + size, room - size)) > 0)
+        size += (size_t)n;
+    return size;
+}
+
+static void say_ages(void *arg)
+{
+    static const char ages[] = "*2\r\n*2\r\n+a\r\n:1\r\n*12\r\n:0\r\n:1\r\n:2\r\n:3\r\n:4\r\n:5\r\n"
+                               ":6\r\n:7\r\n:8\r\n:9\r\n:10\r\n:11\r\n+OK\r\n";
+    char heard[256];
+    bool *was_whole = arg;
+    weft_stream *s = dial();
+    say(s, "AGES\r\nQUIT\r\n");
+    size_t size = hear_all(s, heard, sizeof heard);
+    *was_whole = size > 0;
+    if (size > 0) {
+        assert_int_equal(size, sizeof ages - 1);
+        assert_memory_equal(heard, ages, size);
+    } else {
+        expect_log("its replies are too large");
+    }
+    weft_close(s);
+}
+
+/* Elements without their array would be taken for replies of other commands. */
+static void test_server_sends_no_part_of_a_reply(void **state)
+{
+    bool is_whole = false;
+    size_t refused = 0;
+    (void)state;
+    for (size_t limit = 1; !is_whole; limit++) {
+        serving(say_ages, &is_whole, .output_max = limit);
+        refused += !is_whole;
+    }
+    assert_in_range(refused, 30, 200);
+}
+
+static void speak_http(void *arg)
+{
+    static const char *const texts[] = {
+        "POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET a 1\r\n",
+        "GET / HTTP/1.1\r\nhost: localhost\r\n\r\nSET a 1\r\n",
+    };
+    char heard[256];
+    (void)arg;
+    for (size_t i = 0; i < WF_ARRAY_SIZE(texts); i++) {
+        weft_stream *s = dial();
+        say(s, texts[i]);
+        hear_all(s, heard, sizeof heard);
+        expect_log("it speaks HTTP");
+        weft_close(s);
+    }
+    weft_stream *s = dial();
+    ask(s, "GET a", "$-1\r\n");
+    weft_close(s);
+}
+
+static void test_server_takes_no_commands_from_a_page(void **state)
+{
+    (void)state;
+    serving(speak_http, NULL);
 }
 
 static void read_slowly(void *arg)
@@ -514,6 +583,8 @@ int main(void)
         redis_test(test_server_closes_behind_the_last_reply),
         redis_test(test_server_refuses_more_clients_than_it_may_have),
         redis_test(test_server_has_limits_on_sizes),
+        redis_test(test_server_sends_no_part_of_a_reply),
+        redis_test(test_server_takes_no_commands_from_a_page),
         redis_test(test_server_waits_for_who_reads_slowly),
         redis_test(test_server_closes_who_reads_nothing),
         redis_test(test_server_closes_the_silent),

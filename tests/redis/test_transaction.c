@@ -280,6 +280,50 @@ static void test_block_holds_no_task(void **state)
     serving(wait_in_a_crowd, NULL, .has_key = has_numbers);
 }
 
+/* Whatever becomes of the replies: half of a transaction is executed for nobody. */
+static void reply_too_much(void *arg)
+{
+    (void)arg;
+    weft_stream *s = dial();
+    say(s, "MULTI\r\nINCR a\r\nBIG 5000\r\nINCR a\r\n");
+    hear(s, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n");
+    ask(s, "EXEC", "");
+    hear_end(s);
+    expect_log("its replies are too large");
+    weft_close(s);
+    s = dial();
+    ask(s, "GET a", "$1\r\n2\r\n");
+    weft_close(s);
+}
+
+static void test_multi_is_executed_whole_for_who_gets_no_reply(void **state)
+{
+    (void)state;
+    serving(reply_too_much, NULL, .output_max = 1000);
+}
+
+#define LONG_KEY "a_key_that_leaves_no_room"
+
+/* It is parked, and nobody else would close it. */
+static void wait_for_too_much(void *arg)
+{
+    (void)arg;
+    weft_stream *s = dial(), *other = dial();
+    say(s, "BPOP " LONG_KEY " 0\r\n");
+    weft_sleep(WEFT_MILLISECOND);
+    ask(other, "PUSH " LONG_KEY " 1", ":1\r\n");
+    hear_end(s);
+    expect_log("its replies are too large");
+    weft_close(s);
+    weft_close(other);
+}
+
+static void test_block_that_ends_with_too_much_closes_the_client(void **state)
+{
+    (void)state;
+    serving(wait_for_too_much, NULL, .output_max = 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +336,8 @@ int main(void)
         redis_test(test_block_is_served_behind_a_transaction),
         redis_test(test_block_ends_by_unblock),
         redis_test(test_block_holds_no_task),
+        redis_test(test_block_that_ends_with_too_much_closes_the_client),
+        redis_test(test_multi_is_executed_whole_for_who_gets_no_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

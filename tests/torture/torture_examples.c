@@ -6,6 +6,7 @@
  * as Ctrl-C does; who fetches gets a server there. Loops are on virtual time, so that no example
  * takes as long as it says. */
 
+#include "redis_peer.h"
 #include "torture.h"
 
 #include <signal.h>
@@ -26,7 +27,7 @@ struct peer {
     weft_fn *fn;      /* NULL: nothing runs beside it */
     bool is_client;   /* it interrupts the program when it ends */
     const char *word; /* the example's argument; NULL: an address */
-    const char *second_word;
+    const char *second_word, *third_word;
     bool is_real; /* the program has several loops, and real time */
 };
 
@@ -285,15 +286,151 @@ static int site(void *arg)
     return weft_http_serve(address, routes);
 }
 
+/* The server of Redis's commands, and who comes meanwhile. */
+static int beside_redis(weft_fn *client)
+{
+    weft_scope s;
+    weft_scope_begin(&s);
+    int err = weft_spawn(&s, redis_peer_serve, NULL);
+    if (err == 0)
+        err = weft_sleep(WEFT_MILLISECOND);
+    if (err == 0)
+        err = client(NULL);
+    weft_scope_cancel(&s, "they were here");
+    return weft_scope_leave(&s, err);
+}
+
+static int ask_oslo(void *arg)
+{
+    (void)arg;
+    return get("/weather/oslo", 200, "it rains in oslo\n");
+}
+
+/* One that leaves, two that share, and one who finds it. */
+static int ask_cache(void *arg)
+{
+    weft_scope both;
+    int err = get("/weather/oslo?within=100", 504, "");
+    if (err < 0)
+        return err;
+    weft_scope_begin(&both);
+    weft_spawn(&both, ask_oslo, NULL);
+    err = weft_scope_leave(&both, ask_oslo(arg));
+    return err < 0 ? err : ask_oslo(arg);
+}
+
+static int cache_client(void *arg)
+{
+    (void)arg;
+    return beside_redis(ask_cache);
+}
+
+static int read_prompts(weft_stream *stream)
+{
+    char text[12];
+    int err = weft_read_exact(stream, text, sizeof text);
+    torture_require(err < 0 || !torture_is_calm() || memcmp(text, "room? name? ", 12) == 0);
+    return err;
+}
+
+static int talk(void *arg)
+{
+    weft_stream *stream = arg;
+    char line[100] = "";
+    int err = weft_write(stream, "kitchen\nann\nhello\n", 18);
+    if (err == 0)
+        err = read_prompts(stream);
+    if (err == 0)
+        err = (int)weft_read_line(stream, line, sizeof line);
+    torture_require(err < 0 || !torture_is_calm() || strcmp(line, "* ann is here") == 0);
+    if (err >= 0)
+        err = (int)weft_read_line(stream, line, sizeof line);
+    torture_require(err < 0 || !torture_is_calm() || strcmp(line, "ann: hello") == 0);
+    return err;
+}
+
+static int enter_chat(void *arg)
+{
+    weft_stream *stream;
+    (void)arg;
+    int err = weft_sleep(WEFT_SECOND); /* it looks for Redis at times of its own */
+    if (err < 0 || (err = weft_connect(&stream, address)) < 0)
+        return err;
+    err = within_limit(talk, stream);
+    weft_close(stream);
+    return err;
+}
+
+static int chat_client(void *arg)
+{
+    (void)arg;
+    return beside_redis(enter_chat);
+}
+
+/* One turn of work, and somewhat more. */
+static int watch_work(void *arg)
+{
+    (void)arg;
+    int err = weft_sleep(4 * WEFT_SECOND);
+    torture_require(err < 0 || !torture_is_calm() || redis_peer_done() == 1);
+    return err;
+}
+
+static int jobs_client(void *arg)
+{
+    (void)arg;
+    return beside_redis(watch_work);
+}
+
+static int ask_board(void *arg)
+{
+    weft_http_call call = { .method = "POST" };
+    (void)arg;
+    int err = weft_arena_new(&call.arena, 0);
+    if (err < 0)
+        return err;
+    call.url = weft_arena_format(call.arena, "http://%s/players/ada?points=7.5", address);
+    err = call.url ? within_limit((weft_fn *)weft_http_fetch, &call) : -ENOMEM;
+    torture_require(err < 0 || call.status == 204 || !torture_is_calm());
+    weft_arena_free(call.arena);
+    if (err >= 0)
+        err = get("/players/ada", 200, "{\"rank\":1,\"points\":7.5}\n");
+    return err < 0 ? err : get("/top", 200, "[{\"name\":\"ada\",\"points\":7.5}]\n");
+}
+
+static int leaderboard_client(void *arg)
+{
+    (void)arg;
+    return beside_redis(ask_board);
+}
+
+static int ask_twice(void *arg)
+{
+    (void)arg;
+    int err = get("/hello/you", 200, "hello, you\n");
+    return err < 0 ? err : get("/hello/you", 429, "hello, you\n"); /* where nothing fails */
+}
+
+static int limiter_client(void *arg)
+{
+    (void)arg;
+    return beside_redis(ask_twice);
+}
+
 static const struct peer peers[] = {
-    { "cores", cores_client, true, NULL, NULL, true },
-    { "echo", echo_client, true, NULL, NULL, false },
-    { "gateway", gateway_client, true, NULL, NULL, false },
-    { "fetch", site, false, NULL, NULL, false },
-    { "send_file", send_file_client, true, NULL, folder, false },
-    { "proxy", proxy_client, true, NULL, behind, false },
-    { "sleepers", NULL, false, "4", NULL, false },
-    { "watch", watch_client, true, settings, NULL, false },
+    { "cache", cache_client, true, NULL, REDIS_PEER_ADDRESS, NULL, false },
+    { "chat", chat_client, true, NULL, REDIS_PEER_ADDRESS, NULL, false },
+    { "jobs", jobs_client, true, REDIS_PEER_ADDRESS, NULL, NULL, false },
+    { "leaderboard", leaderboard_client, true, NULL, REDIS_PEER_ADDRESS, NULL, false },
+    { "limiter", limiter_client, true, NULL, REDIS_PEER_ADDRESS, "1", false },
+    { "cores", cores_client, true, NULL, NULL, NULL, true },
+    { "echo", echo_client, true, NULL, NULL, NULL, false },
+    { "gateway", gateway_client, true, NULL, NULL, NULL, false },
+    { "fetch", site, false, NULL, NULL, NULL, false },
+    { "send_file", send_file_client, true, NULL, folder, NULL, false },
+    { "proxy", proxy_client, true, NULL, behind, NULL, false },
+    { "sleepers", NULL, false, "4", NULL, NULL, false },
+    { "watch", watch_client, true, settings, NULL, NULL, false },
 };
 
 /* A server that accepts nobody keeps its client waiting: somebody loses patience. Not in the calm
@@ -365,7 +502,7 @@ static const struct torture_scenario scenarios[] = {
 static int run_example(const struct torture_scenario *scenario)
 {
     char name[64];
-    char *words[] = { name, NULL, NULL, NULL };
+    char *words[] = { name, NULL, NULL, NULL, NULL };
     int count = 1;
     snprintf(name, sizeof name, "%s", scenario->name);
     now.peer = NULL;
@@ -381,6 +518,8 @@ static int run_example(const struct torture_scenario *scenario)
                                               : url;
         if (peers[i].second_word)
             words[count++] = (char *)(uintptr_t)peers[i].second_word;
+        if (peers[i].third_word)
+            words[count++] = (char *)(uintptr_t)peers[i].third_word;
     }
     return mains[scenario - scenarios](count, words);
 }

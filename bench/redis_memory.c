@@ -1,0 +1,101 @@
+#include "redis_memory.h"
+
+#include "bench.h"
+#include "peers/redis.h"
+#include "peers/servers.h"
+#include "server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KEYS  200000
+#define BATCH 500 /* commands that are sent before their answers are read */
+#define VALUE "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+struct side {
+    void (*body)(struct server_ends ends);
+    const char *command; /* with a place for the key's number */
+};
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+/* Each answer is one line. */
+static void read_lines(int fd, int count)
+{
+    char answers[16384];
+    while (count > 0) {
+        ssize_t n = read(fd, answers, sizeof answers);
+        if (n <= 0)
+            die("answers");
+        for (ssize_t i = 0; i < n; i++)
+            count -= answers[i] == '\n';
+    }
+}
+
+static void fill(int port, const char *command)
+{
+    static char commands[BATCH * 512];
+    int fd = server_dial(port);
+    for (int key = 0; key < KEYS;) {
+        size_t size = 0;
+        for (int i = 0; i < BATCH; i++, key++)
+            size += (size_t)snprintf(commands + size, sizeof commands - size, command, key);
+        if (write(fd, commands, size) != (ssize_t)size)
+            die("commands");
+        read_lines(fd, BATCH);
+    }
+    close(fd);
+}
+
+/* The first command is not a key's cost. */
+static double bytes_of_a_key(void *arg)
+{
+    const struct side *side = arg;
+    struct server server;
+    server_start(&server, "server", side->body);
+    int fd = server_dial(server.port);
+    if (write(fd, "PING\r\n", 6) != 6)
+        die("ping");
+    read_lines(fd, 1);
+    double before = server_resident(&server);
+    fill(server.port, side->command);
+    double bytes = (server_resident(&server) - before) / KEYS;
+    close(fd);
+    server_stop(&server);
+    return bytes;
+}
+
+static bool is_here(void (*body)(struct server_ends ends))
+{
+    struct server server;
+    server_start(&server, "server", body);
+    server_stop(&server);
+    return server.port != SERVER_NOT_HERE;
+}
+
+static void measure(const char *row, const char *command)
+{
+    struct side ours = { peer_weft_kv, command }, theirs = { redis_server, command };
+    if (!bench_wants(row))
+        return;
+    bench_row(row, "B",
+              (struct bench_side[]){ { "weft", "weft-kv", bytes_of_a_key, &ours },
+                                     { "redis", "redis-server",
+                                       is_here(redis_server) ? bytes_of_a_key : NULL, &theirs },
+                                     { .name = NULL } });
+}
+
+void redis_memory(void)
+{
+    measure("redis/memory/string", "SET key:%012d " VALUE "\r\n");
+    measure("redis/memory/hash", "HSET user:%012d name somebody mail somebody@example.org seen "
+                                 "1764374400 plan free\r\n");
+    measure("redis/memory/list", "RPUSH jobs:%012d first-job-id second-job-id third-job-id "
+                                 "fourth-job-id\r\n");
+}
