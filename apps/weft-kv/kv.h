@@ -109,6 +109,9 @@ bool kv_cut_string_range(int64_t *first, int64_t *last, uint64_t count);
  * said, and so many arguments follow, else it is a syntax error. */
 bool kv_read_key_count(weft_redis_request *request, size_t index, size_t *count);
 
+/* "[LIMIT limit]" from this index on, as SINTERCARD has it: UINT64_MAX where there is none. */
+bool kv_read_limit(weft_redis_request *request, size_t index, uint64_t *limit);
+
 /* --- scanning: SCAN, HSCAN, SSCAN, ZSCAN --- */
 
 struct kv_scan {
@@ -123,6 +126,11 @@ struct kv_scan {
  *
  * "cursor [MATCH pattern] [COUNT count] [TYPE type] [NOVALUES]" from this index on. */
 bool kv_read_scan(weft_redis_request *request, size_t index, bool of_keys, struct kv_scan *scan);
+
+/* The same for "name key cursor ...", in the original's order: the cursor, the key, the words. 0:
+ * the key is there; -EINVAL: all is replied, also that there is no such key. */
+int kv_find_to_scan(struct kv *kv, weft_redis_request *request, enum entry_type type,
+                    struct kv_scan *scan, struct entry **entry);
 
 /* --- the tables of commands, each ends with a line of zeros --- */
 

@@ -24,14 +24,11 @@ int scans_reply(struct kv *kv, weft_redis_request *request, enum entry_type type
 {
     struct scanning scanning = { .request = request };
     struct entry *entry;
-    if (!kv_read_scan(request, 2, false, &scanning.options))
+    if (kv_find_to_scan(kv, request, type, &scanning.options, &entry) < 0)
         return 0;
     if (scanning.options.no_values && type != ENTRY_HASH)
         return kv_reply_syntax(request);
-    int found = kv_find(kv, request, request->args[1], type, &entry);
-    if (found < 0)
-        return 0;
     weft_redis_mark mark = weft_redis_reply_defer(request);
-    uint64_t cursor = found ? scan(entry, &scanning, part) : 0;
+    uint64_t cursor = scan(entry, &scanning, part);
     return weft_redis_reply_scan_deferred(request, mark, cursor, scanning.replied);
 }

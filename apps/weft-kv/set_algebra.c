@@ -264,31 +264,12 @@ static bool read_keys(weft_redis_request *request, size_t *count)
     return false;
 }
 
-/* "[LIMIT limit]" behind the keys; 0: no limit. */
-static bool read_limit(weft_redis_request *request, size_t index, uint64_t *limit)
-{
-    int64_t value = 0;
-    *limit = UINT64_MAX;
-    for (; index < request->count; index += 2) {
-        if (!weft_redis_is(request->args[index], "limit") || index + 1 == request->count) {
-            kv_reply_syntax(request);
-            return false;
-        }
-        if (!kv_parse_integer(request->args[index + 1], &value) || value < 0) {
-            weft_redis_reply_error(request, "ERR LIMIT can't be negative");
-            return false;
-        }
-        *limit = value ? (uint64_t)value : UINT64_MAX;
-    }
-    return true;
-}
-
 static int sintercard(weft_redis_request *request, void *app)
 {
     struct operands operands;
     struct sink sink = { 0 };
     size_t count;
-    if (!read_keys(request, &count) || !read_limit(request, 2 + count, &sink.limit) ||
+    if (!read_keys(request, &count) || !kv_read_limit(request, 2 + count, &sink.limit) ||
         !operands_find(app, request, 2, count, &operands))
         return 0;
     intersect(&operands, &sink);

@@ -2,6 +2,8 @@
 
 #include "kv.h"
 
+#include "weft-kv/memory.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -153,6 +155,31 @@ static bool set_string(weft_redis_request *request, struct kv *kv, weft_slice ke
     return false;
 }
 
+/* A string that is to be replaced, before it is known whether it can be. NULL: no memory. */
+static char *keep(weft_slice text, char space[STRING_SPACE])
+{
+    char *copy = text.size <= STRING_SPACE ? space : kv_alloc(text.size);
+    if (copy && text.size > 0)
+        memmove(copy, text.data, text.size);
+    return copy;
+}
+
+/* Set, then reply what was there. */
+static int exchange(weft_redis_request *request, struct kv *kv, const struct entry *entry,
+                    int64_t when)
+{
+    char space[STRING_SPACE];
+    weft_slice text = string_get(entry, space);
+    char *copy = keep(text, space);
+    if (!copy)
+        return kv_reply_no_memory(request);
+    if (set_string(request, kv, request->args[1], request->args[2], when))
+        weft_redis_reply_string(request, copy, text.size);
+    if (copy != space)
+        kv_free(copy);
+    return 0;
+}
+
 /* SET with the word GET: the reply is what was there. */
 static int set_and_get(weft_redis_request *request, struct kv *kv,
                        const struct set_options *options, int64_t when)
@@ -161,13 +188,12 @@ static int set_and_get(weft_redis_request *request, struct kv *kv,
     int found = kv_find(kv, request, request->args[1], ENTRY_STRING, &entry);
     if (found < 0)
         return 0;
-    bool is_set = found ? !options->if_free : !options->if_there;
+    if (found && options->if_free)
+        return reply_string(request, entry);
     if (found)
-        reply_string(request, entry);
-    else
+        return exchange(request, kv, entry, when);
+    if (options->if_there || set_string(request, kv, request->args[1], request->args[2], when))
         weft_redis_reply_null(request);
-    if (is_set)
-        set_string(request, kv, request->args[1], request->args[2], when);
     return 0;
 }
 
@@ -235,15 +261,18 @@ static int getset(weft_redis_request *request, void *app)
     return set_and_get(request, app, &plain, KEYSPACE_NEVER);
 }
 
-static int change_time(weft_redis_request *request, struct kv *kv, struct entry *entry,
-                       int64_t when)
+static int get_and_change_time(weft_redis_request *request, struct kv *kv, struct entry *entry,
+                               int64_t when)
 {
     int64_t now = kv_now(kv, request);
-    if (when <= now)
+    if (when <= now) {
+        reply_string(request, entry);
         keyspace_delete(&kv->keyspace, request->args[1], now);
-    else if (keyspace_expire(&kv->keyspace, entry, when) < 0)
-        return -ENOMEM;
-    return 0;
+        return 0;
+    }
+    if (keyspace_expire(&kv->keyspace, entry, when) < 0)
+        return kv_reply_no_memory(request);
+    return reply_string(request, keyspace_peek(&kv->keyspace, request->args[1], now));
 }
 
 static int getex(weft_redis_request *request, void *app)
@@ -259,10 +288,9 @@ static int getex(weft_redis_request *request, void *app)
         return found < 0 ? 0 : weft_redis_reply_null(request);
     if (!read_set_time(request, kv, &options, "getex", &when))
         return 0;
-    reply_string(request, entry);
     bool changes =
         when != KEYSPACE_NEVER || (options.persists && keyspace_when(entry) != KEYSPACE_NEVER);
-    return changes ? change_time(request, kv, entry, when) : 0;
+    return changes ? get_and_change_time(request, kv, entry, when) : reply_string(request, entry);
 }
 
 /* Each pair stands as if set alone; without memory those before it are set. */

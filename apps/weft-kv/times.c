@@ -105,8 +105,8 @@ static int set_time(weft_redis_request *request, struct kv *kv, int64_t unit, bo
 {
     int64_t now = kv_now(kv, request), when;
     struct condition condition;
-    if (!kv_read_when(request, request->args[2], unit, from_now ? now : 0, command, &when) ||
-        !read_condition(request, &condition))
+    if (!read_condition(request, &condition) ||
+        !kv_read_when(request, request->args[2], unit, from_now ? now : 0, command, &when))
         return 0;
     struct entry *entry = keyspace_peek(&kv->keyspace, request->args[1], now);
     if (!entry || !is_met(&condition, keyspace_when(entry), when))

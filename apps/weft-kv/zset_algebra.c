@@ -377,32 +377,13 @@ static int zdiffstore(weft_redis_request *request, void *app)
     return make_and_store(request, app, &(struct operation){ "zdiffstore", subtract, 0 });
 }
 
-/* "[LIMIT limit]"; 0: no limit. */
-static bool read_limit(weft_redis_request *request, size_t index, struct plan *plan)
-{
-    for (; index < request->count; index += 2) {
-        int64_t limit;
-        if (!weft_redis_is(request->args[index], "limit") || index + 1 == request->count) {
-            kv_reply_syntax(request);
-            return false;
-        }
-        weft_slice text = request->args[index + 1];
-        if (!kv_parse_integer(text, &limit) || limit < 0) {
-            weft_redis_reply_error(request, "ERR LIMIT can't be negative");
-            return false;
-        }
-        plan->limit = limit ? (uint64_t)limit : UINT64_MAX;
-    }
-    return true;
-}
-
 static int zintercard(weft_redis_request *request, void *app)
 {
     struct plan plan;
     struct outcome outcome = { 0 };
     if (!plan_begin(app, request, 1, "zintercard", &plan))
         return 0;
-    bool good = read_limit(request, 2 + plan.count, &plan);
+    bool good = kv_read_limit(request, 2 + plan.count, &plan.limit);
     if (good)
         intersect(&plan, &outcome);
     kv_free(plan.sources);

@@ -42,7 +42,7 @@ static const struct turn wrong_types_turns[] = {
     { "SPOP t 2", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
     { "SRANDMEMBER t", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
     { "SRANDMEMBER t 2", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
-    { "SSCAN t 0", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
+    { "SSCAN t 0 MORE", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
     { "SINTER t", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
     { "SINTER none t", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
     { "SINTERSTORE d t", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
@@ -133,6 +133,8 @@ static const struct turn scans_turns[] = {
     { "SSCAN n 0 COUNT", "-ERR syntax error\r\n" },
     { "SSCAN n 0 MORE 1", "-ERR syntax error\r\n" },
     { "SSCAN n 0 NOVALUES", "-ERR syntax error\r\n" },
+    { "SSCAN none 0 MORE", "*2\r\n$1\r\n0\r\n*0\r\n" },
+    { "SSCAN none x", "-ERR invalid cursor\r\n" },
     { NULL, NULL },
 };
 

@@ -66,6 +66,8 @@ static const struct turn scores_turns[] = {
     { "ZCOUNT z 2 4", ":3\r\n" },
     { "ZCOUNT z (2 +inf", ":2\r\n" },
     { "ZCOUNT z (4 (4", ":0\r\n" },
+    { "ZCOUNT z ( \" +4\"", ":4\r\n" }, /* from nothing, which is 0 */
+    { "ZCOUNT z -inf \"\"", ":0\r\n" },
     { "ZCOUNT none 0 1", ":0\r\n" },
     { "ZCOUNT z a b", "-ERR min or max is not a float\r\n" },
     { NULL, NULL },

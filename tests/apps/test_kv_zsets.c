@@ -167,7 +167,7 @@ static const struct turn wrong_types_turns[] = {
       "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
     { "ZDIFF 2 none t", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
     { "ZINTERCARD 1 t", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
-    { "ZSCAN t 0", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
+    { "ZSCAN t 0 MORE", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n" },
     { "EXISTS d", ":0\r\n" },
     { "GET t", "$1\r\nv\r\n" },
     { NULL, NULL },
@@ -205,6 +205,7 @@ static const struct turn scans_turns[] = {
     { "ZSCAN z x", "-ERR invalid cursor\r\n" },
     { "ZSCAN z 0 COUNT 0", "-ERR syntax error\r\n" },
     { "ZSCAN z 0 NOVALUES", "-ERR syntax error\r\n" },
+    { "ZSCAN none 0 MORE", "*2\r\n$1\r\n0\r\n*0\r\n" },
     { NULL, NULL },
 };
 
