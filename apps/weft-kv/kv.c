@@ -186,9 +186,9 @@ void kv_fini(struct kv *kv)
 
 int kv_serve(struct kv *kv, weft_listener *listener)
 {
-    int err =
-        weft_redis_serve_on(listener, kv->commands, .app = kv, .info = inform, .has_key = has_key,
-                            .started = started, .parameters = kv_parameters, .name = "weft-kv");
+    int err = weft_redis_serve_on(
+        listener, kv->commands, .app = kv, .info = inform, .has_key = has_key, .started = started,
+        .parameters = kv_parameters, .output_max = kv->output_max, .name = "weft-kv");
     kv->server = NULL;
     weft_handle_cancel(kv->work);
     kv->work = (weft_handle){ 0 };

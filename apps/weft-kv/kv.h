@@ -19,6 +19,7 @@
 
 struct kv {
     struct keyspace keyspace;
+    size_t output_max;            /* bytes of replies that a client has not read; 0: 1 GiB */
     weft_redis_server *server;    /* NULL: not served yet */
     int64_t day;                  /* what is added to weft_now() for the time of the day, in ns */
     int64_t day_known;            /* weft_now() when that was looked up */

@@ -8,12 +8,14 @@
 #define BLOCK_HEAD 8 /* malloc's own, before each block */
 
 static _Thread_local struct {
-    uint64_t used;
+    uint64_t used, limit;
     long countdown, failed;
-} heap;
+} heap = { .limit = UINT64_MAX };
 
-static int fails(void)
+static int fails(size_t size)
 {
+    if (WF_UNLIKELY(size > heap.limit || heap.used > heap.limit - size))
+        return 1;
     if (WF_LIKELY(heap.countdown == 0))
         return 0;
     if (heap.countdown > 1) {
@@ -39,17 +41,17 @@ static void release(void *memory)
 
 void *kv_alloc(size_t size)
 {
-    return fails() ? NULL : hold(malloc(size));
+    return fails(size) ? NULL : hold(malloc(size));
 }
 
 void *kv_alloc_zero(size_t size)
 {
-    return fails() ? NULL : hold(calloc(1, size));
+    return fails(size) ? NULL : hold(calloc(1, size));
 }
 
 void *kv_grow(void *memory, size_t size)
 {
-    if (fails())
+    if (fails(size))
         return NULL;
     size_t before = memory ? malloc_usable_size(memory) + BLOCK_HEAD : 0;
     void *grown = realloc(memory, size);
@@ -81,7 +83,7 @@ size_t kv_size(void *memory)
 
 void *kv_map(size_t size)
 {
-    if (fails())
+    if (fails(size))
         return NULL;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -122,4 +124,9 @@ long kv_memory_fail(long countdown)
     heap.countdown = countdown;
     heap.failed = 0;
     return failed;
+}
+
+void kv_memory_limit(uint64_t bytes)
+{
+    heap.limit = bytes;
 }

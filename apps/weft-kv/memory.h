@@ -50,4 +50,7 @@ uint64_t kv_memory_used(void);
  * how many have failed since the last call. */
 long kv_memory_fail(long countdown);
 
+/* Let allocations fail that would make it hold more than so many bytes; UINT64_MAX: none does. */
+void kv_memory_limit(uint64_t bytes);
+
 #endif
