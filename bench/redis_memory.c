@@ -10,9 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEYS  200000
-#define BATCH 500 /* commands that are sent before their answers are read */
-#define VALUE "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define FIRST  131072 /* keys; then a quarter of them more, … */
+#define STAGES 4      /* … until there are almost twice as many */
+#define BATCH  512    /* commands that are sent before their answers are read */
+#define VALUE  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 struct side {
     void (*body)(struct server_ends ends);
@@ -38,11 +39,11 @@ static void read_lines(int fd, int count)
     }
 }
 
-static void fill(int port, const char *command)
+/* Make the keys from this number up to that. */
+static void fill(int fd, const char *command, int key, int end)
 {
     static char commands[BATCH * 512];
-    int fd = server_dial(port);
-    for (int key = 0; key < KEYS;) {
+    while (key < end) {
         size_t size = 0;
         for (int i = 0; i < BATCH; i++, key++)
             size += (size_t)snprintf(commands + size, sizeof commands - size, command, key);
@@ -50,10 +51,10 @@ static void fill(int port, const char *command)
             die("commands");
         read_lines(fd, BATCH);
     }
-    close(fd);
 }
 
-/* The first command is not a key's cost. */
+/* The mean over a doubling: somewhere in it each server's table is too large, and elsewhere full.
+ * The first command is not a key's cost. */
 static double bytes_of_a_key(void *arg)
 {
     const struct side *side = arg;
@@ -63,12 +64,16 @@ static double bytes_of_a_key(void *arg)
     if (write(fd, "PING\r\n", 6) != 6)
         die("ping");
     read_lines(fd, 1);
-    double before = server_resident(&server);
-    fill(server.port, side->command);
-    double bytes = (server_resident(&server) - before) / KEYS;
+    double before = server_resident(&server), sum = 0;
+    for (int stage = 0, keys = 0; stage < STAGES; stage++) {
+        int end = FIRST + FIRST / STAGES * stage;
+        fill(fd, side->command, keys, end);
+        keys = end;
+        sum += (server_resident(&server) - before) / keys;
+    }
     close(fd);
     server_stop(&server);
-    return bytes;
+    return sum / STAGES;
 }
 
 static bool is_here(void (*body)(struct server_ends ends))

@@ -178,9 +178,9 @@ static bool judge_all(struct row *row, const struct rounds *rounds,
     return open;
 }
 
-static struct bench_result measure(struct row *row)
+static struct bench_result measure(struct row *row, bool is_time)
 {
-    struct rounds *rounds = rounds_begin(row->here, row->here_count);
+    struct rounds *rounds = rounds_begin(row->here, row->here_count, is_time);
     rounds_run(rounds, options.rounds > 0 ? options.rounds : BENCH_ROUNDS);
     struct bench_result result = rounds_result(rounds);
     while (judge_all(row, rounds, &result) && options.rounds == 0 &&
@@ -211,7 +211,7 @@ struct bench_result bench_row(const char *name, const char *unit, const struct b
     if (!bench_wants(name))
         return (struct bench_result){ .rounds = 0 };
     list_sides(&row, name, sides);
-    struct bench_result result = measure(&row);
+    struct bench_result result = measure(&row, strcmp(unit, "B") != 0);
     last_row = name;
     report_row(name, unit, row.report, row.count, result.rounds);
     return spread(&row, &result);

@@ -17,6 +17,7 @@
 struct rounds {
     const struct bench_side *sides;
     int count;
+    bool is_time;
     int order[BENCH_SIDES_MAX];
     int done;
     int repeated, kept;                                    /* runs in which time was stolen */
@@ -91,7 +92,7 @@ static double run_side(struct rounds *rounds, int at)
     for (int try = 1;; try++) {
         unsigned long long before = rounds_theft();
         double cost = run_once(rounds, at);
-        if (rounds_theft() == before)
+        if (rounds_theft() == before || !rounds->is_time)
             return cost;
         rounds->kept += try == TRIES;
         if (try == TRIES)
@@ -109,13 +110,14 @@ static void run_round(struct rounds *rounds)
     rounds->done++;
 }
 
-struct rounds *rounds_begin(const struct bench_side *sides, int count)
+struct rounds *rounds_begin(const struct bench_side *sides, int count, bool is_time)
 {
     struct rounds *rounds = calloc(1, sizeof *rounds);
     if (!rounds)
         abort();
     rounds->sides = sides;
     rounds->count = count;
+    rounds->is_time = is_time;
     for (int i = 0; i < count; i++) {
         rounds->order[i] = i;
         run_once(rounds, i);

@@ -7,8 +7,9 @@
 
 struct rounds;
 
-/* One run of each side that is not counted, then nothing yet. The sides stay the caller's. */
-struct rounds *rounds_begin(const struct bench_side *sides, int count);
+/* One run of each side that is not counted, then nothing yet. The sides stay the caller's. What is
+ * measured may be no time, and then nothing of it can be stolen. */
+struct rounds *rounds_begin(const struct bench_side *sides, int count, bool is_time);
 
 /* `more` rounds; runs in which time was stolen are repeated, three times at most. */
 void rounds_run(struct rounds *rounds, int more);

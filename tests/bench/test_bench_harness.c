@@ -63,7 +63,7 @@ static struct rounds *begin(double a, double b, double c)
     fakes[1] = (struct fake){ 1, b, 0 };
     fakes[2] = (struct fake){ 2, c, 0 };
     run_count = 0;
-    struct rounds *rounds = rounds_begin(sides, 3);
+    struct rounds *rounds = rounds_begin(sides, 3, true);
     assert_int_equal(run_count, 3); /* warmed up */
     run_count = 0;
     return rounds;
@@ -153,6 +153,18 @@ static void test_rounds_keep_and_count_what_is_stolen_from_each_time(void **stat
     rounds_end(rounds);
 }
 
+static void test_rounds_bytes_cannot_be_stolen(void **state)
+{
+    (void)state;
+    struct rounds *rounds = rounds_begin(sides, 3, false);
+    run_count = 0;
+    theft_from = 0, theft_to = 4;
+    rounds_run(rounds, 1);
+    assert_int_equal(rounds_repeated(rounds), 0);
+    assert_int_equal(rounds_stolen(rounds), 0);
+    rounds_end(rounds);
+}
+
 static double run_unfit(void *arg)
 {
     bench_saturated();
@@ -169,7 +181,7 @@ static void test_rounds_tell_which_side_was_unfit(void **state)
     };
     fakes[0] = (struct fake){ 0, 1, 0 };
     run_count = 0;
-    struct rounds *rounds = rounds_begin(pair, 2);
+    struct rounds *rounds = rounds_begin(pair, 2, true);
     rounds_run(rounds, 1);
     assert_false(rounds_saturated(rounds, 0));
     assert_true(rounds_saturated(rounds, 1));
@@ -303,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup(test_rounds_end_at_the_most, set_up),
         cmocka_unit_test_setup(test_rounds_repeat_the_run_that_was_stolen_from, set_up),
         cmocka_unit_test_setup(test_rounds_keep_and_count_what_is_stolen_from_each_time, set_up),
+        cmocka_unit_test_setup(test_rounds_bytes_cannot_be_stolen, set_up),
         cmocka_unit_test_setup(test_rounds_tell_which_side_was_unfit, set_up),
         cmocka_unit_test_setup(test_target_at_most_holds_with_the_whole_interval, set_up),
         cmocka_unit_test_setup(test_target_at_least_holds_with_the_whole_interval, set_up),
