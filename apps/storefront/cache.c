@@ -84,17 +84,19 @@ static void flight_land(struct store *store, struct flight *flight, int result, 
 
 /* --- Leading. --- */
 
-static bool look(const struct wish *wish)
+/* 1: it is there; 0: it is not; negative: the store does not say. */
+static int look(const struct wish *wish)
 {
     const weft_redis_value *value;
     int err = store_ask(wish->store, wish->arena, &value, "GET cache:%s", wish->key);
     if (err < 0 || value->kind != WEFT_REDIS_STRING)
-        return false;
+        return err < 0 ? err : 0;
     *wish->text = value->text;
-    return true;
+    return 1;
 }
 
-/* What cannot be kept was found out all the same. A cancel is noticed where it counts next. */
+/* What cannot be kept was found out all the same. A cancel is noticed where it counts next. Whoever
+ * asks meanwhile leads, and finds it: his question goes to the store after this. */
 static void keep(const struct wish *wish)
 {
     if (strlen(*wish->text) <= CACHE_TEXT_MAX)
@@ -102,17 +104,18 @@ static void keep(const struct wish *wish)
                   (long long)(wish->time_to_live / WEFT_MILLISECOND));
 }
 
-static int lead(const struct wish *wish)
+/* A store that has just been waited for in vain is not asked to keep anything. */
+static int lead(const struct wish *wish, bool *is_to_be_kept)
 {
     struct store_figures *figures = &wish->store->board->store;
-    if (look(wish)) {
+    int found = look(wish);
+    if (found > 0) {
         count(&figures->hits);
         return 0;
     }
     count(&figures->misses);
     int err = wish->find(wish->arena, wish->arg, wish->text);
-    if (err == 0)
-        keep(wish);
+    *is_to_be_kept = err == 0 && found == 0;
     return err;
 }
 
@@ -158,8 +161,11 @@ int cache_get(struct store *store, weft_arena *arena, const char *key, int64_t t
     if (err <= 0)
         return err;
     struct flight *flight = flight_begin(store, key);
-    err = lead(&wish);
+    bool is_to_be_kept = false;
+    err = lead(&wish, &is_to_be_kept);
     if (flight != NULL) /* a leader that has to go says nothing of what it was to find out */
         flight_land(store, flight, err < 0 && weft_cancelled() < 0 ? -ECANCELED : err, *text);
+    if (is_to_be_kept) /* nobody waits for that but who has found out */
+        keep(&wish);
     return err;
 }

@@ -90,6 +90,7 @@ static void expect_counts(uint64_t hits, uint64_t misses, uint64_t shared)
 
 static void (*body)(void);
 static bool has_store;
+static const char *address; /* of another one; NULL: none */
 
 static int run_body(void *arg)
 {
@@ -104,6 +105,8 @@ static void run(void (*test)(void), bool with_store)
     board = board_new();
     assert_non_null(board);
     store_init(&store, board, &none);
+    if (address != NULL)
+        store_use(&store, address);
     body = test;
     has_store = with_store;
     finds = failures = 0;
@@ -252,6 +255,38 @@ static void test_cache_works_without_a_store(void **state)
     run(do_without, false);
 }
 
+/* It takes what is said and never answers: two thirds of 300 ms are given to it, once. */
+static int be_silent(weft_stream *stream, void *arg)
+{
+    (void)stream, (void)arg;
+    return weft_sleep(WEFT_HOUR);
+}
+
+static int serve_silence(void *arg)
+{
+    (void)arg;
+    return weft_serve("mem:silent", be_silent);
+}
+
+static void wait_once(void)
+{
+    struct asker askers[] = { { .key = "a" }, { .key = "a" } };
+    assert_int_equal(weft_spawn(weft_background(), serve_silence, NULL, .eager = true), 0);
+    int64_t start = weft_now();
+    ask_all(askers, 2);
+    expect(&askers[0], 0, "found 1");
+    expect(&askers[1], 0, "found 1");
+    assert_int_equal(weft_now() - start, 210 * MS);
+}
+
+static void test_cache_silent_store_is_waited_for_once(void **state)
+{
+    (void)state;
+    address = "mem:silent";
+    run(wait_once, false);
+    address = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_cache_cancelled_leader_hands_over),
         cmocka_unit_test(test_cache_follower_may_leave),
         cmocka_unit_test(test_cache_works_without_a_store),
+        cmocka_unit_test(test_cache_silent_store_is_waited_for_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
