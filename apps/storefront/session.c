@@ -1,11 +1,11 @@
 #include "session.h"
 
-#include "base/random.h"
 #include "storefront.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #define COOKIE "visitor="
@@ -27,11 +27,11 @@ const char *session_of(weft_http *http)
     return NULL;
 }
 
-static int set_cookie(weft_http *http, const struct store *store, const char *id)
+/* Without an age: how long it is good for is the store's to say, and grows with each visit. */
+static int set_cookie(weft_http *http, const char *id)
 {
     const char *text =
-        weft_arena_format(http->arena, COOKIE "%s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax",
-                          id, (long long)((store->session_time + WEFT_SECOND - 1) / WEFT_SECOND));
+        weft_arena_format(http->arena, COOKIE "%s; Path=/; HttpOnly; SameSite=Lax", id);
     return text != NULL ? weft_http_add_header(http, "Set-Cookie", text) : -ENOMEM;
 }
 
@@ -42,18 +42,11 @@ static long long time_ms(const struct store *store)
     return store->session_time / WEFT_MILLISECOND;
 }
 
-/* 1: the visitor is known, and stays so for a while; 0: he is not. */
-static int prolong(struct store *store, weft_arena *arena, const char *id)
-{
-    const weft_redis_value *value;
-    int err = store_ask(store, arena, &value, "GETEX session:%s PX %lld", id, time_ms(store));
-    return err < 0 ? err : value->kind == WEFT_REDIS_STRING;
-}
-
 /* Something that happened, and to whom. */
 struct visit {
     const char *id;
     int product;
+    bool is_known; /* to the store */
 };
 
 static long long day_ms(void)
@@ -63,12 +56,36 @@ static long long day_ms(void)
     return (long long)day.tv_sec * 1000 + day.tv_nsec / 1000000;
 }
 
-static int end(weft_redis_transaction *transaction, int err)
+static int end(weft_redis_transaction *transaction, int err, const weft_redis_value **value)
 {
     if (err == 0)
-        err = weft_redis_transaction_execute(transaction, NULL);
+        err = weft_redis_transaction_execute(transaction, value);
     weft_redis_transaction_end(transaction);
     return err;
+}
+
+/* All of a visitor's keys are to last equally long, whichever of them there are. */
+static int note_visit(struct store *store, weft_arena *arena, void *arg)
+{
+    static const char *const names[] = { "session", "seen", "cart" };
+    struct visit *visit = arg;
+    const weft_redis_value *answers = NULL;
+    weft_redis_transaction *t = NULL;
+    int err = weft_redis_transaction_begin(&t, store->redis, arena);
+    for (int i = 0; i < 3 && err == 0; i++)
+        err = weft_redis_transaction_add(t, "PEXPIRE %s:%s %lld", names[i], visit->id,
+                                         time_ms(store));
+    err = end(t, err, &answers);
+    visit->is_known = err == 0 && answers->elements[0].integer == 1;
+    return err;
+}
+
+/* 1: the visitor is known, and stays so for a while; 0: he is not. */
+static int prolong(struct store *store, weft_arena *arena, const char *id)
+{
+    struct visit visit = { .id = id };
+    int err = store_do(store, arena, note_visit, &visit);
+    return err < 0 ? err : visit.is_known;
 }
 
 static int note_seen(struct store *store, weft_arena *arena, void *arg)
@@ -84,7 +101,7 @@ static int note_seen(struct store *store, weft_arena *arena, void *arg)
                                          -SESSION_SEEN_MAX - 1);
     if (err == 0)
         err = weft_redis_transaction_add(t, "PEXPIRE seen:%s %lld", visit->id, time_ms(store));
-    return end(t, err);
+    return end(t, err, NULL);
 }
 
 static int note_bought(struct store *store, weft_arena *arena, void *arg)
@@ -98,12 +115,12 @@ static int note_bought(struct store *store, weft_arena *arena, void *arg)
         err = weft_redis_transaction_add(t, "ZINCRBY cart:%s 1 %d", visit->id, visit->product);
     if (err == 0)
         err = weft_redis_transaction_add(t, "PEXPIRE cart:%s %lld", visit->id, time_ms(store));
-    return end(t, err);
+    return end(t, err, NULL);
 }
 
 void session_saw(struct store *store, weft_http *http, const char *id, int product)
 {
-    struct visit visit = { id, product };
+    struct visit visit = { .id = id, .product = product };
     if (prolong(store, http->arena, id) == 1)
         store_do(store, http->arena, note_seen, &visit);
 }
@@ -119,15 +136,18 @@ static bool has_room(struct store *store)
     return store->sessions_begun++ < SESSIONS_MAX;
 }
 
+/* NULL also where the kernel has no chance to give yet: nothing that could be guessed will do. */
 static const char *make_id(weft_arena *arena)
 {
-    return weft_arena_format(arena, "%016llx%016llx", (unsigned long long)wf_random_entropy(),
-                             (unsigned long long)wf_random_entropy());
+    unsigned long long chance[2];
+    if (getrandom(chance, sizeof chance, GRND_NONBLOCK) != (ssize_t)sizeof chance)
+        return NULL;
+    return weft_arena_format(arena, "%016llx%016llx", chance[0], chance[1]);
 }
 
 int session_bought(struct store *store, weft_http *http, int product)
 {
-    struct visit visit = { session_of(http), product };
+    struct visit visit = { .id = session_of(http), .product = product };
     int known = visit.id != NULL ? prolong(store, http->arena, visit.id) : 0;
     if (known < 0)
         return known;
@@ -137,7 +157,7 @@ int session_bought(struct store *store, weft_http *http, int product)
             return -ENOMEM;
     }
     int err = store_do(store, http->arena, note_bought, &visit);
-    return err < 0 || known ? err : set_cookie(http, store, visit.id);
+    return err < 0 || known ? err : set_cookie(http, visit.id);
 }
 
 /* --- GET /visitor --- */

@@ -6,7 +6,7 @@
  *     Cookie: visitor=V       32 hexadecimal digits by chance
  *     session:V               there is such a visitor; expires when he does not come for a while
  *     seen:V                  a sorted set: product -> when it was looked at; the newest 8
- *     cart:V                  a sorted set: product -> pieces
+ *     cart:V                  a sorted set: product -> pieces; both expire with it
  *
  * Nobody gets a cookie who has nothing to be remembered for: that is the first purchase. So a load
  * of a thousand pages a second leaves nothing in the store, and a page costs no more than before. A
