@@ -112,17 +112,16 @@ static void report_frames(const struct wf_sample *sample)
 }
 
 /* How long the step takes, without the time that others had. */
-static int64_t duration_at(const struct wf_watchdog *dog, const struct wf_sampler *sampler,
-                           int64_t now)
+static int64_t duration_at(const struct wf_watchdog *dog, int64_t now, int64_t waited)
 {
-    return now - dog->since - (wf_sampler_waited(sampler) - dog->waited);
+    return now - dog->since - (waited - dog->waited);
 }
 
 static void report_begin(struct wf_watchdog *dog, struct wf_sampler *sampler, int64_t now)
 {
     struct wf_sample sample = { .count = 0 };
     int err = wf_sampler_interrupt(sampler, &sample);
-    int64_t duration = duration_at(dog, sampler, now);
+    int64_t duration = duration_at(dog, now, wf_sampler_waited(sampler));
     if (err == 0 || duration < dog->limit)
         return;
     if (err < 0)
@@ -154,11 +153,11 @@ static int64_t look(void *context, struct wf_sampler *sampler)
     uint64_t step = step_of(dog->loop);
     if (step != dog->step || atomic_load(&dog->loop->inbox->asleep)) {
         if (dog->reported)
-            report_end(dog, duration_at(dog, sampler, now));
+            report_end(dog, duration_at(dog, now, wf_sampler_waited(sampler)));
         dog->step = step;
         dog->since = now;
         dog->waited = wf_sampler_waited(sampler);
-    } else if (!dog->reported && duration_at(dog, sampler, now) >= dog->limit) {
+    } else if (!dog->reported && duration_at(dog, now, wf_sampler_waited(sampler)) >= dog->limit) {
         report_begin(dog, sampler, now);
     }
     return period_of(dog);
@@ -194,9 +193,9 @@ void wf_watchdog_stop(weft_loop *loop)
     if (!dog)
         return;
     loop->watchdog = NULL;
-    int64_t duration = duration_at(dog, dog->sampler, real_now());
-    wf_sampler_stop(dog->sampler);
+    int64_t now = real_now(), waited = wf_sampler_waited(dog->sampler);
+    wf_sampler_stop(dog->sampler); /* from here on what it has seen is ours to read */
     if (dog->reported)
-        report_end(dog, duration);
+        report_end(dog, duration_at(dog, now, waited));
     wf_free(dog);
 }
