@@ -130,14 +130,16 @@ def cache(program, store):
             assert (status, text) == (200, 'it rains in %s\n' % city.split('?')[0]), (status, text)
             return headers['X-Cache']
 
-        shared = 0
-        for i in range(5):  # some of those who ask at once may be late on a busy machine
+        # On a busy machine some of those who ask at once are late, and Redis may be too slow for a cache.
+        single = shared = 0
+        for i in range(5):
             how = in_threads(weather, *['town%d' % i] * 8)
-            assert how.count('miss') == 1 and set(how) <= {'miss', 'shared', 'hit'}, how
-            assert weather('town%d' % i) == 'hit'
+            assert 'miss' in how and set(how) <= {'miss', 'shared', 'hit'}, how
+            eventually(lambda: weather('town%d' % i) == 'hit')  # pylint: disable=cell-var-from-loop
             assert 0 < store.ask('TTL', 'weather:town%d' % i) <= 60
+            single += how.count('miss') == 1
             shared += how.count('shared')
-        assert shared, 'nobody has waited for another one'
+        assert single and shared, 'nobody has waited for another one'
         # Whose client has lost patience leaves the lead to another.
         impatient = lambda city: site.ask(city)[0]  # pylint: disable=unnecessary-lambda-assignment
         status = in_threads(impatient, '/weather/rome?within=50', *['/weather/rome'] * 4)
@@ -262,6 +264,8 @@ def limiter(program, store):
         assert 'X-RateLimit-Remaining' not in found[-1][1]
         assert site.ask('/hello/you', headers={'X-Api-Key': 'mine'})[0] == 200
         assert 0 < store.ask('TTL', 'limit:key:mine') <= 3600
+        eventually(lambda: site.ask('/hello/you', headers={'X-Api-Key': 'made up'})[0] == 429)
+        assert store.ask('EXISTS', 'limit:key:made up') == 0
         store.ask('DEL', 'limit:127.0.0.1')
         quick = Site(short)
         eventually(lambda: quick.ask('/hello/you')[0] == 429)
