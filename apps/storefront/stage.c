@@ -145,10 +145,9 @@ static int throw_switch(struct stage *stage, int part, enum stage_state state)
 static int throw_store_switch(struct stage *stage, enum stage_state state)
 {
     struct store *store = &stage->shop->store;
-    stage->store_is_dead = state == STATE_DEAD;
     stage->store_counted = 0;
-    if (!stage->store_is_dead)
-        return store->server == NULL ? store_revive(store) : 0;
+    if (state != STATE_DEAD)
+        return store_lives(store) ? 0 : store_revive(store);
     if (store->server != NULL)
         store_kill(store);
     return 0;

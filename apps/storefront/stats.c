@@ -118,12 +118,12 @@ static void put_windows(struct json *json, const struct view *view)
     }
 }
 
-/* One that is elsewhere lives when it has answered lately. */
+/* One that is elsewhere lives when it has answered lately, or was not asked yet. */
 static void put_store(struct json *json, struct stage *stage)
 {
     bool inside = stage->shop->store.is_embedded;
     long long keys = stage_count_keys(stage);
-    bool lives = inside ? !stage->store_is_dead : keys >= 0;
+    bool lives = inside ? store_lives(&stage->shop->store) : keys >= 0 || stage->store_counted == 0;
     PUT(json, "],\"store\":{\"inside\":%s,\"lives\":%s,\"keys\":%lld", truth(inside), truth(lives),
         lives ? keys : -1);
 }

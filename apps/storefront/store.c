@@ -188,8 +188,14 @@ int store_start(struct store *store, bool serves)
     return err;
 }
 
+bool store_lives(const struct store *store)
+{
+    return store->server != NULL && !weft_task_is_done(store->server);
+}
+
 int store_revive(struct store *store)
 {
+    store_fini(store);
     int err = start_server(store);
     if (err >= 0)
         err = weft_spawn(weft_background(), fill, store, .name = "fill the store");

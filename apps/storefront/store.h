@@ -33,7 +33,7 @@ struct store {
     int64_t session_time;           /* after which a visitor who does not come is forgotten */
     const struct products *products; /* what there is of each before anything was sold */
     weft_redis *redis;               /* the client; NULL: it is not open */
-    weft_task *server;               /* the embedded server; NULL: not here, or dead */
+    weft_task *server;               /* the embedded server; NULL: not here, or killed */
     struct flight *flights;          /* cache.c: what is being found out */
     int flight_count;
     int64_t sessions_since; /* session.c: how many were begun since … */
@@ -63,6 +63,9 @@ WEFT_SUSPENDS
 void store_kill(struct store *store);
 WEFT_SUSPENDS
 int store_revive(struct store *store);
+
+/* Whether the embedded server is there; it may have ended by itself. */
+bool store_lives(const struct store *store);
 
 /* weft_redis_ask(), within that time, and counted. */
 WEFT_SUSPENDS
