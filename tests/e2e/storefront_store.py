@@ -4,6 +4,7 @@
 See shop.py.
 
 Exits with 77 where it needs a redis-server and there is none."""
+import glob
 import json
 import os
 import re
@@ -18,7 +19,8 @@ import unittest
 
 from shop import PATIENCE, PROGRAM, SLACK, TESTS, Storefront, main, read_products
 
-REDIS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../build/peers/redis/usr/bin/redis-server')
+PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../build/peers/redis')
+REDIS = os.path.join(PEER, 'usr/bin/redis-server')
 if not os.path.exists(REDIS):
     REDIS = shutil.which('redis-server')
 SCARCE = min((p for p in read_products() if p['stock']['pieces'] > 0),
@@ -265,8 +267,10 @@ class Broken(unittest.TestCase):
 def redis_server(folder, port=0):
     """redis-server at a Unix socket in the folder: the process, once it answers."""
     path = os.path.join(folder, 'redis.sock')
+    libraries = ':'.join(glob.glob(os.path.join(PEER, 'usr/lib/*-linux-gnu')))  # nothing of it is installed
     process = subprocess.Popen([REDIS, '--port', str(port), '--unixsocket', path, '--save', '', '--appendonly', 'no',
-                                '--dir', folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                '--dir', folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env=dict(os.environ, LD_LIBRARY_PATH=libraries))
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
