@@ -41,9 +41,9 @@ struct stage {
     enum stage_state states[STOREFRONT_PARTS];
     int64_t latency[STOREFRONT_PARTS]; /* of each service that is ok */
     int ports[STOREFRONT_PARTS];       /* split: what keeps each one's port, dead or alive; -1 */
-    bool store_counts;     /* the store is being asked for … */
-    long long store_keys;  /* … what it said last; -1: nothing */
-    int64_t store_counted; /* when; 0: it has not said anything yet */
+    bool store_counts;                 /* the store is being asked for … */
+    long long store_keys;              /* … what it said last; -1: nothing */
+    int64_t store_counted;             /* when; 0: it has not said anything yet */
     struct actor services[STOREFRONT_PARTS];
     struct actor threads;
     struct actor loads[SIDES];
