@@ -22,6 +22,7 @@
 #define WORKERS   4
 #define ALIVE_FOR 10                /* seconds without a sign of life, then a worker is dead */
 #define ALIVE_GAP (3 * WEFT_SECOND) /* between two of them */
+#define ASK_FOR   5                 /* seconds that a worker asks for a job, then it asks again */
 
 struct queue {
     const char *address;
@@ -176,6 +177,8 @@ static int do_job(struct worker *worker, const weft_redis_value *job)
     return err == -ETIMEDOUT ? WEFT_EINDOUBT : err;
 }
 
+/* A worker that is gone without a word asks on, at the server, and what it is given nobody does. So
+ * it asks no longer than it counts as alive after that: who buries it takes back all. */
 static int do_jobs(struct worker *worker)
 {
     const weft_redis_value *job;
@@ -183,7 +186,8 @@ static int do_jobs(struct worker *worker)
     while (err == 0) {
         weft_arena_reset(worker->arena);
         err = weft_redis_ask(worker->redis, worker->arena, &job,
-                             "BLMOVE jobs:todo jobs:doing:%lld RIGHT LEFT 0", worker->number);
+                             "BLMOVE jobs:todo jobs:doing:%lld RIGHT LEFT %d", worker->number,
+                             ASK_FOR);
         if (err == 0 && job->kind == WEFT_REDIS_STRING)
             err = do_job(worker, job);
         if (err == WEFT_EINDOUBT) /* nothing is in hand: it is in the list, or it never was */

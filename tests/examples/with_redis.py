@@ -331,12 +331,31 @@ def jobs(program, store):
             assert workers.done[-1] in wanted, workers.done
             seen.add(workers.done[-1])
         eventually(lambda: store.ask('SCARD', 'jobs:workers') == 4)
+        # One that has stopped asks on, and is buried meanwhile: it is given nothing any more.
+        numbers = store.ask('SMEMBERS', 'jobs:workers')
+        with Workers(program, store) as stopped:
+            stopped.how = signal.SIGKILL
+            eventually(lambda: blocked(store) == 8)
+            stopped.process.send_signal(signal.SIGSTOP)
+            over = time.monotonic() + 5.5  # what it has asked the server for
+            dead = set(store.ask('SMEMBERS', 'jobs:workers')) - set(numbers)
+            eventually(lambda: time.monotonic() > over and blocked(store) <= 4)
+            store.ask('DEL', *['jobs:alive:' + number for number in dead])
+            eventually(lambda: store.ask('SCARD', 'jobs:workers') == 4)
+            wanted = put(program, store, *['left over'] * 4)
+            workers.do(4)
+            assert sorted(workers.done[-4:]) == sorted(wanted), workers.done
         store.kill()
         store.start()  # and it knows nothing
         wanted = put(program, store, 'after it')
         workers.do(1)
         assert workers.done[-1] in wanted, workers.done
     assert store.ask('LLEN', 'jobs:todo') == 0
+
+
+def blocked(store):
+    found = [text for text in store.ask('INFO', 'clients').splitlines() if text.startswith('blocked_clients:')]
+    return int(found[0].partition(':')[2])
 
 
 def knows_lists(server):
