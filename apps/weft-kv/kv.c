@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,17 +25,49 @@
 #define BETWEEN     (4 * WEFT_MILLISECOND)  /* … and until the next one, while there is more */
 #define AFTERWARDS  (10 * WEFT_MILLISECOND) /* from a change to the work that it makes */
 #define STEPS       64                      /* between two looks at the clock */
-#define DAY_GOOD    WEFT_SECOND /* how long the time of the day is not asked for again */
+#define DAY_GOOD    WEFT_SECOND /* how long nobody looks whether the machine's clock was set */
 #define TIMEOUT_MAX 1e9         /* seconds */
 
 /* --- time --- */
 
+static int64_t read_clock(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (int64_t)time.tv_sec * WEFT_SECOND + time.tv_nsec;
+}
+
+/* How far the time of the day is ahead of the clock that nobody sets, to a millisecond. False: it
+ * took longer than that to read both. */
+static bool read_apart(int64_t *apart)
+{
+    int64_t before = read_clock(CLOCK_MONOTONIC);
+    *apart = read_clock(CLOCK_REALTIME) - before;
+    return read_clock(CLOCK_MONOTONIC) - before < WEFT_MILLISECOND;
+}
+
+static void init_day(struct kv *kv)
+{
+    for (int tries = 0; !read_apart(&kv->apart) && tries < 100; tries++)
+        ;
+    kv->day_known = weft_now();
+    kv->day = kv->apart + read_clock(CLOCK_MONOTONIC) - kv->day_known;
+}
+
+static void follow_clock(struct kv *kv)
+{
+    int64_t apart;
+    if (!read_apart(&apart) || llabs(apart - kv->apart) < WEFT_MILLISECOND)
+        return;
+    kv->day += apart - kv->apart;
+    kv->apart = apart;
+}
+
+/* The day goes by as weft_now() does, so also by a test's clock. */
 static int64_t day_at(struct kv *kv, int64_t now)
 {
-    if (kv->day_known == 0 || now - kv->day_known > DAY_GOOD) {
-        struct timespec day;
-        clock_gettime(CLOCK_REALTIME, &day);
-        kv->day = (int64_t)day.tv_sec * WEFT_SECOND + day.tv_nsec - weft_now();
+    if (now - kv->day_known > DAY_GOOD) {
+        follow_clock(kv);
         kv->day_known = now;
     }
     return (now + kv->day) / WEFT_MILLISECOND;
@@ -174,6 +207,7 @@ int kv_init(struct kv *kv, uint64_t seed)
     limits.seed[0] = seed;
     limits.seed[1] = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     keyspace_init(&kv->keyspace, &limits, changed, kv);
+    init_day(kv);
     return 0;
 }
 

@@ -9,7 +9,8 @@
  *
  * A command is a weft_redis_handler whose `app` is the struct kv. None suspends. Time is that of
  * the day, in milliseconds, because times of expiry are; it is the request's, so all that a command
- * does happens at one time. */
+ * does happens at one time. It goes by with weft_now(), and jumps, within a second, when somebody
+ * sets the machine's clock. */
 
 #include "weft-kv/keyspace.h"
 
@@ -19,16 +20,17 @@
 
 struct kv {
     struct keyspace keyspace;
-    size_t output_max;            /* bytes of replies that a client has not read; 0: 1 GiB */
-    weft_redis_server *server;    /* NULL: not served yet */
-    int64_t day;                  /* what is added to weft_now() for the time of the day, in ns */
-    int64_t day_known;            /* weft_now() when that was looked up */
-    weft_handle work;             /* the next slice of what is done in the background … */
-    int64_t work_at;              /* … and when, by weft_now() */
+    size_t output_max;         /* bytes of replies that a client has not read; 0: 1 GiB */
+    weft_redis_server *server; /* NULL: not served yet */
+    int64_t day;               /* what is added to weft_now() for the time of the day, in ns */
+    int64_t day_known;         /* weft_now() when the clocks were last looked at … */
+    int64_t apart;             /* … and how far the day was ahead of the monotonic one, in ns */
+    weft_handle work;          /* the next slice of what is done in the background … */
+    int64_t work_at;           /* … and when, by weft_now() */
     weft_redis_command *commands; /* all tables behind one another */
 };
 
-/* 0, or -ENOMEM. The seed is whatever nobody can guess. */
+/* In the loop that will serve it. 0, or -ENOMEM. The seed is whatever nobody can guess. */
 int kv_init(struct kv *kv, uint64_t seed);
 void kv_fini(struct kv *kv);
 

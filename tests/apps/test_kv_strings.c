@@ -3,6 +3,8 @@
 
 #include "kv_command_test.h"
 
+#include <time.h>
+
 #define LONG "what is longer than any integer"
 
 static const struct turn value_is_kept[] = {
@@ -91,12 +93,72 @@ static void test_large_values_that_are_replaced_are_freed_soon(void **state)
     kv_serving(replace_large);
 }
 
+/* --- time --- */
+
+/* In virtual time: nothing but what is slept goes by. */
+static void expire(void)
+{
+    weft_stream *stream = dial();
+    ask(stream, "SET k v PX 10000", "+OK\r\n");
+    for (int second = 1; second < 10; second++) {
+        weft_sleep(WEFT_SECOND);
+        assert_int_equal(atoi(answer(stream, "PTTL k") + 1), 10000 - 1000 * second);
+    }
+    weft_sleep(WEFT_SECOND);
+    ask(stream, "GET k", "$-1\r\n");
+    weft_close(stream);
+}
+
+static void test_times_go_by_with_the_loop(void **state)
+{
+    (void)state;
+    kv_serving(expire);
+}
+
+/* The time of the day in 20 s, looked at now and then. */
+static int64_t time_later(struct kv *kv)
+{
+    for (int i = 0; i < 10; i++) {
+        weft_sleep(2 * WEFT_SECOND);
+        kv_time(kv);
+    }
+    return kv_time(kv);
+}
+
+/* As if the machine's clock had been other than it is. Where it stands is known to a millisecond;
+ * what goes by is exact. */
+static int set_clock(void *arg)
+{
+    static const int64_t jumps[] = { 3600000, -3600000, 100 };
+    struct kv kv;
+    (void)arg;
+    assert_int_equal(kv_init(&kv, 1), 0);
+    assert_in_range(time(NULL) - kv_time(&kv) / 1000 + 60, 0, 120);
+    for (size_t i = 0; i < WF_ARRAY_SIZE(jumps); i++) {
+        int64_t before = kv_time(&kv);
+        kv.apart -= jumps[i] * WEFT_MILLISECOND;
+        int64_t after = time_later(&kv);
+        assert_in_range(after - before - jumps[i], 19998, 20002);
+        assert_int_equal(time_later(&kv), after + 20000);
+    }
+    kv_fini(&kv);
+    return 0;
+}
+
+static void test_times_follow_a_clock_that_is_set(void **state)
+{
+    (void)state;
+    assert_int_equal(weft_run(set_clock, NULL, .clock = WEFT_CLOCK_TEST, .no_signals = true), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         redis_test(test_set_get_and_getex_without_memory_change_nothing),
         redis_test(test_set_get_replies_what_was_there),
         redis_test(test_large_values_that_are_replaced_are_freed_soon),
+        redis_test(test_times_go_by_with_the_loop),
+        redis_test(test_times_follow_a_clock_that_is_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
