@@ -52,12 +52,12 @@ static void give_keys(weft_redis_server *server, struct wf_redis_blocked *blocke
     }
 }
 
+/* While nobody else comes to wait it is the key's last one. */
 static bool waits_for(const struct wf_redis_blocked *blocked, const struct wf_redis_key *key)
 {
-    for (uint32_t i = 0; i < blocked->wait_count; i++)
-        if (blocked->waits[i].key == key)
-            return true;
-    return false;
+    const struct wf_list *last = key->waits.previous;
+    return last != &key->waits &&
+           wf_container(last, struct wf_redis_wait, of_key)->blocked == blocked;
 }
 
 /* The same key twice is one. */

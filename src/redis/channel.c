@@ -17,24 +17,21 @@ static bool has_name(const struct wf_redis_channel *channel, weft_slice name)
     return channel->size == name.size && memcmp(channel->name, name.data, name.size) == 0;
 }
 
-static struct wf_redis_channel *find_channel(weft_redis_server *server, weft_slice name)
+static struct wf_redis_table *table_of(weft_redis_server *server, bool is_pattern)
 {
-    uint64_t hash = wf_redis_table_hash(&server->channels, name);
-    struct wf_redis_link *link = wf_redis_table_first(&server->channels, hash);
+    return is_pattern ? &server->pattern_names : &server->channels;
+}
+
+static struct wf_redis_channel *find_channel(weft_redis_server *server, weft_slice name,
+                                             bool is_pattern)
+{
+    const struct wf_redis_table *table = table_of(server, is_pattern);
+    uint64_t hash = wf_redis_table_hash(table, name);
+    struct wf_redis_link *link = wf_redis_table_first(table, hash);
     for (; link; link = link->next) {
         struct wf_redis_channel *channel = wf_container(link, struct wf_redis_channel, link);
         if (link->hash == hash && has_name(channel, name))
             return channel;
-    }
-    return NULL;
-}
-
-static struct wf_redis_channel *find_pattern(weft_redis_server *server, weft_slice name)
-{
-    WF_LIST_EACH(link, &server->patterns) {
-        struct wf_redis_channel *pattern = wf_container(link, struct wf_redis_channel, among);
-        if (has_name(pattern, name))
-            return pattern;
     }
     return NULL;
 }
@@ -48,15 +45,15 @@ static struct wf_redis_channel *add(weft_redis_server *server, weft_slice name, 
     channel->is_pattern = is_pattern;
     channel->size = (uint32_t)name.size;
     memcpy(channel->name, name.data, name.size);
-    if (is_pattern) {
-        wf_list_push_back(&server->patterns, &channel->among);
-        return channel;
+    struct wf_redis_table *table = table_of(server, is_pattern);
+    channel->link.hash = wf_redis_table_hash(table, name);
+    if (wf_redis_table_add(table, &channel->link) < 0) {
+        weft_free(channel);
+        return NULL;
     }
-    channel->link.hash = wf_redis_table_hash(&server->channels, name);
-    if (wf_redis_table_add(&server->channels, &channel->link) == 0)
-        return channel;
-    weft_free(channel);
-    return NULL;
+    if (is_pattern)
+        wf_list_push_back(&server->patterns, &channel->among);
+    return channel;
 }
 
 static void drop_if_unused(weft_redis_server *server, struct wf_redis_channel *channel)
@@ -65,8 +62,7 @@ static void drop_if_unused(weft_redis_server *server, struct wf_redis_channel *c
         return;
     if (channel->is_pattern)
         wf_list_remove(&channel->among);
-    else
-        wf_redis_table_remove(&server->channels, &channel->link);
+    wf_redis_table_remove(table_of(server, channel->is_pattern), &channel->link);
     weft_free(channel);
 }
 
@@ -147,8 +143,7 @@ static int subscribe_to(struct wf_redis_peer *peer, struct wf_redis_channel *cha
 static int subscribe(struct wf_redis_peer *peer, weft_slice name, bool is_pattern)
 {
     weft_redis_server *server = peer->request.server;
-    struct wf_redis_channel *channel =
-        is_pattern ? find_pattern(server, name) : find_channel(server, name);
+    struct wf_redis_channel *channel = find_channel(server, name, is_pattern);
     if (find(peer, channel))
         return 0;
     if (!channel)
@@ -243,10 +238,12 @@ static void publish_by(weft_redis_server *server, struct wf_redis_work *work,
 size_t weft_redis_publish(weft_redis_server *server, weft_slice channel, weft_slice message)
 {
     size_t count = 0;
-    struct wf_redis_channel *found = find_channel(server, channel);
+    struct wf_redis_channel *found = find_channel(server, channel, false);
     if (!found && wf_list_is_empty(&server->patterns))
         return 0;
     struct wf_redis_work *work = wf_redis_work_take(server);
+    if (work)
+        work->out.limit = SIZE_MAX; /* that of replies; for messages each client has its own */
     if (found)
         publish_by(server, work, found, channel, message, &count);
     WF_LIST_EACH_SAFE(link, &server->patterns) {
@@ -300,8 +297,7 @@ static int subscribe_many(weft_redis_request *request, bool is_pattern)
 static int unsubscribe_one(weft_redis_request *request, weft_slice name, bool is_pattern)
 {
     struct wf_redis_peer *peer = wf_redis_peer_of(request);
-    struct wf_redis_channel *channel =
-        is_pattern ? find_pattern(request->server, name) : find_channel(request->server, name);
+    struct wf_redis_channel *channel = find_channel(request->server, name, is_pattern);
     struct wf_redis_subscription *s = find(peer, channel);
     if (s)
         end(s);
@@ -391,19 +387,11 @@ static int count_subscribers(weft_redis_request *request)
 {
     weft_redis_reply_map(request, request->count - 2);
     for (size_t i = 2; i < request->count; i++) {
-        struct wf_redis_channel *channel = find_channel(request->server, request->args[i]);
+        struct wf_redis_channel *channel = find_channel(request->server, request->args[i], false);
         weft_redis_reply_string(request, request->args[i].data, request->args[i].size);
         weft_redis_reply_integer(request, channel ? channel->count : 0);
     }
     return 0;
-}
-
-static int64_t count_patterns(const weft_redis_server *server)
-{
-    int64_t count = 0;
-    WF_LIST_EACH(link, &server->patterns)
-        count++;
-    return count;
 }
 
 int wf_redis_pubsub(weft_redis_request *request, void *app)
@@ -415,6 +403,6 @@ int wf_redis_pubsub(weft_redis_request *request, void *app)
     if (weft_redis_is(what, "numsub"))
         return count_subscribers(request);
     if (weft_redis_is(what, "numpat") && request->count == 2)
-        return weft_redis_reply_integer(request, count_patterns(request->server));
+        return weft_redis_reply_integer(request, (int64_t)request->server->pattern_names.count);
     return wf_redis_reply_unknown_subcommand(request);
 }

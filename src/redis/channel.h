@@ -6,7 +6,7 @@
 #include "redis/peer.h"
 
 struct wf_redis_channel {
-    struct wf_redis_link link;    /* of a channel: in the server's channels */
+    struct wf_redis_link link;    /* in the server's channels or names of patterns */
     struct wf_list among;         /* of a pattern: in the server's patterns */
     struct wf_list subscriptions; /* struct wf_redis_subscription, in the order of coming */
     uint32_t count;               /* of them */

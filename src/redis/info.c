@@ -56,9 +56,6 @@ static void write_memory(weft_redis_request *request, weft_buffer *text)
 static void write_stats(weft_redis_request *request, weft_buffer *text)
 {
     const weft_redis_server *server = request->server;
-    size_t patterns = 0;
-    WF_LIST_EACH(link, &server->patterns)
-        patterns++;
     weft_buffer_append_format(
         text,
         "total_connections_received:%llu\r\nrejected_connections:%llu\r\n"
@@ -70,7 +67,7 @@ static void write_stats(weft_redis_request *request, weft_buffer *text)
         (unsigned long long)server->count.commands, (unsigned long long)server->count.failed,
         (unsigned long long)server->count.in, (unsigned long long)server->count.out,
         (unsigned long long)server->count.evicted, (unsigned long long)server->count.too_much,
-        server->channels.count, patterns, server->slow.count);
+        server->channels.count, server->pattern_names.count, server->slow.count);
 }
 
 static void write_commands(weft_redis_request *request, weft_buffer *text)

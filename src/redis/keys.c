@@ -63,25 +63,27 @@ void wf_redis_key_give(weft_redis_server *server, struct wf_redis_key *key)
 
 /* --- watching --- */
 
-static bool watches(const struct wf_redis_peer *peer, weft_slice name)
+/* Looks at the shorter one of the client's keys and the key's clients. */
+static bool watches(const struct wf_redis_peer *peer, const struct wf_redis_key *key)
 {
-    WF_LIST_EACH(link, &peer->watches) {
-        const struct wf_redis_key *key = wf_container(link, struct wf_redis_watch, of_peer)->key;
-        if (key->size == name.size && memcmp(key->name, name.data, name.size) == 0)
+    const struct wf_list *mine = peer->watches.next, *its = key->watches.next;
+    for (; mine != &peer->watches && its != &key->watches; mine = mine->next, its = its->next)
+        if (wf_container(mine, struct wf_redis_watch, of_peer)->key == key ||
+            wf_container(its, struct wf_redis_watch, of_key)->peer == peer)
             return true;
-    }
     return false;
 }
 
 int wf_redis_watch(struct wf_redis_peer *peer, weft_slice name)
 {
-    if (watches(peer, name))
-        return 0;
-    struct wf_redis_watch *watch = weft_alloc(sizeof *watch);
-    struct wf_redis_key *key = watch ? wf_redis_key_take(peer->request.server, name) : NULL;
-    if (!key) {
-        weft_free(watch);
-        return -ENOMEM;
+    weft_redis_server *server = peer->request.server;
+    struct wf_redis_key *key = wf_redis_key_take(server, name);
+    bool is_watched = key && watches(peer, key);
+    struct wf_redis_watch *watch = key && !is_watched ? weft_alloc(sizeof *watch) : NULL;
+    if (!watch) {
+        if (key)
+            wf_redis_key_give(server, key);
+        return is_watched ? 0 : -ENOMEM;
     }
     watch->key = key;
     watch->peer = peer;

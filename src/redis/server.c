@@ -166,6 +166,7 @@ static int init(weft_redis_server *server, const struct weft_redis_serve_options
     wf_list_init(&server->monitors);
     wf_redis_table_init(&server->keys, wf_random_entropy());
     wf_redis_table_init(&server->channels, wf_random_entropy());
+    wf_redis_table_init(&server->pattern_names, wf_random_entropy());
     weft_event_init(&server->unpaused);
     server->started = weft_now();
     return wf_redis_commands_init(&server->commands, server->options.commands,
@@ -186,6 +187,7 @@ static void fini(weft_redis_server *server)
     wf_redis_commands_fini(&server->commands);
     wf_redis_table_fini(&server->keys);
     wf_redis_table_fini(&server->channels);
+    wf_redis_table_fini(&server->pattern_names);
     wf_redis_slow_clear(&server->slow);
     wf_redis_latency_clear(&server->latency, NULL);
     weft_event_fini(&server->unpaused);

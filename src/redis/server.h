@@ -56,11 +56,12 @@ struct weft_redis_server {
     struct wf_redis_table keys; /* struct wf_redis_key */
     struct wf_list ready;       /* keys that were touched, of whom somebody waits */
     bool serving_ready;
-    weft_handle serving;            /* id 0: nobody else serves them soon */
-    size_t blocked_count;           /* clients that wait for keys */
-    struct wf_redis_table channels; /* struct wf_redis_channel */
-    struct wf_list patterns;        /* likewise, of patterns */
-    struct wf_list monitors;        /* struct wf_redis_peer */
+    weft_handle serving;                 /* id 0: nobody else serves them soon */
+    size_t blocked_count;                /* clients that wait for keys */
+    struct wf_redis_table channels;      /* struct wf_redis_channel */
+    struct wf_list patterns;             /* likewise, of patterns … */
+    struct wf_redis_table pattern_names; /* … which are found here */
+    struct wf_list monitors;             /* struct wf_redis_peer */
 
     enum wf_redis_pause pause;
     weft_event unpaused;

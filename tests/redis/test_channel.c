@@ -216,6 +216,34 @@ static void test_monitor_shows_commands(void **state)
     serving(monitor, NULL);
 }
 
+/* What a reply may have is nothing to a message. */
+static void publish_more_than_a_reply(void *arg)
+{
+    char text[501] = "";
+    (void)arg;
+    weft_stream *a = dial(), *s = dial();
+    memset(text, 'x', sizeof text - 1);
+    ask(a, "SUBSCRIBE c", "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    say(s, "PUBLISH c ");
+    say(s, text);
+    ask(s, "", ":1\r\n");
+    hear(a, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$500\r\n");
+    hear(a, text);
+    say(s, "ECHO ");
+    say(s, text);
+    say(s, "\r\n");
+    hear_end(s);
+    expect_log("its replies are too large");
+    weft_close(a);
+    weft_close(s);
+}
+
+static void test_channel_messages_have_their_own_limit(void **state)
+{
+    (void)state;
+    serving(publish_more_than_a_reply, NULL, .output_max = 300);
+}
+
 /* Nobody misses a message and does not know: without memory for it they are closed. */
 static void publish_without_memory(void *arg)
 {
@@ -370,6 +398,7 @@ int main(void)
         redis_test(test_channel_closes_who_reads_too_little_for_long),
         redis_test(test_channel_holds_many),
         redis_test(test_monitor_shows_commands),
+        redis_test(test_channel_messages_have_their_own_limit),
         redis_test(test_channel_closes_who_would_miss_a_message),
         redis_test(test_channel_leaves_nobody_with_half_of_an_answer),
         redis_test(test_match_knows_patterns),
