@@ -25,12 +25,14 @@ void ends_drop(struct kv *kv, struct entry *entry, bool left, uint64_t count)
     keyspace_touch(&kv->keyspace, entry, KEYSPACE_CHANGED);
 }
 
-/* Replying that fails closes the client: what it was not told stays. */
+/* Replying that fails closes the client. What it was not told stays, but for a transaction's, which
+ * is executed whole. */
 int ends_take(struct kv *kv, weft_redis_request *request, struct entry *entry, bool left,
-              uint64_t count)
+              uint64_t count, int err)
 {
-    int err = reply_elements(request, entry, left, count);
     if (err == 0)
+        err = reply_elements(request, entry, left, count);
+    if (err == 0 || request->in_transaction)
         ends_drop(kv, entry, left, count);
     return err;
 }

@@ -7,9 +7,9 @@
 #include "weft-kv/kv.h"
 
 /* Reply the `count` elements at an end, from it inwards, without a head, and take them out. There
- * are so many. */
+ * are so many. `err` is what came of the head. */
 int ends_take(struct kv *kv, weft_redis_request *request, struct entry *entry, bool left,
-              uint64_t count);
+              uint64_t count, int err);
 
 /* Take them out. */
 void ends_drop(struct kv *kv, struct entry *entry, bool left, uint64_t count);

@@ -24,7 +24,6 @@
 
 /* --- popping --- */
 
-/* Replying that fails closes the client: what it was not told stays. */
 static int take(struct kv *kv, weft_redis_request *request, const struct popping *popping,
                 weft_slice key, struct entry *entry)
 {
@@ -34,7 +33,7 @@ static int take(struct kv *kv, weft_redis_request *request, const struct popping
         err = weft_redis_reply_string(request, key.data, key.size);
     if (err == 0 && !popping->single)
         err = weft_redis_reply_array(request, count);
-    return err < 0 ? err : ends_take(kv, request, entry, !popping->from_end, count);
+    return ends_take(kv, request, entry, !popping->from_end, count, err);
 }
 
 static const struct pop_kind kind = { ENTRY_LIST, "left", "right", take };

@@ -71,8 +71,7 @@ static int pop_some(weft_redis_request *request, struct kv *kv, struct entry *en
     uint64_t all = list_count(entry);
     if (count > all)
         count = all;
-    int err = weft_redis_reply_array(request, count);
-    return err < 0 ? err : ends_take(kv, request, entry, left, count);
+    return ends_take(kv, request, entry, left, count, weft_redis_reply_array(request, count));
 }
 
 static int pop(weft_redis_request *request, struct kv *kv, bool left)
@@ -91,7 +90,7 @@ static int pop(weft_redis_request *request, struct kv *kv, bool left)
         return counted ? weft_redis_reply_null_array(request) : weft_redis_reply_null(request);
     if (counted)
         return pop_some(request, kv, entry, left, (uint64_t)count);
-    return ends_take(kv, request, entry, left, 1);
+    return ends_take(kv, request, entry, left, 1, 0);
 }
 
 static int lpop(weft_redis_request *request, void *app)

@@ -127,7 +127,8 @@ static int smove(weft_redis_request *request, void *app)
 
 /* --- members at random --- */
 
-/* Remove a member that the set itself has told, and reply it. 0; -ENOMEM: nothing was replied. */
+/* Remove a member that the set itself has told, and reply it. 0, also where a transaction, which is
+ * executed whole, finds no room for the reply; else an error: there is no more to be done. */
 static int pop_member(weft_redis_request *request, struct entry *entry,
                       const struct pack_item *member)
 {
@@ -141,7 +142,7 @@ static int pop_member(weft_redis_request *request, struct entry *entry,
     int err = weft_redis_reply_string(request, copy, text.size);
     if (copy != space)
         kv_free(copy);
-    return err;
+    return request->in_transaction ? 0 : err;
 }
 
 static int pop_one(struct kv *kv, weft_redis_request *request, struct entry *entry)

@@ -2,6 +2,8 @@
 
 #include "kv_command_test.h"
 
+#include <time.h>
+
 #define WRONG_TYPE "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 
 /* --- conversations: what is said, and what is heard --- */
@@ -283,6 +285,120 @@ static void test_lmove_without_memory_moves_nothing(void **state)
     kv_serving(move_large);
 }
 
+/* --- without room for the replies --- */
+
+#define LARGE_TEXT 2000
+
+static void say_large(weft_stream *stream, const char *command, char letter)
+{
+    char text[LARGE_TEXT + 1] = { 0 };
+    memset(text, letter, LARGE_TEXT);
+    say(stream, command);
+    say(stream, text);
+    say(stream, "\r\n");
+    assert_int_equal(*hear_line(stream), ':');
+}
+
+static void fill_large(weft_stream *stream)
+{
+    for (char letter = 'a'; letter <= 'c'; letter++) {
+        say_large(stream, "RPUSH l ", letter);
+        say_large(stream, "RPUSH m ", letter);
+        say_large(stream, "SADD s ", letter);
+    }
+    ask(stream, "CONFIG SET client-output-buffer-limit \"normal 1000 0 0\"", "+OK\r\n");
+}
+
+/* Who is closed for a reply that is too large has lost nothing, but for what its transaction took:
+ * that is executed whole. */
+static void pop_too_much(void)
+{
+    weft_stream *calm = dial(), *greedy = dial();
+    char byte;
+    fill_large(calm);
+    say(greedy, "LPOP l\r\n");
+    assert_true(weft_read(greedy, &byte, 1) <= 0);
+    expect_log("its replies are too large");
+    weft_close(greedy);
+    ask(calm, "LLEN l", ":3\r\n");
+    greedy = dial();
+    ask(greedy, "MULTI", "+OK\r\n");
+    ask(greedy, "LPOP l", "+QUEUED\r\n");
+    ask(greedy, "RPOP l 1", "+QUEUED\r\n");
+    ask(greedy, "LMPOP 1 m LEFT COUNT 2", "+QUEUED\r\n");
+    ask(greedy, "SPOP s 2", "+QUEUED\r\n");
+    say(greedy, "EXEC\r\n");
+    assert_true(weft_read(greedy, &byte, 1) <= 0);
+    expect_log("its replies are too large");
+    weft_close(greedy);
+    ask(calm, "LLEN l", ":1\r\n");
+    ask(calm, "LLEN m", ":1\r\n");
+    ask(calm, "SCARD s", ":1\r\n");
+    weft_close(calm);
+}
+
+static void test_pops_in_a_transaction_are_executed_without_room_for_replies(void **state)
+{
+    (void)state;
+    kv_serving(pop_too_much);
+}
+
+/* --- many names --- */
+
+#define NAMES 30000
+
+/* A command with so many names, "k10000" and on, and one more word. */
+static void say_names(weft_stream *stream, const char *command, const char *word)
+{
+    char *text = malloc(NAMES * 20 + 100);
+    int size = sprintf(text, "*%d\r\n$%zu\r\n%s\r\n", NAMES + 2, strlen(command), command);
+    for (int i = 0; i < NAMES; i++)
+        size += sprintf(text + size, "$6\r\nk%d\r\n", 10000 + i);
+    size += sprintf(text + size, "$%zu\r\n%s\r\n", strlen(word), word);
+    assert_int_equal(weft_write(stream, text, (size_t)size), 0);
+    free(text);
+}
+
+/* The next bytes, however many, until these have come. */
+static void skip_far(weft_stream *stream, const char *end)
+{
+    char last[64] = { 0 };
+    size_t size = strlen(end);
+    while (memcmp(last, end, size) != 0) {
+        memmove(last, last + 1, size - 1);
+        assert_int_equal(weft_read_exact(stream, last + size - 1, 1), 0);
+    }
+}
+
+/* Each name costs the same, however many there are: the square of them would be minutes. */
+static void use_many_names(void)
+{
+    weft_stream *waits = dial(), *other = dial();
+    clock_t begun = clock();
+    say_names(waits, "WATCH", "k10000");
+    ask(waits, "", "+OK\r\n");
+    say_names(waits, "BLPOP", "0");
+    ask(other, "RPUSH k39999 x", ":1\r\n");
+    hear(waits, "*2\r\n$6\r\nk39999\r\n$1\r\nx\r\n");
+    ask(waits, "MULTI", "+OK\r\n");
+    ask(waits, "EXEC", "*-1\r\n");
+    say_names(waits, "PSUBSCRIBE", "k10000");
+    skip_far(waits, "$6\r\nk10000\r\n:30000\r\n");
+    ask(other, "PUBLISH k20000 x", ":1\r\n");
+    ask(other, "PUBSUB NUMPAT", ":30000\r\n");
+    weft_close(waits);
+    weft_sleep(WEFT_MILLISECOND);
+    ask(other, "PUBSUB NUMPAT", ":0\r\n");
+    weft_close(other);
+    assert_true(clock() - begun < 5 * CLOCKS_PER_SEC);
+}
+
+static void test_commands_with_many_names_take_no_square(void **state)
+{
+    (void)state;
+    kv_serving(use_many_names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +411,8 @@ int main(void)
         redis_test(test_blocked_clients_give_up_by_time),
         redis_test(test_blocked_clients_and_transactions),
         redis_test(test_lmove_without_memory_moves_nothing),
+        redis_test(test_pops_in_a_transaction_are_executed_without_room_for_replies),
+        redis_test(test_commands_with_many_names_take_no_square),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
