@@ -336,8 +336,11 @@ int list_set(struct entry *entry, struct list_cursor *cursor, weft_slice text,
     struct pack_item item = pack_item_of(text), old = list_get(entry, cursor);
     struct pack **place = node_at(entry, cursor->node);
     uint64_t size = pack_bytes(*place) - pack_item_size(&old) + pack_item_size(&item);
-    if (size <= limits->list_bytes || (list_of(entry) && (*place)->count == 1))
-        return pack_splice(place, cursor->at, 1, &item, 1);
+    if (size <= limits->list_bytes || (list_of(entry) && (*place)->count == 1)) {
+        int err = pack_splice(place, cursor->at, 1, &item, 1);
+        settle(entry, limits);
+        return err;
+    }
     if (list_insert(entry, cursor, false, text, limits) < 0)
         return -ENOMEM;
     struct list_cursor next = *cursor;

@@ -182,6 +182,15 @@ static void test_list_one_large_element_is_alone(void **state)
     model[count++] = POOL - 1;
     assert_string_equal(list_encoding(list), "quicklist");
     check();
+    struct list_cursor cursor;
+    assert_true(list_seek(list, 0, &cursor));
+    assert_int_equal(list_set(list, &cursor, pool[model[0] = 40], &limits), 0);
+    assert_string_equal(list_encoding(list), "listpack");
+    check();
+    assert_true(list_seek(list, 0, &cursor));
+    assert_int_equal(list_set(list, &cursor, pool[model[0] = POOL - 1], &limits), 0);
+    assert_string_equal(list_encoding(list), "quicklist");
+    check();
     list_drop(list, false, 1, &limits);
     count = 0;
     check();
