@@ -101,7 +101,8 @@ static bool read_number(const char *text, enum kind kind, int64_t *value)
 #define OUTPUT      "client-output-buffer-limit"
 #define CLASSES_MAX 4
 
-/* Three classes, as they are usually written; there are no replicas. 0: no limit but our own. */
+/* Three classes, as they are usually written; there are no replicas, so theirs may be any. 0: no
+ * limit but our own. */
 static void get_output(const weft_redis_server *server, char *text, size_t size)
 {
     const weft_redis_serve_options *options = &server->options;
@@ -135,10 +136,11 @@ static bool read_class(weft_redis_serve_options *options, char *const words[4])
         options->push_soft_time = seconds ? seconds * WEFT_SECOND : WEFT_FOREVER;
         return true;
     }
-    if (weft_redis_is(class, "normal"))
-        options->output_max = hard;
-    else if (!weft_redis_is(class, "slave") && !weft_redis_is(class, "replica"))
+    if (weft_redis_is(class, "slave") || weft_redis_is(class, "replica"))
+        return true;
+    if (!weft_redis_is(class, "normal"))
         return false;
+    options->output_max = hard;
     return soft == OUTPUT_LIMIT && seconds == 0; /* there is no lower one */
 }
 

@@ -370,7 +370,7 @@ static void skip_far(weft_stream *stream, const char *end)
     }
 }
 
-/* Each name costs the same, however many there are: the square of them would be minutes. */
+/* Each name costs the same, however many there are. */
 static void use_many_names(void)
 {
     weft_stream *waits = dial(), *other = dial();

@@ -259,7 +259,8 @@ static void limit_output(void *arg)
         hear(s, "-ERR CONFIG SET failed (possibly related to argument '" OUTPUT
                 "') - argument couldn't be parsed, or is out of range\r\n");
     }
-    ask(s, "CONFIG SET " OUTPUT " \"normal 2000 0 0 replica 1 0 0 pubsub 1kb 0 0\"", "+OK\r\n");
+    ask(s, "CONFIG SET " OUTPUT " \"normal 2000 0 0 slave 256mb 64mb 60 pubsub 1kb 0 0\"",
+        "+OK\r\n");
     ask(s, "CONFIG GET " OUTPUT,
         "*2\r\n$26\r\n" OUTPUT "\r\n$52\r\n"
         "normal 2000 0 0 slave 0 0 0 pubsub 1024 1073741824 0\r\n");
