@@ -105,8 +105,9 @@ class Page(unittest.TestCase):
         self.browser.value('document.querySelector("button.buy").click()')
         self.browser.until('$("product").textContent.includes("You have bought 1.")')
         self.browser.until('$("product").textContent.includes("Like it: ")')
-        self.browser.value('$("crowd").click()')  # a browser has six connections
-        self.browser.until('/, [2-9]\\d*$/.test($("store").rows[2].cells[1].textContent)')
+        # A browser has six connections: how many of the fifty ask at one time is its business, so they ask again.
+        self.browser.until('(tries = (window.tries || 0) + 1) % 25 === 1 && $("crowd").click(), '
+                           '/, ([2-9]|[1-9]\\d+)$/.test($("store").rows[2].cells[1].textContent)')
         self.picture('store')
 
     def test_dead_store_is_named_and_brought_back(self):
