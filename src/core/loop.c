@@ -27,6 +27,7 @@
 #include "core/post.h"
 #include "core/signal.h"
 #include "core/watchdog.h"
+#include "io/descriptors.h"
 
 #include <string.h>
 #include <weft/error.h>
@@ -169,6 +170,7 @@ static struct weft_loop_options read_options(const struct weft_loop_options *giv
 int wf_loop_make(weft_loop **out, const struct weft_loop_options *options)
 {
     wf_fork_watch();
+    wf_descriptors_reserve();
     weft_loop *loop = wf_alloc_zero(sizeof *loop);
     if (!loop)
         return wf_fail(-ENOMEM, "no memory for a loop");
