@@ -293,13 +293,15 @@ static int getex(weft_redis_request *request, void *app)
     return changes ? get_and_change_time(request, kv, entry, when) : reply_string(request, entry);
 }
 
-/* Each pair stands as if set alone; without memory those before it are set. */
-static int set_many(weft_redis_request *request, struct kv *kv)
+/* Each pair stands as if set alone. Returns where it ended: in front of the end memory did, which
+ * was replied. */
+static size_t set_many(weft_redis_request *request, struct kv *kv)
 {
-    for (size_t i = 1; i < request->count; i += 2)
-        if (!set_string(request, kv, request->args[i], request->args[i + 1], KEYSPACE_NEVER))
-            return -ENOMEM;
-    return 0;
+    size_t i = 1;
+    while (i < request->count &&
+           set_string(request, kv, request->args[i], request->args[i + 1], KEYSPACE_NEVER))
+        i += 2;
+    return i;
 }
 
 static bool has_pairs(weft_redis_request *request, const char *name)
@@ -312,7 +314,7 @@ static bool has_pairs(weft_redis_request *request, const char *name)
 
 static int mset(weft_redis_request *request, void *app)
 {
-    if (!has_pairs(request, "mset") || set_many(request, app) < 0)
+    if (!has_pairs(request, "mset") || set_many(request, app) < request->count)
         return 0;
     return kv_reply_ok(request);
 }
@@ -326,7 +328,12 @@ static int msetnx(weft_redis_request *request, void *app)
     for (size_t i = 1; i < request->count; i += 2)
         if (keyspace_peek(&kv->keyspace, request->args[i], now))
             return weft_redis_reply_integer(request, 0);
-    return set_many(request, kv) < 0 ? 0 : weft_redis_reply_integer(request, 1);
+    size_t end = set_many(request, kv);
+    if (end == request->count)
+        return weft_redis_reply_integer(request, 1);
+    for (size_t i = 1; i < end; i += 2) /* none of them was there before */
+        keyspace_delete(&kv->keyspace, request->args[i], now);
+    return 0;
 }
 
 /* --- parts --- */

@@ -34,6 +34,26 @@ static void test_set_get_and_getex_without_memory_change_nothing(void **state)
     kv_serving(replace_without_memory);
 }
 
+static const struct turn none_is_there[] = {
+    { "EXISTS a b c", ":0\r\n" },
+    { NULL, NULL },
+};
+
+static void set_many_without_memory(void)
+{
+    weft_stream *stream = dial();
+    without_memory(stream, "MSETNX a 1 b \"" LONG "\" c 3", ":1", none_is_there);
+    ask(stream, "MSETNX c 4 d 5", ":0\r\n");
+    ask(stream, "EXISTS a b c d", ":3\r\n");
+    weft_close(stream);
+}
+
+static void test_msetnx_without_memory_sets_none(void **state)
+{
+    (void)state;
+    kv_serving(set_many_without_memory);
+}
+
 static const struct turn exchange_turns[] = {
     { "SET k 1 GET", "$-1\r\n" },
     { "SET k a b GET", "-ERR syntax error\r\n" },
@@ -155,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         redis_test(test_set_get_and_getex_without_memory_change_nothing),
+        redis_test(test_msetnx_without_memory_sets_none),
         redis_test(test_set_get_replies_what_was_there),
         redis_test(test_large_values_that_are_replaced_are_freed_soon),
         redis_test(test_times_go_by_with_the_loop),
