@@ -179,6 +179,33 @@ static inline int hear_strings(weft_stream *stream, char strings[][32], int max)
     return count;
 }
 
+/* --- large collections: their elements have a letter and a number --- */
+
+#define KV_LARGE 1000
+
+static inline int number_in(const char *text, char letter)
+{
+    assert_int_equal(text[0], letter);
+    int number = atoi(text + 1);
+    assert_in_range(number, 0, KV_LARGE - 1);
+    return number;
+}
+
+/* So many strings, "m0", "m1", …, none of them twice. */
+static inline void expect_different(weft_stream *stream, int count)
+{
+    static char members[KV_LARGE][32];
+    static bool seen[KV_LARGE];
+    memset(seen, 0, sizeof seen);
+    assert_int_equal(hear_strings(stream, members, KV_LARGE), count);
+    for (int i = 0; i < count; i++) {
+        assert_false(seen[number_in(members[i], 'm')]);
+        seen[number_in(members[i], 'm')] = true;
+    }
+}
+
+/* --- without memory --- */
+
 /* Let allocation after allocation fail in a command, which then says so, until none does and it
  * says `heard`. `check` must hold after each failure. */
 static inline void without_memory(weft_stream *stream, const char *line, const char *heard,

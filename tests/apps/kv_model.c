@@ -230,3 +230,23 @@ bool hear_word(struct model *model, struct word *word)
     model->heard = end + 2 + size + 2;
     return true;
 }
+
+void model_answer_removal(struct model *model, const struct call *call, enum model_kind kind)
+{
+    struct value *value = model_typed(model, &call->args[1], kind);
+    int at, before = value ? value->count : 0;
+    if (!value)
+        return;
+    for (int i = 2; i < call->count; i++)
+        if ((at = model_find(value, &call->args[i])) >= 0)
+            model_remove(value, at);
+    say_integer(model, before - value->count);
+    model_settle(value);
+}
+
+void model_answer_count(struct model *model, const struct call *call, enum model_kind kind)
+{
+    const struct value *value = model_typed(model, &call->args[1], kind);
+    if (value)
+        say_integer(model, value->count);
+}

@@ -101,6 +101,12 @@ void model_clear(struct value *value);
 /* What is empty is not there. */
 void model_settle(struct value *value);
 
+/* "command key element ...": take those out, and say how many were there. */
+void model_answer_removal(struct model *model, const struct call *call, enum model_kind kind);
+
+/* "command key": say how many elements it has. */
+void model_answer_count(struct model *model, const struct call *call, enum model_kind kind);
+
 /* Put elements under a key and say how many there are. */
 void model_store(struct model *model, const struct word *key, const struct value *result);
 

@@ -50,9 +50,7 @@ static void pop(struct model *model, const struct call *call)
 
 static void llen(struct model *model, const struct call *call)
 {
-    const struct value *value = model_typed(model, &call->args[1], MODEL_LIST);
-    if (value)
-        say_integer(model, value->count);
+    model_answer_count(model, call, MODEL_LIST);
 }
 
 static void lrange(struct model *model, const struct call *call)
@@ -299,22 +297,12 @@ static void hmget(struct model *model, const struct call *call)
 
 static void hdel(struct model *model, const struct call *call)
 {
-    struct value *value = model_typed(model, &call->args[1], MODEL_HASH);
-    int at, before = value ? value->count : 0;
-    if (!value)
-        return;
-    for (int i = 2; i < call->count; i++)
-        if ((at = model_find(value, &call->args[i])) >= 0)
-            model_remove(value, at);
-    say_integer(model, before - value->count);
-    model_settle(value);
+    model_answer_removal(model, call, MODEL_HASH);
 }
 
 static void hlen(struct model *model, const struct call *call)
 {
-    const struct value *value = model_typed(model, &call->args[1], MODEL_HASH);
-    if (value)
-        say_integer(model, value->count);
+    model_answer_count(model, call, MODEL_HASH);
 }
 
 static void hstrlen(struct model *model, const struct call *call)

@@ -20,15 +20,7 @@ static void sadd(struct model *model, const struct call *call)
 
 static void srem(struct model *model, const struct call *call)
 {
-    struct value *value = model_typed(model, &call->args[1], MODEL_SET);
-    int at, before = value ? value->count : 0;
-    if (!value)
-        return;
-    for (int i = 2; i < call->count; i++)
-        if ((at = model_find(value, &call->args[i])) >= 0)
-            model_remove(value, at);
-    say_integer(model, before - value->count);
-    model_settle(value);
+    model_answer_removal(model, call, MODEL_SET);
 }
 
 static void sismember(struct model *model, const struct call *call)
@@ -50,9 +42,7 @@ static void smismember(struct model *model, const struct call *call)
 
 static void scard(struct model *model, const struct call *call)
 {
-    const struct value *value = model_typed(model, &call->args[1], MODEL_SET);
-    if (value)
-        say_integer(model, value->count);
+    model_answer_count(model, call, MODEL_SET);
 }
 
 static void say_members(struct model *model, const struct value *value)

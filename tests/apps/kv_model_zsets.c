@@ -118,15 +118,7 @@ static void zincrby(struct model *model, const struct call *call)
 
 static void zrem(struct model *model, const struct call *call)
 {
-    struct value *value = model_typed(model, &call->args[1], MODEL_ZSET);
-    int at, before = value ? value->count : 0;
-    if (!value)
-        return;
-    for (int i = 2; i < call->count; i++)
-        if ((at = model_find(value, &call->args[i])) >= 0)
-            model_remove(value, at);
-    say_integer(model, before - value->count);
-    model_settle(value);
+    model_answer_removal(model, call, MODEL_ZSET);
 }
 
 static void say_score(struct model *model, const struct value *value, const struct word *member)
@@ -157,9 +149,7 @@ static void zmscore(struct model *model, const struct call *call)
 
 static void zcard(struct model *model, const struct call *call)
 {
-    const struct value *value = model_typed(model, &call->args[1], MODEL_ZSET);
-    if (value)
-        say_integer(model, value->count);
+    model_answer_count(model, call, MODEL_ZSET);
 }
 
 static void zrank(struct model *model, const struct call *call)

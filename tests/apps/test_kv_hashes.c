@@ -198,31 +198,21 @@ static void test_hscan_of_few(void **state)
 
 /* --- large hashes --- */
 
-#define LARGE 1000
-
-static char texts[2 * LARGE][32];
+static char texts[2 * KV_LARGE][32];
 
 static void set_many(weft_stream *stream)
 {
-    for (int i = 0; i < LARGE; i++)
+    for (int i = 0; i < KV_LARGE; i++)
         assert_string_equal(answer(stream, "HSET h f%d v%d", i, i), ":1");
     ask(stream, "OBJECT ENCODING h", "$9\r\nhashtable\r\n");
-}
-
-static int number_in(const char *text, char letter)
-{
-    assert_int_equal(text[0], letter);
-    int number = atoi(text + 1);
-    assert_in_range(number, 0, LARGE - 1);
-    return number;
 }
 
 /* So many different fields, each with its value. */
 static void expect_pairs(weft_stream *stream, int count)
 {
-    static bool seen[LARGE];
+    static bool seen[KV_LARGE];
     memset(seen, 0, sizeof seen);
-    assert_int_equal(hear_strings(stream, texts, 2 * LARGE), 2 * count);
+    assert_int_equal(hear_strings(stream, texts, 2 * KV_LARGE), 2 * count);
     for (int i = 0; i < count; i++) {
         int field = number_in(texts[2 * i], 'f');
         assert_int_equal(number_in(texts[2 * i + 1], 'v'), field);
@@ -236,15 +226,15 @@ static void pick_from_many(void)
     weft_stream *stream = dial();
     set_many(stream);
     say(stream, "HGETALL h\r\n");
-    expect_pairs(stream, LARGE);
+    expect_pairs(stream, KV_LARGE);
     say(stream, "HRANDFIELD h 5 WITHVALUES\r\n"); /* few of many are drawn */
     expect_pairs(stream, 5);
     say(stream, "HRANDFIELD h 900 WITHVALUES\r\n"); /* many of few are chosen */
     expect_pairs(stream, 900);
     say(stream, "HRANDFIELD h 5000 WITHVALUES\r\n");
-    expect_pairs(stream, LARGE);
+    expect_pairs(stream, KV_LARGE);
     say(stream, "HRANDFIELD h -3000\r\n");
-    assert_int_equal(hear_strings(stream, texts, 2 * LARGE), 3000);
+    assert_int_equal(hear_strings(stream, texts, 2 * KV_LARGE), 3000);
     assert_string_equal(answer(stream, "HRANDFIELD h -20000000"),
                         "-ERR value is out of range, value must between -16777216 and "
                         "9223372036854775807");
@@ -267,7 +257,7 @@ static int scan_all(weft_stream *stream, const char *option, int step, int *seen
         assert_string_equal(answer(stream, "HSCAN h %s COUNT 20 %s", cursor, option), "*2");
         hear_line(stream);
         snprintf(cursor, sizeof cursor, "%.31s", hear_line(stream));
-        int count = hear_strings(stream, texts, 2 * LARGE);
+        int count = hear_strings(stream, texts, 2 * KV_LARGE);
         for (int i = 0; i < count; i += step)
             seen[number_in(texts[i], 'f')]++;
         calls++;
@@ -277,13 +267,13 @@ static int scan_all(weft_stream *stream, const char *option, int step, int *seen
 
 static void scan_many(void)
 {
-    static int seen[LARGE];
+    static int seen[KV_LARGE];
     weft_stream *stream = dial();
     memset(seen, 0, sizeof seen);
     set_many(stream);
     assert_true(scan_all(stream, "", 2, seen) > 10);
     assert_true(scan_all(stream, "NOVALUES", 1, seen) > 10);
-    for (int i = 0; i < LARGE; i++)
+    for (int i = 0; i < KV_LARGE; i++)
         assert_int_equal(seen[i], 2);
     weft_close(stream);
 }

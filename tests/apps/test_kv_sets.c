@@ -326,26 +326,16 @@ static void test_sintercard_counts(void **state)
 
 /* --- large sets --- */
 
-#define LARGE 1000
-
 static void add_many(weft_stream *stream, const char *key)
 {
-    for (int i = 0; i < LARGE; i++)
+    for (int i = 0; i < KV_LARGE; i++)
         assert_string_equal(answer(stream, "SADD %s m%d", key, i), ":1");
-}
-
-static int index_of(const char *member)
-{
-    assert_int_equal(member[0], 'm');
-    int number = atoi(member + 1);
-    assert_in_range(number, 0, LARGE - 1);
-    return number;
 }
 
 static void scan_many(void)
 {
-    static char members[LARGE][32];
-    static int seen[LARGE];
+    static char members[KV_LARGE][32];
+    static int seen[KV_LARGE];
     weft_stream *stream = dial();
     char cursor[32] = "0";
     int calls = 0;
@@ -355,14 +345,14 @@ static void scan_many(void)
         assert_string_equal(answer(stream, "SSCAN s %s COUNT 20", cursor), "*2");
         hear_line(stream);
         snprintf(cursor, sizeof cursor, "%.31s", hear_line(stream));
-        int count = hear_strings(stream, members, LARGE);
+        int count = hear_strings(stream, members, KV_LARGE);
         assert_in_range(count, 0, 200);
         for (int i = 0; i < count; i++)
-            seen[index_of(members[i])]++;
+            seen[number_in(members[i], 'm')]++;
         calls++;
     } while (strcmp(cursor, "0") != 0);
     assert_true(calls > 10);
-    for (int i = 0; i < LARGE; i++)
+    for (int i = 0; i < KV_LARGE; i++)
         assert_int_equal(seen[i], 1);
     weft_close(stream);
 }
@@ -371,18 +361,6 @@ static void test_sscan_goes_through_a_large_set_in_parts(void **state)
 {
     (void)state;
     kv_serving(scan_many);
-}
-
-static void expect_different(weft_stream *stream, int count)
-{
-    static char members[LARGE][32];
-    static bool seen[LARGE];
-    memset(seen, 0, sizeof seen);
-    assert_int_equal(hear_strings(stream, members, LARGE), count);
-    for (int i = 0; i < count; i++) {
-        assert_false(seen[index_of(members[i])]);
-        seen[index_of(members[i])] = true;
-    }
 }
 
 static void pick_from_many(void)
@@ -394,7 +372,7 @@ static void pick_from_many(void)
     say(stream, "SRANDMEMBER s 900\r\n"); /* many of few are chosen */
     expect_different(stream, 900);
     say(stream, "SRANDMEMBER s 5000\r\n");
-    expect_different(stream, LARGE);
+    expect_different(stream, KV_LARGE);
     say(stream, "SPOP s 300\r\n");
     expect_different(stream, 300);
     ask(stream, "SCARD s", ":700\r\n");

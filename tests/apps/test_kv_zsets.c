@@ -339,26 +339,16 @@ static void test_zrank_with_score(void **state)
 
 /* --- large sorted sets --- */
 
-#define LARGE 1000
-
 static void add_many(weft_stream *stream)
 {
-    for (int i = 0; i < LARGE; i++)
+    for (int i = 0; i < KV_LARGE; i++)
         assert_string_equal(answer(stream, "ZADD z %d m%d", i, i), ":1");
-}
-
-static int index_of(const char *member)
-{
-    assert_int_equal(member[0], 'm');
-    int number = atoi(member + 1);
-    assert_in_range(number, 0, LARGE - 1);
-    return number;
 }
 
 static void scan_many(void)
 {
-    static char texts[2 * LARGE][32];
-    static int seen[LARGE];
+    static char texts[2 * KV_LARGE][32];
+    static int seen[KV_LARGE];
     weft_stream *stream = dial();
     char cursor[32] = "0";
     int calls = 0;
@@ -368,16 +358,16 @@ static void scan_many(void)
         assert_string_equal(answer(stream, "ZSCAN z %s COUNT 20", cursor), "*2");
         hear_line(stream);
         snprintf(cursor, sizeof cursor, "%.31s", hear_line(stream));
-        int count = hear_strings(stream, texts, 2 * LARGE);
+        int count = hear_strings(stream, texts, 2 * KV_LARGE);
         assert_in_range(count, 0, 400);
         for (int i = 0; i < count; i += 2) {
-            assert_int_equal(index_of(texts[i]), atoi(texts[i + 1]));
-            seen[index_of(texts[i])]++;
+            assert_int_equal(number_in(texts[i], 'm'), atoi(texts[i + 1]));
+            seen[number_in(texts[i], 'm')]++;
         }
         calls++;
     } while (strcmp(cursor, "0") != 0);
     assert_true(calls > 10);
-    for (int i = 0; i < LARGE; i++)
+    for (int i = 0; i < KV_LARGE; i++)
         assert_int_equal(seen[i], 1);
     weft_close(stream);
 }
@@ -386,18 +376,6 @@ static void test_zscan_goes_through_a_large_set_in_parts(void **state)
 {
     (void)state;
     kv_serving(scan_many);
-}
-
-static void expect_different(weft_stream *stream, int count)
-{
-    static char members[LARGE][32];
-    static bool seen[LARGE];
-    memset(seen, 0, sizeof seen);
-    assert_int_equal(hear_strings(stream, members, LARGE), count);
-    for (int i = 0; i < count; i++) {
-        assert_false(seen[index_of(members[i])]);
-        seen[index_of(members[i])] = true;
-    }
 }
 
 static void pick_from_many(void)
@@ -410,11 +388,11 @@ static void pick_from_many(void)
     say(stream, "ZRANDMEMBER z 900\r\n"); /* many of few are chosen */
     expect_different(stream, 900);
     say(stream, "ZRANDMEMBER z 5000\r\n");
-    expect_different(stream, LARGE);
+    expect_different(stream, KV_LARGE);
     say(stream, "ZRANDMEMBER z -5 WITHSCORES\r\n");
     assert_int_equal(hear_strings(stream, pairs, 10), 10);
     for (int i = 0; i < 10; i += 2)
-        assert_int_equal(index_of(pairs[i]), atoi(pairs[i + 1]));
+        assert_int_equal(number_in(pairs[i], 'm'), atoi(pairs[i + 1]));
     weft_close(stream);
 }
 
