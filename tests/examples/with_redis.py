@@ -25,7 +25,8 @@ PATIENCE = 20  # seconds
 
 
 def eventually(what):
-    """Until it is so: a client that has lost its server looks for it again at times of its own."""
+    """Until it is so, which another process says in no other way: a client that has lost its server looks for it
+    again at times of its own."""
     end = time.monotonic() + PATIENCE
     while not what():
         assert time.monotonic() < end, 'it never came'
