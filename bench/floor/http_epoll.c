@@ -1,10 +1,10 @@
 #include "floor/http_epoll.h"
 
+#include "floor/epoll_loop.h"
 #include "hello.h"
 
 #include <stdbool.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,19 +18,6 @@ static const char product[] =
     HEAD "Content-Type: application/json\r\nContent-Length: 63\r\n\r\n" HELLO_PRODUCT "\n";
 
 static char answers[PIPELINED_MAX * sizeof answer];
-
-static void add(int epoll, int fd)
-{
-    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
-    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
-static void accept_one(int epoll, int listener)
-{
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0)
-        add(epoll, fd);
-}
 
 /* The load sends whole requests: none is split between two receives. Compilers make vectors of the
  * inner loop, as long as what it sums up is a byte: memmem() is ten times as dear. */
@@ -63,19 +50,7 @@ static void answer_one(int fd)
 
 void http_epoll(struct server_ends ends)
 {
-    struct epoll_event events[256];
-    int port, listener = server_listen(&port), epoll = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 0; i < PIPELINED_MAX; i++)
         memcpy(answers + (size_t)i * (sizeof answer - 1), answer, sizeof answer - 1);
-    add(epoll, listener);
-    server_ready(ends, port);
-    for (;;) {
-        int count = epoll_wait(epoll, events, 256, -1);
-        for (int i = 0; i < count; i++) {
-            if (events[i].data.fd == listener)
-                accept_one(epoll, listener);
-            else
-                answer_one(events[i].data.fd);
-        }
-    }
+    epoll_loop_serve(ends, answer_one);
 }

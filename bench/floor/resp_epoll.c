@@ -1,8 +1,9 @@
 #include "floor/resp_epoll.h"
 
+#include "floor/epoll_loop.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,19 +25,6 @@ static void repeat(struct answer *answer)
     answer->copies = malloc(PIPELINED_MAX * answer->size);
     for (size_t i = 0; answer->copies && i < PIPELINED_MAX; i++)
         memcpy(answer->copies + i * answer->size, answer->text, answer->size);
-}
-
-static void add(int epoll, int fd)
-{
-    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
-    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
-static void accept_one(int epoll, int listener)
-{
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0)
-        add(epoll, fd);
 }
 
 /* The number of "*3\r\n" or "$64\r\n"; *at is moved behind it. */
@@ -77,19 +65,7 @@ static void answer_one(int fd)
 
 void resp_epoll(struct server_ends ends)
 {
-    struct epoll_event events[256];
-    int port, listener = server_listen(&port), epoll = epoll_create1(EPOLL_CLOEXEC);
     repeat(&status);
     repeat(&string);
-    add(epoll, listener);
-    server_ready(ends, port);
-    for (;;) {
-        int count = epoll_wait(epoll, events, 256, -1);
-        for (int i = 0; i < count; i++) {
-            if (events[i].data.fd == listener)
-                accept_one(epoll, listener);
-            else
-                answer_one(events[i].data.fd);
-        }
-    }
+    epoll_loop_serve(ends, answer_one);
 }
