@@ -439,6 +439,7 @@ typedef struct weft_redis_message {
 /** Subscribe to channels and patterns.
  *
  *     const char *channels[] = { "news", NULL };
+ *     weft_redis_subscription *news = NULL;
  *     err = weft_redis_subscribe(&news, redis, .channels = channels);
  *     while (err == 0 && (err = weft_redis_subscription_next(news, arena, &message)) == 0)
  *         tell(message.data, message.size);

@@ -53,7 +53,7 @@ typedef struct weft_redis_request {
 } weft_redis_request;
 
 /* Answers one command: writes one reply, or calls weft_redis_block(). `app` is the server's. A
- * negative return is logged and, where no reply was written, answered as an error. */
+ * negative return without a reply is logged, and answered as an error. */
 typedef int weft_redis_handler(weft_redis_request *request, void *app);
 
 /* What a command is. */
